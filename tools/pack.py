@@ -1,0 +1,71 @@
+"""Import the pack outside a ComfyUI server, under one name and as one copy.
+
+Inside ComfyUI the repository is a package with relative imports. Here it is `comfyui_hrv` (so its `nodes` never hides
+ComfyUI's top-level `nodes`), and `hrv_engine` is another name for the very modules of `comfyui_hrv.hrv_engine`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).resolve().parents[1]
+PACK = "comfyui_hrv"
+ENGINE = "hrv_engine"
+
+
+class _SameModule(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Answers `import hrv_engine.x` with the module `comfyui_hrv.hrv_engine.x`."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None):
+        if fullname.partition(".")[0] == ENGINE and importlib.util.find_spec(f"{PACK}.{fullname}"):
+            return importlib.machinery.ModuleSpec(fullname, self)
+        return None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        module = importlib.import_module(f"{PACK}.{spec.name}")
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert module.__spec__ is not None
+        module.__spec__ = module.__spec__.loader_state  # the import system had put the alias's spec there
+
+
+def load_pack() -> ModuleType:
+    """The repository as package `comfyui_hrv`; needs no ComfyUI until a node module is imported."""
+    if PACK not in sys.modules:
+        spec = importlib.util.spec_from_file_location(PACK, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+        assert spec is not None and spec.loader is not None
+        sys.modules[PACK] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[PACK])
+        sys.meta_path.insert(0, _SameModule())
+    return sys.modules[PACK]
+
+
+def use_comfyui(*arguments: str) -> None:
+    """Make ComfyUI's modules importable in this process as its `main.py *arguments` would.
+
+    Takes the source from COMFYUI_PATH; models, output and user folders are a temporary directory, removed at exit.
+    """
+    base = tempfile.mkdtemp(prefix="comfyui-hrv-")
+    atexit.register(shutil.rmtree, base, ignore_errors=True)
+    sys.path.insert(0, os.environ["COMFYUI_PATH"])
+    argv, sys.argv = sys.argv, ["main.py", "--base-directory", base, *arguments]
+    try:
+        import comfy.options
+
+        comfy.options.enable_args_parsing()
+        import comfy.cli_args  # noqa: F401  reads sys.argv now
+    finally:
+        sys.argv = argv
