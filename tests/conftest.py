@@ -21,7 +21,7 @@ from comfyui_hrv.tests import skips  # noqa: E402
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    needs_host = collection_path.is_relative_to(ROOT / "tests") and collection_path.name in ("host", "server", "browser")
+    needs_host = collection_path.parent == ROOT / "tests" and collection_path.name in ("host", "server", "browser")
     return True if needs_host and not os.environ.get("COMFYUI_PATH") else None
 
 

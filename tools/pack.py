@@ -27,7 +27,9 @@ ENGINE = "hrv_engine"
 class _SameModule(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Answers `import hrv_engine.x` with the module `comfyui_hrv.hrv_engine.x`."""
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
         if fullname.partition(".")[0] == ENGINE and importlib.util.find_spec(f"{PACK}.{fullname}"):
             return importlib.machinery.ModuleSpec(fullname, self)
         return None
@@ -45,7 +47,8 @@ class _SameModule(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def load_pack() -> ModuleType:
     """The repository as package `comfyui_hrv`; needs no ComfyUI until a node module is imported."""
     if PACK not in sys.modules:
-        spec = importlib.util.spec_from_file_location(PACK, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+        door = ROOT / "__init__.py"
+        spec = importlib.util.spec_from_file_location(PACK, door, submodule_search_locations=[str(ROOT)])
         assert spec is not None and spec.loader is not None
         sys.modules[PACK] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[PACK])

@@ -1,0 +1,32 @@
+# Every target sets up its own environment first (tools/bootstrap.py: ComfyUI and Python packages in a cache folder, once).
+RUN := python3 tools/bootstrap.py --
+export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: help demo test check bench train-pocket thumbnails clean
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
+
+demo:  ## build HRVs on the pocket model and steer misread words with them: output/demo/
+	@$(RUN) python -m tools.demo
+
+test: check  ## linter, type checker, and every test against a real ComfyUI server (at most 20 minutes)
+	@$(RUN) pytest
+
+check:  ## linter and type checker
+	@$(RUN) ruff check --output-format concise .
+	@$(RUN) python -m tools.typecheck
+
+bench:  ## time and memory of steering and voting as ratios to plain sampling: output/bench.json
+	@$(RUN) python -m tools.bench
+
+train-pocket:  ## train the pocket model from scratch (hours on a CPU; continues where it stopped)
+	@$(RUN) python -m hrv_engine.pocket.train
+
+thumbnails:  ## run the pocket workflows and write their pictures next to them
+	@HRV_WRITE_THUMBNAILS=1 $(RUN) pytest tests/browser -k thumbnail
+
+clean:  ## remove what the targets wrote into the repository (the cache folder stays)
+	rm -rf output .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
