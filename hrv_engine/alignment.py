@@ -1,0 +1,78 @@
+"""Word -> token spans: where the words of a prompt stand in the context, whatever the chunks, weights and pieces."""
+
+import unicodedata
+from dataclasses import dataclass
+
+from .errors import HRVError, nearest
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One semantic token: its column in the context, its bytes, and whether it ends a word."""
+
+    column: int
+    text: bytes
+    ends_word: bool
+
+
+@dataclass(frozen=True)
+class TokenTable:
+    """The semantic tokens of an encoded prompt in reading order (special tokens and padding left out)."""
+
+    prompt: str
+    pieces: tuple[Piece, ...]
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """The columns of all semantic tokens."""
+        return tuple(piece.column for piece in self.pieces)
+
+    def words(self) -> list[str]:
+        """The words as the tokenizer split them, in reading order."""
+        words, start = [], 0
+        for index, piece in enumerate(self.pieces):
+            if piece.ends_word or index == len(self.pieces) - 1:
+                words.append(b"".join(p.text for p in self.pieces[start : index + 1]).decode("utf-8", "replace"))
+                start = index + 1
+        return words
+
+    def find(self, phrase: str) -> list[tuple[int, ...]]:
+        """Every occurrence of a word or phrase as its columns, whole words only, ignoring case and spaces."""
+        wanted = normalised(phrase)
+        if not wanted:
+            raise HRVError(f'The word "{phrase}" has no tokens: nothing is left of it after removing spaces. Type a word of the prompt "{self.prompt}".')
+        found = []
+        for start in range(len(self.pieces)):
+            if start and not self.pieces[start - 1].ends_word:
+                continue
+            read = b""
+            for stop in range(start, len(self.pieces)):
+                read += self.pieces[stop].text
+                if not wanted.startswith(read):
+                    break
+                if read == wanted and self.pieces[stop].ends_word:
+                    found.append(tuple(piece.column for piece in self.pieces[start : stop + 1]))
+                    break
+        return found
+
+    def columns_of(self, phrase: str, occurrence: int = 0) -> tuple[int, ...]:
+        """The columns of a word or phrase: all its tokens, of all occurrences (0) or of the nth (from 1).
+
+        Raises HRVError that quotes the prompt and the nearest words when it is not there.
+        """
+        found = self.find(phrase)
+        if not found:
+            raise HRVError(
+                f'The word "{phrase}" is not in the prompt "{self.prompt}". Nearest words there: '
+                f"{nearest(phrase, dict.fromkeys(self.words())) or 'none, the prompt is empty'}. Type a word or phrase exactly as the prompt has it, without weights."
+            )
+        if occurrence > len(found):
+            times = "once" if len(found) == 1 else f"{len(found)} times"
+            raise HRVError(f'"{phrase}" occurs {times} in the prompt "{self.prompt}", so there is no occurrence {occurrence}. Use 1 to {len(found)}, or 0 for all.')
+        chosen = found if occurrence == 0 else [found[occurrence - 1]]
+        return tuple(column for columns in chosen for column in columns)
+
+
+def normalised(text: str) -> bytes:
+    """Text as CLIP's tokenizer reads it: composed, lower case, without spaces, as bytes."""
+    return "".join(unicodedata.normalize("NFC", text).lower().split()).encode()

@@ -1,0 +1,35 @@
+"""The one idea: every published operation on a cross-attention map is linear in its columns, so it acts on values.
+
+    out[h] = M[h] (W[h] V[h]),   M = softmax(Q K^T / sqrt(d)), never materialised
+
+Scaling column j of the map of head h by r is scaling row j of V[h] by r; any attention backend may compute the rest.
+"""
+
+import torch
+from torch import Tensor
+
+
+def scale_values(value: Tensor, heads: int, rows: slice, columns: Tensor, factors: Tensor) -> Tensor:
+    """Scale map columns by scaling value rows, out of place.
+
+    value: [batch tokens heads*dim]; rows: the batch rows to touch; columns: int64 [n]; factors: [n heads], one r per
+    column and head. Returns a new tensor of value's shape; no renormalisation, negative factors are intended (section 5).
+    """
+    scaled = value.clone()
+    r = factors.to(value.dtype).repeat_interleave(value.shape[-1] // heads, dim=-1)  # [n heads*dim]
+    scaled[rows, columns] = scaled[rows, columns] * r
+    return scaled
+
+
+def attention_map(query: Tensor, key: Tensor, heads: int) -> Tensor:
+    """The softmaxed map M [batch heads pixels tokens] of projected query and key [batch n heads*dim].
+
+    Only statistics and parity tests may call it: maps cost memory that the value form never needs.
+    """
+    q, k = split_heads(query, heads), split_heads(key, heads)
+    return torch.softmax(q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5, dim=-1)
+
+
+def split_heads(tensor: Tensor, heads: int) -> Tensor:
+    """[batch n heads*dim] -> [batch heads n dim]."""
+    return tensor.unflatten(-1, (heads, -1)).transpose(1, 2)

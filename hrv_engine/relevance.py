@@ -1,0 +1,182 @@
+"""HeadVotes (additive integer counts) and HeadRelevance (one Head Relevance Vector a concept)."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from .concepts import ConceptSet
+from .errors import HRVError
+from .heads import HeadLayout
+
+ORDERS = ("MoRHF", "LeRHF")
+
+
+@dataclass(frozen=True)
+class HeadVotes:
+    """Votes of Algorithm 1, which add up over images, steps and partial builds.
+
+    counts: int64 [concepts, heads]; per_step: int64 [steps, concepts, heads] or None.
+    recipe: every build setting that must agree before votes may be added; parts: which prompts were counted.
+    """
+
+    counts: np.ndarray
+    concepts: ConceptSet
+    layout: HeadLayout
+    recipe: dict[str, Any] = field(default_factory=dict)
+    parts: tuple[dict[str, Any], ...] = ()
+    per_step: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        shape = (len(self.concepts.concepts), self.layout.total)
+        if self.counts.shape != shape or not np.issubdtype(self.counts.dtype, np.integer):
+            raise HRVError(f"Votes must be integers of shape [concepts, heads] = {shape}, not {self.counts.dtype} {self.counts.shape}.")
+        if self.per_step is not None and self.per_step.shape[1:] != shape:
+            raise HRVError(f"Votes per step must have the shape [steps, *{shape}], not {self.per_step.shape}.")
+
+    @classmethod
+    def none(cls, concepts: ConceptSet, layout: HeadLayout, recipe: dict[str, Any], steps: int | None = None) -> "HeadVotes":
+        """An empty ballot; `steps` asks for votes per sampling step."""
+        shape = (len(concepts.concepts), layout.total)
+        per_step = np.zeros((steps, *shape), np.int64) if steps else None
+        return cls(np.zeros(shape, np.int64), concepts, layout, dict(recipe), (), per_step)
+
+    @property
+    def images(self) -> int:
+        """How many images were counted."""
+        return sum(int(part["images"]) for part in self.parts)
+
+    def __add__(self, other: "HeadVotes") -> "HeadVotes":
+        """The sum of two ballots; raises HRVError that names the first setting in which they differ."""
+        self.check_compatible(other)
+        twice = [part for part in other.parts if any(_overlap(part, mine) for mine in self.parts)]
+        if twice:
+            raise HRVError(
+                f"Both files counted the same images ({describe_part(twice[0])}). Adding them would count these twice: "
+                "build the second file with another seed or other prompts."
+            )
+        per_step = None if self.per_step is None or other.per_step is None else self.per_step + other.per_step
+        return replace(self, counts=self.counts + other.counts, per_step=per_step, parts=_joined(self.parts + other.parts))
+
+    def check_compatible(self, other: "HeadVotes") -> None:
+        """Raise HRVError when the other ballot was built with other concepts, heads or settings."""
+        if self.concepts.to_json()["concepts"] != other.concepts.to_json()["concepts"]:
+            raise HRVError(
+                f'The concepts differ: "{self.concepts.name}" and "{other.concepts.name}" do not have the same concepts and words. '
+                "Votes add only over one concept set; build with the same one."
+            )
+        if self.layout != other.layout:
+            raise HRVError(
+                f"The head layouts differ: {self.layout.summary} and {other.layout.summary}. Votes add only for one model architecture."
+            )
+        for key in sorted(self.recipe.keys() | other.recipe.keys()):
+            mine, theirs = self.recipe.get(key), other.recipe.get(key)
+            if mine != theirs:
+                raise HRVError(
+                    f"The build settings differ: {key} is {mine!r} in one and {theirs!r} in the other. Votes of different settings "
+                    f"must not be mixed: set {key} to {mine!r}, or save under another name."
+                )
+
+    def relevance(self) -> "HeadRelevance":
+        """Normalise every concept to L1 = H, so that the mean element is 1 (section 3.1)."""
+        totals = self.counts.sum(axis=1, keepdims=True)
+        values = self.counts * self.layout.total / np.maximum(totals, 1)
+        return HeadRelevance(values.astype(np.float32), self.concepts, self.layout, votes=self)
+
+
+@dataclass(frozen=True)
+class HeadRelevance:
+    """Head Relevance Vectors: values float32 [concepts, heads], every row with L1 = H unless it never got a vote.
+
+    orders: int [concepts, heads] most-relevant-first when ties were settled elsewhere (imported files), else None.
+    """
+
+    values: np.ndarray
+    concepts: ConceptSet
+    layout: HeadLayout
+    votes: HeadVotes | None = None
+    orders: np.ndarray | None = None
+    source: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape = (len(self.concepts.concepts), self.layout.total)
+        if self.values.shape != shape:
+            raise HRVError(
+                f"These vectors have the shape {self.values.shape}, but {len(self.concepts.concepts)} concepts "
+                f'("{self.concepts.name}") and {self.layout.summary} need {shape}. Choose the concept set and the model they were built with.'
+            )
+        if not np.isfinite(self.values).all():
+            raise HRVError("These vectors contain NaN or infinity. The file is damaged: build or fetch it again.")
+        if self.orders is not None:
+            self._check_orders(self.orders)
+
+    def _check_orders(self, orders: np.ndarray) -> None:
+        ranked = np.take_along_axis(self.values, orders.astype(np.int64), axis=1) if orders.shape == self.values.shape else None
+        if ranked is None or (np.sort(orders, axis=1) != np.arange(self.layout.total)).any() or (np.diff(ranked, axis=1) > 1e-4).any():
+            raise HRVError("The head order does not sort these vectors from most to least relevant. Use the order file that belongs to them.")
+
+    def row(self, concept: str) -> np.ndarray:
+        """The HRV of one concept, float32 [heads]; raises HRVError for an unknown concept or one without votes."""
+        index = self.concepts.index(concept)
+        if not self.values[index].any():
+            raise HRVError(
+                f'The concept "{self.concepts.names[index]}" never won a vote in this HRV, so no head can be called relevant to it. '
+                "Build with more prompts, with prompts that show the concept, or with more draws."
+            )
+        return self.values[index]
+
+    def order(self, concept: str, kind: str = "MoRHF") -> np.ndarray:
+        """Head indices int64 [heads], most relevant first (MoRHF) or least relevant first (LeRHF, exactly the reverse).
+
+        Ties go to the lower index in MoRHF unless the file brought an order of its own.
+        """
+        if kind not in ORDERS:
+            raise HRVError(f'The order "{kind}" is unknown. Legal: {", ".join(ORDERS)}.')
+        row = self.row(concept)
+        index = self.concepts.index(concept)
+        order = np.argsort(-row, kind="stable") if self.orders is None else self.orders[index].astype(np.int64)
+        return order if kind == "MoRHF" else order[::-1].copy()
+
+    def clamped(self, limit: float | None) -> "HeadRelevance":
+        """Every element limited to `limit` from above (section G.3); None changes nothing."""
+        if limit is None:
+            return self
+        return replace(self, values=np.minimum(self.values, np.float32(limit)), orders=None)
+
+    def shuffled(self, seed: int) -> "HeadRelevance":
+        """The same rows with their heads permuted, one permutation for all rows: the control vector."""
+        permutation = np.random.default_rng(seed).permutation(self.layout.total)
+        return replace(self, values=self.values[:, permutation], votes=None, orders=None, source={**self.source, "shuffled": seed})
+
+    def for_layout(self, layout: HeadLayout, model_name: str) -> "HeadRelevance":
+        """Itself when `layout` is its own; otherwise raises HRVError that names both."""
+        if [(slot.block, slot.heads) for slot in layout.slots] != [(slot.block, slot.heads) for slot in self.layout.slots]:
+            raise HRVError(
+                f"This HRV was built for a model with {self.layout.summary}, but {model_name} has {layout.summary} or another order of "
+                "them. Heads cannot be matched: build an HRV for this model with HRV Build, or load the one that belongs to it."
+            )
+        return self
+
+
+def describe_part(part: dict[str, Any]) -> str:
+    """One line on a counted part: prompts, range and seed."""
+    start = int(part["start"])
+    return f'prompts "{part["prompts"]}" {start} to {start + int(part["images"]) - 1}, seed {part["seed"]}'
+
+
+def _overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    if any(one[key] != other[key] for key in ("digest", "seed")):
+        return False
+    return one["start"] < other["start"] + other["images"] and other["start"] < one["start"] + one["images"]
+
+
+def _joined(parts: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+    """Parts in order of (prompts, seed, start), neighbours that touch made one: the sum does not depend on the order of adding."""
+    joined: list[dict[str, Any]] = []
+    for part in sorted(parts, key=lambda part: (part["digest"], part["seed"], part["start"])):
+        last = joined[-1] if joined else None
+        if last and all(last[key] == part[key] for key in ("digest", "seed")) and last["start"] + last["images"] == part["start"]:
+            joined[-1] = {**last, "images": last["images"] + part["images"]}
+        else:
+            joined.append(dict(part))
+    return tuple(joined)

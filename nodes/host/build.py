@@ -1,0 +1,153 @@
+"""Build HRVs: draw an image for every prompt with the stock sampler while every head votes; resumable and cancellable."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import comfy.model_management
+import comfy.sample
+import comfy.utils
+import latent_preview
+import torch
+
+from ...hrv_engine import files
+from ...hrv_engine.concepts import ConceptSet
+from ...hrv_engine.errors import HRVError
+from ...hrv_engine.prompts import PromptSet
+from ...hrv_engine.relevance import HeadVotes
+from ...hrv_engine.voting import WordSampler
+from .recording import VoteRecorder
+from .unet import fingerprint, layout_of, model_family
+from .words import encode, word_bank
+
+SAVE_EVERY = 60.0  # seconds between safety copies of a running build
+LATENT_DOWNSCALE = 8  # core's empty latent; rescaled by core to the model's own format
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """How images are drawn and votes are taken; everything but seed and batch_size must agree when votes are added."""
+
+    width: int
+    height: int
+    steps: int
+    cfg: float
+    sampler_name: str
+    scheduler: str
+    seed: int
+    batch_size: int
+    draws: int
+    sampling: str
+    bos_key: bool
+    per_timestep: bool
+
+    def recipe(self, model: Any) -> dict[str, Any]:
+        """The settings stored in the file, with the model's family and fingerprint."""
+        own = {key: value for key, value in asdict(self).items() if key not in ("seed", "batch_size")}
+        return {**own, "model_family": model_family(model), "model_fingerprint": fingerprint(model)}
+
+
+def build(model: Any, clip: Any, concepts: ConceptSet, prompts: PromptSet, settings: BuildSettings,
+          negative: list | None = None, path: Path | None = None, resume: bool = True) -> HeadVotes:
+    """Votes of every image of `prompts`; image i always has noise seed + i and its own drawn words.
+
+    path: file for safety copies (about one a minute, and on cancel) and to resume from. Raises HRVError when the file
+    there was built with other settings; a cancelled build keeps all whole batches in `path` and re-raises.
+    """
+    layout = layout_of(model)
+    ballot = HeadVotes.none(concepts, layout, settings.recipe(model), settings.steps if settings.per_timestep else None)
+    votes = _resumed(ballot, path) if resume else ballot
+    done = _counted(votes, prompts, settings.seed)
+    sampler = WordSampler(word_bank(clip, concepts), settings.seed, settings.draws, settings.sampling, settings.bos_key)
+    recorder = VoteRecorder(sampler, layout, settings.steps if settings.per_timestep else None)
+    recorded = recorder.attach(model)
+    negative = encode(clip, "") if negative is None else negative
+    progress = _Progress(recorded, (len(prompts.prompts) - done) * settings.steps)
+    saved = time.monotonic()
+    try:
+        for first, batch in _batches(clip, prompts, done, settings.batch_size):
+            size = batch[0][0].shape[0]
+            recorder.begin(list(range(first, first + size)))
+            _draw(recorded, batch, negative, settings, first, progress.callback(size))
+            part = {"prompts": prompts.name, "digest": prompts.digest, "seed": settings.seed, "start": first, "images": size}
+            counts = recorder.take().numpy()
+            per_step = counts if settings.per_timestep else None
+            votes = votes + replace(ballot, counts=counts.sum(axis=0), per_step=per_step, parts=(part,))
+            if path is not None and time.monotonic() - saved > SAVE_EVERY:
+                files.save(path, votes.relevance())
+                saved = time.monotonic()
+    finally:
+        if path is not None and votes.images > 0:
+            files.save(path, votes.relevance())
+    return votes
+
+
+def _resumed(ballot: HeadVotes, path: Path | None) -> HeadVotes:
+    if path is None or not path.exists():
+        return ballot
+    votes = files.load(path).votes
+    if votes is None:
+        raise HRVError(f"{path.name} holds imported vectors without votes, so a build cannot continue it. Save under another name.")
+    try:
+        votes.check_compatible(ballot)
+    except HRVError as error:
+        raise HRVError(f"{path.name} exists and was built differently, so this build cannot continue it. {error} Or switch resume off to start over.") from error
+    return votes
+
+
+def _counted(votes: HeadVotes, prompts: PromptSet, seed: int) -> int:
+    """How many images of this prompt set and seed the file already counted."""
+    for part in votes.parts:
+        if part["digest"] == prompts.digest and part["seed"] == seed and part["start"] == 0:
+            return int(part["images"])
+    return 0
+
+
+def _batches(clip: Any, prompts: PromptSet, start: int, size: int) -> Iterator[tuple[int, list]]:
+    """(first image number, CONDITIONING of one row an image): neighbours with contexts of equal length go together."""
+    pending: list[Any] = []
+    first = start
+    for number in range(start, len(prompts.prompts)):
+        encoded = encode(clip, prompts.prompts[number])[0]
+        if pending and (len(pending) == size or pending[0][0].shape != encoded[0].shape):
+            yield first, _stacked(pending)
+            pending, first = [], number
+        pending.append(encoded)
+    if pending:
+        yield first, _stacked(pending)
+
+
+def _stacked(encoded: list[Any]) -> list:
+    values = dict(encoded[0][1])
+    if isinstance(values.get("pooled_output"), torch.Tensor):
+        values["pooled_output"] = torch.cat([one[1]["pooled_output"] for one in encoded])
+    return [[torch.cat([one[0] for one in encoded]), values]]
+
+
+def _draw(model: Any, positive: list, negative: list, settings: BuildSettings, first: int, callback: Callable) -> None:
+    size = positive[0][0].shape[0]
+    shape = (size, 4, settings.height // LATENT_DOWNSCALE, settings.width // LATENT_DOWNSCALE)
+    latent = comfy.sample.fix_empty_latent_channels(model, torch.zeros(shape), LATENT_DOWNSCALE)
+    noise = torch.cat([comfy.sample.prepare_noise(latent[:1], settings.seed + first + i) for i in range(size)])
+    comfy.sample.sample(model, noise, settings.steps, settings.cfg, settings.sampler_name, settings.scheduler, positive, negative,
+                        latent, callback=callback, disable_pbar=True, seed=settings.seed + first)
+
+
+class _Progress:
+    """One progress bar over all images and steps, with the host's latent preview; cancelling works at every step."""
+
+    def __init__(self, model: Any, total: int) -> None:
+        self.bar = comfy.utils.ProgressBar(max(total, 1))
+        self.previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format)
+        self.done = 0
+
+    def callback(self, images: int) -> Callable:
+        def step_done(step: int, denoised: torch.Tensor, x: torch.Tensor, total_steps: int) -> None:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            preview = self.previewer.decode_latent_to_preview_image("JPEG", denoised) if self.previewer else None
+            self.done += images
+            self.bar.update_absolute(self.done, None, preview)
+
+        return step_done

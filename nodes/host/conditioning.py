@@ -1,0 +1,56 @@
+"""What to do with a prompt's words, carried by the conditioning itself under one key."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...hrv_engine.alignment import TokenTable
+from ...hrv_engine.errors import HRVError
+from ...hrv_engine.rescale import HeadScale
+
+KEY = "hrv"
+Conditioning = list[list[Any]]  # ComfyUI's CONDITIONING: [[tensor [batch tokens channels], dict], ...]
+
+
+@dataclass(frozen=True)
+class Tag:
+    """The token table of an encoded prompt and the rescalings asked for it; copied, never changed in place."""
+
+    table: TokenTable
+    scales: tuple[HeadScale, ...] = ()
+
+
+def table_of(conditioning: Conditioning) -> TokenTable:
+    """The token table of a conditioning; raises HRVError when it was not encoded by HRV Prompt."""
+    for _, values in conditioning:
+        if isinstance(values.get(KEY), Tag):
+            return values[KEY].table
+    raise HRVError(
+        "This conditioning has no token table, so its words cannot be found. Encode the prompt with HRV Prompt instead of CLIP Text "
+        "Encode (it gives the same conditioning and adds the table), and connect nothing in between that encodes again."
+    )
+
+
+def with_scale(conditioning: Conditioning, phrase: str, occurrence: int, scale: HeadScale) -> Conditioning:
+    """A copy in which every tagged prompt that has the phrase carries `scale` on that phrase's columns.
+
+    Combined prompts without the phrase stay as they are; raises HRVError when no prompt has it.
+    """
+    table_of(conditioning)
+    scaled: Conditioning = []
+    miss: HRVError | None = None
+    hits = 0
+    for tensor, values in conditioning:
+        tag = values.get(KEY)
+        if isinstance(tag, Tag):
+            try:
+                more = replace(scale, columns=tag.table.columns_of(phrase, occurrence))
+            except HRVError as error:
+                miss = miss or error
+            else:
+                hits += 1
+                if not more.neutral:
+                    values = {**values, KEY: replace(tag, scales=(*tag.scales, more))}
+        scaled.append([tensor, values])
+    if not hits and miss is not None:
+        raise miss
+    return scaled

@@ -1,0 +1,65 @@
+"""Where HRVs and presets live: ComfyUI's models folder as type `hrv`, and the pack's own hrv_presets."""
+
+from pathlib import Path
+
+import folder_paths
+
+from ...hrv_engine.errors import HRVError, nearest
+
+FOLDER = "hrv"
+EXTENSIONS = {".safetensors", ".npy"}
+PRESETS = Path(__file__).resolve().parents[2] / "hrv_presets"
+PRESET_MARK = "preset: "
+
+
+def register_folders() -> None:
+    """Make `models/hrv` a ComfyUI model folder, keeping paths that extra_model_paths.yaml may have added already."""
+    default = str(Path(folder_paths.models_dir) / FOLDER)
+    paths, extensions = folder_paths.folder_names_and_paths.get(FOLDER, ([], set()))
+    folder_paths.folder_names_and_paths[FOLDER] = (list(dict.fromkeys([*paths, default])), set(extensions) | EXTENSIONS)
+
+
+def hrv_files(suffix: str = ".safetensors") -> list[str]:
+    """Names for a menu: the user's files first, then shipped presets marked as such."""
+    own = [name for name in folder_paths.get_filename_list(FOLDER) if name.endswith(suffix)]
+    shipped = [PRESET_MARK + path.name for path in sorted((PRESETS / "hrv").glob(f"*{suffix}"))]
+    return own + shipped
+
+
+def hrv_path(name: str) -> Path:
+    """The file behind a menu name; raises HRVError with the nearest names."""
+    if name.startswith(PRESET_MARK):
+        path = PRESETS / "hrv" / Path(name.removeprefix(PRESET_MARK)).name
+        found = str(path) if path.is_file() else None
+    else:
+        found = folder_paths.get_full_path(FOLDER, name)
+    if found is None:
+        legal = hrv_files() + hrv_files(".npy")
+        raise HRVError(f'There is no HRV file "{name}". Nearest: {nearest(name, legal) or "none yet"}. Build one with HRV Build, or put it into models/{FOLDER}.')
+    return Path(found)
+
+
+def new_hrv_path(name: str) -> Path:
+    """Where a new HRV of this name is saved: the first `hrv` folder; raises HRVError for a name that leaves it."""
+    folder = Path(folder_paths.get_folder_paths(FOLDER)[0]).resolve()
+    path = (folder / (name.removesuffix(".safetensors") + ".safetensors")).resolve()
+    if not name.strip() or folder not in path.parents:
+        raise HRVError(f'"{name}" is not a file name inside {folder}. Use a name such as "my_hrv" or "sd15/my_hrv".')
+    return path
+
+
+def forget_listing() -> None:
+    """Let menus list a file that was just written."""
+    folder_paths.filename_list_cache.pop(FOLDER, None)
+
+
+def preset_names(kind: str) -> list[str]:
+    """Names of the YAML presets of a kind ("concepts", "prompts")."""
+    return [path.stem for path in sorted((PRESETS / kind).glob("*.yaml"))]
+
+
+def preset_path(kind: str, name: str) -> Path:
+    """The YAML file of a preset; raises HRVError with the legal names."""
+    if name not in preset_names(kind):
+        raise HRVError(f'There is no {kind} preset "{name}". Legal: {", ".join(preset_names(kind))}.')
+    return PRESETS / kind / f"{name}.yaml"

@@ -1,0 +1,92 @@
+"""Collects the votes of Algorithm 1 while the stock sampler draws: the UNet's own queries, nothing changed."""
+
+from typing import Any
+
+import torch
+from comfy.patcher_extension import WrappersMP
+from torch import Tensor
+
+from ...hrv_engine.heads import BlockKey, HeadLayout, HeadSlot, cross_attentions
+from ...hrv_engine.voting import Ballot, WordSampler, vote
+from .attention import Continue, around_cross_attention
+from .steering import POSITIVE
+
+KEY = "hrv_build"
+
+
+class VoteRecorder:
+    """Counts the votes of one batch of images at a time; `take` hands them over, int64 [steps or 1, concepts, heads].
+
+    images: the image numbers of the batch, which (with the UNet call) choose the drawn words.
+    """
+
+    def __init__(self, sampler: WordSampler, layout: HeadLayout, steps: int | None) -> None:
+        self.sampler, self.layout, self.steps = sampler, layout, steps
+        self._keys: dict[BlockKey, Tensor] = {}
+        self.begin([])
+
+    def attach(self, model: Any) -> Any:
+        """A clone of MODEL whose UNet calls are recorded here."""
+        clone = model.clone()
+        clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, KEY, self._record_call)
+        return clone
+
+    def begin(self, images: list[int]) -> None:
+        """Start the next batch; votes not taken are forgotten (an interrupted image does not count)."""
+        self.images, self.calls = images, 0
+        self._counts: Tensor | None = None
+
+    def take(self) -> Tensor:
+        """The votes of the finished batch, on the CPU."""
+        assert self._counts is not None, "no UNet call was seen"
+        return self._counts.cpu()
+
+    def _record_call(self, executor: Any, x: Tensor, timesteps: Any = None, context: Any = None, y: Any = None, control: Any = None,
+                     transformer_options: dict | None = None, **kwargs: Any) -> Tensor:
+        options = transformer_options if transformer_options is not None else {}
+        chunks = options["cond_or_uncond"]
+        if POSITIVE in chunks:
+            size, place = x.shape[0] // len(chunks), chunks.index(POSITIVE)
+            voting = _CallVotes(self, executor.class_obj, slice(place * size, (place + 1) * size), self._step(options), x.shape[0])
+            options = around_cross_attention(options, self.layout, voting)
+            self.calls += 1
+        return executor(x, timesteps, context, y, control, options, **kwargs)
+
+    def _step(self, options: dict[str, Any]) -> int:
+        if self.steps is None:
+            return 0
+        step = int((options["sample_sigmas"] > options["sigmas"][0] * (1 + 1e-6)).sum())
+        return min(step, self.steps - 1)
+
+    def keys(self, block: BlockKey, attention: Any, like: Tensor) -> Tensor:
+        """The word bank after this layer's own to_k [tokens heads*dim], projected once."""
+        if block not in self._keys:
+            bank = self.sampler.bank.embeddings.to(device=like.device, dtype=like.dtype)
+            self._keys[block] = attention.to_k(bank[None])[0]
+        return self._keys[block]
+
+    def count(self, step: int, heads: slice, votes: Tensor) -> None:
+        """Add votes int64 [images concepts heads] of one layer."""
+        if self._counts is None:
+            shape = (self.steps or 1, votes.shape[1], self.layout.total)
+            self._counts = torch.zeros(shape, dtype=torch.int64, device=votes.device)
+        self._counts[step, :, heads] += votes.sum(dim=0)
+
+
+class _CallVotes:
+    """The votes of one UNet call: draws words for all its layers at once, then counts layer by layer."""
+
+    def __init__(self, recorder: VoteRecorder, unet: Any, rows: slice, step: int, batch: int) -> None:
+        self.recorder, self.rows, self.step, self.batch = recorder, rows, step, batch
+        slots = recorder.layout.slots
+        drawn = recorder.sampler.ballots(recorder.images, recorder.calls, [slot.heads for slot in slots])
+        self.ballots: dict[BlockKey, Ballot] = {slot.block: ballot for slot, ballot in zip(slots, drawn, strict=True)}
+        self.attentions = dict(cross_attentions(unet))
+
+    def __call__(self, slot: HeadSlot, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Vote with the conditional queries, then go on with the attention that would have run."""
+        recorder = self.recorder
+        keys = recorder.keys(slot.block, self.attentions[slot.block], query)
+        votes = vote(query[self.rows], keys, self.ballots[slot.block], slot.heads, recorder.sampler.bos_key)
+        recorder.count(self.step, recorder.layout.head_range(slot.block), votes)
+        return go_on(query, key, value)

@@ -1,0 +1,122 @@
+"""Steering at sampling time: tags on the positive conditioning -> a row plan -> scaled value rows."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from comfy.patcher_extension import WrappersMP
+from torch import Tensor
+
+from ...hrv_engine.attention import scale_values
+from ...hrv_engine.heads import HeadLayout, HeadSlot
+from ...hrv_engine.rescale import HeadScale
+from .attention import Continue, around_cross_attention
+from .conditioning import KEY, Tag
+from .unet import layout_of_unet
+
+POSITIVE = 0  # the index of the positive list in `conds`, hence in cond_or_uncond
+
+
+@dataclass(frozen=True)
+class RowPlan:
+    """What happens to one conditioning's rows in this call: the scales now active, and its length before padding."""
+
+    scales: tuple[HeadScale, ...]
+    tokens: int
+
+
+def steered(model: Any) -> Any:
+    """A clone of MODEL that carries out the rescalings its conditionings ask for; doing it twice changes nothing."""
+    clone = model.clone()
+    clone.remove_wrappers_with_key(WrappersMP.CALC_COND_BATCH, KEY)
+    clone.remove_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, KEY)
+    clone.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, KEY, plan_rows)
+    clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, KEY, scale_rows)
+    return clone
+
+
+def plan_rows(executor: Any, model: Any, conds: list, x_in: Tensor, timestep: Tensor, model_options: dict) -> Any:
+    """CALC_COND_BATCH wrapper: note the active scales of every tagged positive under (list, uuid).
+
+    Never by position and never by uuid alone: area conds are copied into the negative list with tag and uuid.
+    """
+    sigma, plan = float(timestep.max()), {}
+    for cond in (conds[POSITIVE] or []) if conds else []:
+        tag = cond.get(KEY)
+        if isinstance(tag, Tag):
+            scales = tuple(scale for scale in tag.scales if _active(scale, model.model_sampling, sigma))
+            tokens = cond["cross_attn"].shape[1] // (2 if model_options.get("ppm_negpip") else 1)
+            if scales:
+                plan[(POSITIVE, cond["uuid"])] = RowPlan(scales, tokens)
+    if plan:
+        options = dict(model_options.get("transformer_options", {}))
+        options[KEY] = plan
+        model_options = {**model_options, "transformer_options": options}
+    return executor(model, conds, x_in, timestep, model_options)
+
+
+def _active(scale: HeadScale, model_sampling: Any, sigma: float) -> bool:
+    if scale.neutral:
+        return False
+    return model_sampling.percent_to_sigma(scale.end) <= sigma <= model_sampling.percent_to_sigma(scale.start)
+
+
+def scale_rows(executor: Any, x: Tensor, timesteps: Any = None, context: Any = None, y: Any = None, control: Any = None,
+               transformer_options: dict | None = None, **kwargs: Any) -> Tensor:
+    """DIFFUSION_MODEL wrapper: scale the value rows of planned chunks, wherever they stand in this call's batch."""
+    options = transformer_options if transformer_options is not None else {}
+    plan = options.get(KEY)
+    if plan:
+        chunks = list(zip(options["cond_or_uncond"], options["uuids"], strict=True))
+        size = x.shape[0] // len(chunks)
+        rows = [(slice(i * size, (i + 1) * size), plan[chunk]) for i, chunk in enumerate(chunks) if chunk in plan]
+        if rows:
+            layout = layout_of_unet(executor.class_obj)
+            options = around_cross_attention(options, layout, ValueScaling(layout, rows, x.shape[0], context.shape[1]))
+    return executor(x, timesteps, context, y, control, options, **kwargs)
+
+
+class ValueScaling:
+    """Scales the values of one UNet call: for each planned chunk, rows x columns x heads of r."""
+
+    def __init__(self, layout: HeadLayout, rows: list[tuple[slice, RowPlan]], batch: int, length: int) -> None:
+        self.layout, self.batch = layout, batch
+        self.chunks = [(where, *_factors(plan, layout.total)) for where, plan in rows]
+
+    def __call__(self, slot: HeadSlot, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Scale, then go on with the attention that would have run."""
+        if value.shape[0] != self.batch:
+            _warn_once("Another node multiplies the batch inside attention (attention couple?); the HRV steering leaves such layers alone.")
+            return go_on(query, key, value)
+        heads = self.layout.head_range(slot.block)
+        for rows, columns, factors, tokens in self.chunks:
+            spread, r = _over_repeats(columns, factors[:, heads], tokens, value.shape[1])
+            value = scale_values(value, slot.heads, rows, spread.to(value.device), r.to(value.device))
+        return go_on(query, key, value)
+
+
+def _factors(plan: RowPlan, heads: int) -> tuple[Tensor, Tensor, int]:
+    """The product of all active scales as (columns [n], factors [n heads], tokens)."""
+    columns = sorted({column for scale in plan.scales for column in scale.columns})
+    factors = np.ones((len(columns), heads), np.float32)
+    for scale in plan.scales:
+        factors[[columns.index(column) for column in scale.columns]] *= scale.factors
+    return torch.tensor(columns), torch.from_numpy(factors), plan.tokens
+
+
+def _over_repeats(columns: Tensor, factors: Tensor, tokens: int, length: int) -> tuple[Tensor, Tensor]:
+    """A context shorter than its neighbours is repeated to a common length: token j is also j + T, j + 2T, ..."""
+    repeats = max(1, length // tokens)
+    shift = torch.arange(repeats) * tokens
+    return (shift[:, None] + columns).flatten(), factors.repeat(repeats, 1)
+
+
+_warned: set[str] = set()
+
+
+def _warn_once(message: str) -> None:
+    if message not in _warned:
+        _warned.add(message)
+        logging.getLogger(__name__).warning(message)
