@@ -40,7 +40,10 @@ class TokenTable:
         """Every occurrence of a word or phrase as its columns, whole words only, ignoring case and spaces."""
         wanted = normalised(phrase)
         if not wanted:
-            raise HRVError(f'The word "{phrase}" has no tokens: nothing is left of it after removing spaces. Type a word of the prompt "{self.prompt}".')
+            raise HRVError(
+                f'The word "{phrase}" has no tokens: nothing is left of it after removing spaces. Type a word of the'
+                f' prompt "{self.prompt}".'
+            )
         found = []
         for start in range(len(self.pieces)):
             if start and not self.pieces[start - 1].ends_word:
@@ -64,11 +67,15 @@ class TokenTable:
         if not found:
             raise HRVError(
                 f'The word "{phrase}" is not in the prompt "{self.prompt}". Nearest words there: '
-                f"{nearest(phrase, dict.fromkeys(self.words())) or 'none, the prompt is empty'}. Type a word or phrase exactly as the prompt has it, without weights."
+                f"{nearest(phrase, dict.fromkeys(self.words())) or 'none, the prompt is empty'}. Type a word or phrase"
+                " exactly as the prompt has it, without weights."
             )
         if occurrence > len(found):
             times = "once" if len(found) == 1 else f"{len(found)} times"
-            raise HRVError(f'"{phrase}" occurs {times} in the prompt "{self.prompt}", so there is no occurrence {occurrence}. Use 1 to {len(found)}, or 0 for all.')
+            raise HRVError(
+                f'"{phrase}" occurs {times} in the prompt "{self.prompt}", so there is no occurrence {occurrence}. Use'
+                f" 1 to {len(found)}, or 0 for all."
+            )
         chosen = found if occurrence == 0 else [found[occurrence - 1]]
         return tuple(column for columns in chosen for column in columns)
 

@@ -29,14 +29,21 @@ class ConceptSet:
 
     def __post_init__(self) -> None:
         if not self.concepts:
-            raise HRVError(f'The concept set "{self.name}" is empty. Give at least two concepts, each with one or more words.')
+            raise HRVError(
+                f'The concept set "{self.name}" is empty. Give at least two concepts, each with one or more words.'
+            )
         names = [concept.name for concept in self.concepts]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise HRVError(f'The concept name "{twice[0]}" stands twice in "{self.name}". Each concept needs a name of its own: rename one.')
+            raise HRVError(
+                f'The concept name "{twice[0]}" stands twice in "{self.name}". Each concept needs a name of its own:'
+                " rename one."
+            )
         for concept in self.concepts:
             if not concept.words or any(not str(word).strip() for word in concept.words):
-                raise HRVError(f'The concept "{concept.name}" has an empty word list or an empty word. Give it one or more words.')
+                raise HRVError(
+                    f'The concept "{concept.name}" has an empty word list or an empty word. Give it one or more words.'
+                )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,7 +77,9 @@ class ConceptSet:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "ConceptSet":
         """The inverse of `to_json`."""
-        return cls(str(data["name"]), tuple(Concept(str(name), tuple(map(str, words))) for name, words in data["concepts"]))
+        return cls(
+            str(data["name"]), tuple(Concept(str(name), tuple(map(str, words))) for name, words in data["concepts"])
+        )
 
     @classmethod
     def parse(cls, text: str, fallback_name: str = "custom") -> "ConceptSet":
@@ -78,17 +87,26 @@ class ConceptSet:
         try:
             data = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader that refuses duplicate keys
         except yaml.YAMLError as error:
-            raise HRVError(f"These concepts are not valid YAML: {error}. Write one line a concept, `Color: [red, green, blue]`.") from error
+            raise HRVError(
+                f"These concepts are not valid YAML: {error}. Write one line a concept, `Color: [red, green, blue]`."
+            ) from error
         if not isinstance(data, dict):
-            raise HRVError(f"Concepts must be a mapping from concept to words, not {str(data)[:60]!r}. Write `Color: [red, green, blue]`.")
+            raise HRVError(
+                f"Concepts must be a mapping from concept to words, not {str(data)[:60]!r}. Write `Color: [red, green,"
+                " blue]`."
+            )
         concepts = data.get("concepts", data)
         if not isinstance(concepts, dict):
             raise HRVError(f"`concepts` must map each concept to its words, not {str(concepts)[:60]!r}.")
         for name, words in concepts.items():
             if not isinstance(words, list):
-                raise HRVError(f'The words of "{name}" must be a list, not {str(words)[:60]!r}. Write `{name}: [one, two, three]`.')
+                raise HRVError(
+                    f'The words of "{name}" must be a list, not {str(words)[:60]!r}. Write `{name}: [one, two, three]`.'
+                )
         name = str(data.get("name", fallback_name)) if "concepts" in data else fallback_name
-        return cls(name, tuple(Concept(str(key), tuple(str(word) for word in words)) for key, words in concepts.items()))
+        return cls(
+            name, tuple(Concept(str(key), tuple(str(word) for word in words)) for key, words in concepts.items())
+        )
 
     @classmethod
     def load(cls, path: Path) -> "ConceptSet":
@@ -107,7 +125,9 @@ def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[An
     keys = [loader.construct_object(key) for key, _ in node.value]
     for key in keys:
         if keys.count(key) > 1:
-            raise HRVError(f'The concept name "{key}" stands twice. Each concept needs a name of its own: rename or merge them.')
+            raise HRVError(
+                f'The concept name "{key}" stands twice. Each concept needs a name of its own: rename or merge them.'
+            )
     return {key: loader.construct_object(value, deep=True) for key, (_, value) in zip(keys, node.value, strict=True)}
 
 

@@ -13,4 +13,4 @@ def nearest(given: str, legal: Iterable[str], count: int = 3) -> str:
     names = list(legal)
     by_key = {name.casefold(): name for name in names}
     close = [by_key[key] for key in difflib.get_close_matches(given.casefold(), by_key, n=count, cutoff=0.4)]
-    return ", ".join(f'"{name}"' for name in (close or names[:8]))
+    return ", ".join(f'"{name}"' for name in close or names[:8])

@@ -38,7 +38,10 @@ def save(path: Path, relevance: HeadRelevance) -> None:
         tensors["relevance"] = relevance.values
         if relevance.orders is not None:
             tensors["orders"] = relevance.orders.astype(np.int32)
-    payload = to_bytes({key: np.ascontiguousarray(value) for key, value in tensors.items()}, {"hrv": json.dumps(header, sort_keys=True)})
+    payload = to_bytes(
+        {key: np.ascontiguousarray(value) for key, value in tensors.items()},
+        {"hrv": json.dumps(header, sort_keys=True)},
+    )
     write_atomically(path, payload)
 
 
@@ -48,7 +51,9 @@ def write_atomically(path: Path, payload: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
-        raise HRVError(f"{path} cannot be written: {error}. Choose a folder you may write to, or free some disk space.") from error
+        raise HRVError(
+            f"{path} cannot be written: {error}. Choose a folder you may write to, or free some disk space."
+        ) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(payload)
@@ -58,7 +63,8 @@ def write_atomically(path: Path, payload: bytes) -> None:
     except OSError as error:
         Path(name).unlink(missing_ok=True)
         raise HRVError(
-            f"{path} could not be saved ({error}); an older file of that name is intact. Free some disk space ({len(payload)} bytes are needed) and save again."
+            f"{path} could not be saved ({error}); an older file of that name is intact. Free some disk space"
+            f" ({len(payload)} bytes are needed) and save again."
         ) from error
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -74,19 +80,28 @@ def load(path: Path) -> HeadRelevance:
     except FileNotFoundError as error:
         raise HRVError(f"There is no HRV file {path}.") from error
     except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise HRVError(f"{path} is not a readable safetensors file ({error}). It may be damaged: build, merge or fetch it again.") from error
+        raise HRVError(
+            f"{path} is not a readable safetensors file ({error}). It may be damaged: build, merge or fetch it again."
+        ) from error
     header = _header(path, metadata)
     concepts = ConceptSet.from_json(header["concepts"])
     layout = HeadLayout.from_json(header["layout"])
     if "votes" in tensors:
         votes = HeadVotes(
-            tensors["votes"], concepts, layout, header.get("recipe", {}), tuple(header.get("parts", ())), tensors.get("votes_per_step")
+            tensors["votes"],
+            concepts,
+            layout,
+            header.get("recipe", {}),
+            tuple(header.get("parts", ())),
+            tensors.get("votes_per_step"),
         )
         relevance = votes.relevance()
         return HeadRelevance(relevance.values, concepts, layout, votes=votes, source=header.get("source", {}))
     if "relevance" not in tensors:
         raise HRVError(f"{path} has neither votes nor relevance vectors. It may be damaged: build or fetch it again.")
-    return HeadRelevance(tensors["relevance"], concepts, layout, orders=tensors.get("orders"), source=header.get("source", {}))
+    return HeadRelevance(
+        tensors["relevance"], concepts, layout, orders=tensors.get("orders"), source=header.get("source", {})
+    )
 
 
 def _header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
@@ -101,18 +116,26 @@ def _header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
             "Choose a file written by HRV Build, HRV Save or HRV Import."
         )
     if header["version"] > VERSION:
-        raise HRVError(f"{path} was written by a newer version of this pack (file version {header['version']}, known: {VERSION}). Update the pack.")
+        raise HRVError(
+            f"{path} was written by a newer version of this pack (file version {header['version']}, known: {VERSION})."
+            " Update the pack."
+        )
     return header
 
 
-def import_published(path: Path, concepts: ConceptSet, layout: HeadLayout, order_path: Path | None = None) -> HeadRelevance:
+def import_published(
+    path: Path, concepts: ConceptSet, layout: HeadLayout, order_path: Path | None = None
+) -> HeadRelevance:
     """Read the authors' .npy of shape [concepts, heads] (vectors or ranking shares), each row normalised to L1 = H.
 
     order_path: optional .npy of head indices, most relevant first, which settles ties as published.
     """
     values = np.atleast_2d(_numpy_array(path))
     if values.dtype.kind not in "fiu":
-        raise HRVError(f"{path.name} holds {values.dtype} entries, not numbers. Choose the file of vectors (category_vectors_... or ..._ranking_list).")
+        raise HRVError(
+            f"{path.name} holds {values.dtype} entries, not numbers. Choose the file of vectors (category_vectors_..."
+            " or ..._ranking_list)."
+        )
     rows = values.astype(np.float64)
     if rows.ndim == 2 and np.isfinite(rows).all():
         rows = rows * layout.total / np.maximum(np.abs(rows).sum(axis=-1, keepdims=True), 1e-300)
@@ -125,8 +148,8 @@ def _numpy_array(path: Path) -> np.ndarray:
         return np.load(path, allow_pickle=False)
     except ValueError as error:
         raise HRVError(
-            f"{path.name} is not a plain .npy array ({error}). Files with Python objects (pickles) can run code and are refused; "
-            "save the numbers with numpy.save(..., allow_pickle=False)."
+            f"{path.name} is not a plain .npy array ({error}). Files with Python objects (pickles) can run code and are"
+            " refused; save the numbers with numpy.save(..., allow_pickle=False)."
         ) from error
     except OSError as error:
         raise HRVError(f"{path} cannot be read: {error}.") from error

@@ -38,13 +38,15 @@ class HeadLayout:
     def of(cls, unet: Any) -> "HeadLayout":
         """Discover the layout from a UNet's own modules; raises HRVError for a model without such layers."""
         slots = tuple(
-            HeadSlot(block, int(attention.heads), int(attention.dim_head)) for block, attention in cross_attentions(unet)
+            HeadSlot(block, int(attention.heads), int(attention.dim_head))
+            for block, attention in cross_attentions(unet)
         )
         if not slots:
             raise HRVError(
-                f"{type(unet).__name__} has no UNet cross-attention layers. Head Relevance Vectors work with UNets whose text "
-                "comes in through cross-attention: SD1.x, SD2.x, SDXL and their fine-tunes. Flux, SD3 and other transformers "
-                "join text and image in one attention and are not supported; load an SD1.x, SD2.x or SDXL checkpoint."
+                f"{type(unet).__name__} has no UNet cross-attention layers. Head Relevance Vectors work with UNets"
+                " whose text comes in through cross-attention: SD1.x, SD2.x, SDXL and their fine-tunes. Flux, SD3 and"
+                " other transformers join text and image in one attention and are not supported; load an SD1.x, SD2.x"
+                " or SDXL checkpoint."
             )
         return cls(slots)
 
@@ -105,7 +107,9 @@ class HeadLayout:
         try:
             return cls(tuple(HeadSlot((str(n), int(i), int(d)), int(h), int(c)) for n, i, d, h, c in rows))
         except (TypeError, ValueError) as error:
-            raise HRVError(f"The head layout {str(rows)[:80]!r} is not a list of [block, id, depth, heads, head_dim].") from error
+            raise HRVError(
+                f"The head layout {str(rows)[:80]!r} is not a list of [block, id, depth, heads, head_dim]."
+            ) from error
 
 
 def cross_attentions(unet: Any) -> Iterator[tuple[BlockKey, Any]]:

@@ -30,12 +30,17 @@ class HeadVotes:
     def __post_init__(self) -> None:
         shape = (len(self.concepts.concepts), self.layout.total)
         if self.counts.shape != shape or not np.issubdtype(self.counts.dtype, np.integer):
-            raise HRVError(f"Votes must be integers of shape [concepts, heads] = {shape}, not {self.counts.dtype} {self.counts.shape}.")
+            raise HRVError(
+                f"Votes must be integers of shape [concepts, heads] = {shape}, not {self.counts.dtype}"
+                f" {self.counts.shape}."
+            )
         if self.per_step is not None and self.per_step.shape[1:] != shape:
             raise HRVError(f"Votes per step must have the shape [steps, *{shape}], not {self.per_step.shape}.")
 
     @classmethod
-    def none(cls, concepts: ConceptSet, layout: HeadLayout, recipe: dict[str, Any], steps: int | None = None) -> "HeadVotes":
+    def none(
+        cls, concepts: ConceptSet, layout: HeadLayout, recipe: dict[str, Any], steps: int | None = None
+    ) -> "HeadVotes":
         """An empty ballot; `steps` asks for votes per sampling step."""
         shape = (len(concepts.concepts), layout.total)
         per_step = np.zeros((steps, *shape), np.int64) if steps else None
@@ -56,25 +61,28 @@ class HeadVotes:
                 "build the second file with another seed or other prompts."
             )
         per_step = None if self.per_step is None or other.per_step is None else self.per_step + other.per_step
-        return replace(self, counts=self.counts + other.counts, per_step=per_step, parts=_joined(self.parts + other.parts))
+        return replace(
+            self, counts=self.counts + other.counts, per_step=per_step, parts=_joined(self.parts + other.parts)
+        )
 
     def check_compatible(self, other: "HeadVotes") -> None:
         """Raise HRVError when the other ballot was built with other concepts, heads or settings."""
         if self.concepts.to_json()["concepts"] != other.concepts.to_json()["concepts"]:
             raise HRVError(
-                f'The concepts differ: "{self.concepts.name}" and "{other.concepts.name}" do not have the same concepts and words. '
-                "Votes add only over one concept set; build with the same one."
+                f'The concepts differ: "{self.concepts.name}" and "{other.concepts.name}" do not have the same concepts'
+                " and words. Votes add only over one concept set; build with the same one."
             )
         if self.layout != other.layout:
             raise HRVError(
-                f"The head layouts differ: {self.layout.summary} and {other.layout.summary}. Votes add only for one model architecture."
+                f"The head layouts differ: {self.layout.summary} and {other.layout.summary}. Votes add only for one"
+                " model architecture."
             )
         for key in sorted(self.recipe.keys() | other.recipe.keys()):
             mine, theirs = self.recipe.get(key), other.recipe.get(key)
             if mine != theirs:
                 raise HRVError(
-                    f"The build settings differ: {key} is {mine!r} in one and {theirs!r} in the other. Votes of different settings "
-                    f"must not be mixed: set {key} to {mine!r}, or save under another name."
+                    f"The build settings differ: {key} is {mine!r} in one and {theirs!r} in the other. Votes of"
+                    f" different settings must not be mixed: set {key} to {mine!r}, or save under another name."
                 )
 
     def relevance(self) -> "HeadRelevance":
@@ -103,7 +111,8 @@ class HeadRelevance:
         if self.values.shape != shape:
             raise HRVError(
                 f"These vectors have the shape {self.values.shape}, but {len(self.concepts.concepts)} concepts "
-                f'("{self.concepts.name}") and {self.layout.summary} need {shape}. Choose the concept set and the model they were built with.'
+                f'("{self.concepts.name}") and {self.layout.summary} need {shape}. Choose the concept set and the model'
+                " they were built with."
             )
         if not np.isfinite(self.values).all():
             raise HRVError("These vectors contain NaN or infinity. The file is damaged: build or fetch it again.")
@@ -111,17 +120,28 @@ class HeadRelevance:
             self._check_orders(self.orders)
 
     def _check_orders(self, orders: np.ndarray) -> None:
-        ranked = np.take_along_axis(self.values, orders.astype(np.int64), axis=1) if orders.shape == self.values.shape else None
-        if ranked is None or (np.sort(orders, axis=1) != np.arange(self.layout.total)).any() or (np.diff(ranked, axis=1) > 1e-4).any():
-            raise HRVError("The head order does not sort these vectors from most to least relevant. Use the order file that belongs to them.")
+        ranked = (
+            np.take_along_axis(self.values, orders.astype(np.int64), axis=1)
+            if orders.shape == self.values.shape
+            else None
+        )
+        if (
+            ranked is None
+            or (np.sort(orders, axis=1) != np.arange(self.layout.total)).any()
+            or (np.diff(ranked, axis=1) > 1e-4).any()
+        ):
+            raise HRVError(
+                "The head order does not sort these vectors from most to least relevant. Use the order file that"
+                " belongs to them."
+            )
 
     def row(self, concept: str) -> np.ndarray:
         """The HRV of one concept, float32 [heads]; raises HRVError for an unknown concept or one without votes."""
         index = self.concepts.index(concept)
         if not self.values[index].any():
             raise HRVError(
-                f'The concept "{self.concepts.names[index]}" never won a vote in this HRV, so no head can be called relevant to it. '
-                "Build with more prompts, with prompts that show the concept, or with more draws."
+                f'The concept "{self.concepts.names[index]}" never won a vote in this HRV, so no head can be called'
+                " relevant to it. Build with more prompts, with prompts that show the concept, or with more draws."
             )
         return self.values[index]
 
@@ -146,14 +166,19 @@ class HeadRelevance:
     def shuffled(self, seed: int) -> "HeadRelevance":
         """The same rows with their heads permuted, one permutation for all rows: the control vector."""
         permutation = np.random.default_rng(seed).permutation(self.layout.total)
-        return replace(self, values=self.values[:, permutation], votes=None, orders=None, source={**self.source, "shuffled": seed})
+        return replace(
+            self, values=self.values[:, permutation], votes=None, orders=None, source={**self.source, "shuffled": seed}
+        )
 
     def for_layout(self, layout: HeadLayout, model_name: str) -> "HeadRelevance":
         """Itself when `layout` is its own; otherwise raises HRVError that names both."""
-        if [(slot.block, slot.heads) for slot in layout.slots] != [(slot.block, slot.heads) for slot in self.layout.slots]:
+        if [(slot.block, slot.heads) for slot in layout.slots] != [
+            (slot.block, slot.heads) for slot in self.layout.slots
+        ]:
             raise HRVError(
-                f"This HRV was built for a model with {self.layout.summary}, but {model_name} has {layout.summary} or another order of "
-                "them. Heads cannot be matched: build an HRV for this model with HRV Build, or load the one that belongs to it."
+                f"This HRV was built for a model with {self.layout.summary}, but {model_name} has {layout.summary} or"
+                " another order of them. Heads cannot be matched: build an HRV for this model with HRV Build, or load"
+                " the one that belongs to it."
             )
         return self
 
@@ -175,7 +200,11 @@ def _joined(parts: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
     joined: list[dict[str, Any]] = []
     for part in sorted(parts, key=lambda part: (part["digest"], part["seed"], part["start"])):
         last = joined[-1] if joined else None
-        if last and all(last[key] == part[key] for key in ("digest", "seed")) and last["start"] + last["images"] == part["start"]:
+        if (
+            last
+            and all(last[key] == part[key] for key in ("digest", "seed"))
+            and last["start"] + last["images"] == part["start"]
+        ):
             joined[-1] = {**last, "images": last["images"] + part["images"]}
         else:
             joined.append(dict(part))

@@ -53,7 +53,10 @@ def with_strength(factors: np.ndarray, strength: float) -> np.ndarray:
 def check_window(start: float, end: float) -> None:
     """Raise HRVError unless 0 <= start <= end <= 1."""
     if not 0.0 <= start <= end <= 1.0:
-        raise HRVError(f"The window from {start} to {end} runs backwards. start_percent must not be larger than end_percent (both 0 to 1).")
+        raise HRVError(
+            f"The window from {start} to {end} runs backwards. start_percent must not be larger than end_percent (both"
+            " 0 to 1)."
+        )
 
 
 def concept_list(text: str) -> list[str]:

@@ -32,7 +32,10 @@ class WordBank:
             for word in concept.words:
                 tokens = encoded[word]
                 if len(tokens) == 0:
-                    raise HRVError(f'The word "{word}" of the concept "{concept.name}" has no tokens: the text encoder reads nothing there. Choose another word.')
+                    raise HRVError(
+                        f'The word "{word}" of the concept "{concept.name}" has no tokens: the text encoder reads'
+                        " nothing there. Choose another word."
+                    )
                 of_words.append((used, len(tokens)))
                 rows.append(tokens)
                 used += len(tokens)

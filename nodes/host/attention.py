@@ -39,7 +39,12 @@ def _replacement(slot: HeadSlot, theirs: Callable | None, around: Around) -> Cal
             if theirs is not None:
                 return theirs(q, k, v, extra_options)
             return host_attention.optimized_attention(
-                q, k, v, slot.heads, attn_precision=extra_options.get("attn_precision"), transformer_options=extra_options
+                q,
+                k,
+                v,
+                slot.heads,
+                attn_precision=extra_options.get("attn_precision"),
+                transformer_options=extra_options,
             )
 
         return around(slot, go_on, query, key, value)

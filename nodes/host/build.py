@@ -49,8 +49,16 @@ class BuildSettings:
         return {**own, "model_family": model_family(model), "model_fingerprint": fingerprint(model)}
 
 
-def build(model: Any, clip: Any, concepts: ConceptSet, prompts: PromptSet, settings: BuildSettings,
-          negative: list | None = None, path: Path | None = None, resume: bool = True) -> HeadVotes:
+def build(
+    model: Any,
+    clip: Any,
+    concepts: ConceptSet,
+    prompts: PromptSet,
+    settings: BuildSettings,
+    negative: list | None = None,
+    path: Path | None = None,
+    resume: bool = True,
+) -> HeadVotes:
     """Votes of every image of `prompts`; image i always has noise seed + i and its own drawn words.
 
     path: file for safety copies (about one a minute, and on cancel) and to resume from. Raises HRVError when the file
@@ -71,7 +79,13 @@ def build(model: Any, clip: Any, concepts: ConceptSet, prompts: PromptSet, setti
             size = batch[0][0].shape[0]
             recorder.begin(list(range(first, first + size)))
             _draw(recorded, batch, negative, settings, first, progress.callback(size))
-            part = {"prompts": prompts.name, "digest": prompts.digest, "seed": settings.seed, "start": first, "images": size}
+            part = {
+                "prompts": prompts.name,
+                "digest": prompts.digest,
+                "seed": settings.seed,
+                "start": first,
+                "images": size,
+            }
             counts = recorder.take().numpy()
             per_step = counts if settings.per_timestep else None
             votes = votes + replace(ballot, counts=counts.sum(axis=0), per_step=per_step, parts=(part,))
@@ -89,11 +103,16 @@ def _resumed(ballot: HeadVotes, path: Path | None) -> HeadVotes:
         return ballot
     votes = files.load(path).votes
     if votes is None:
-        raise HRVError(f"{path.name} holds imported vectors without votes, so a build cannot continue it. Save under another name.")
+        raise HRVError(
+            f"{path.name} holds imported vectors without votes, so a build cannot continue it. Save under another name."
+        )
     try:
         votes.check_compatible(ballot)
     except HRVError as error:
-        raise HRVError(f"{path.name} exists and was built differently, so this build cannot continue it. {error} Or switch resume off to start over.") from error
+        raise HRVError(
+            f"{path.name} exists and was built differently, so this build cannot continue it. {error} Or switch resume"
+            " off to start over."
+        ) from error
     return votes
 
 
@@ -131,8 +150,20 @@ def _draw(model: Any, positive: list, negative: list, settings: BuildSettings, f
     shape = (size, 4, settings.height // LATENT_DOWNSCALE, settings.width // LATENT_DOWNSCALE)
     latent = comfy.sample.fix_empty_latent_channels(model, torch.zeros(shape), LATENT_DOWNSCALE)
     noise = torch.cat([comfy.sample.prepare_noise(latent[:1], settings.seed + first + i) for i in range(size)])
-    comfy.sample.sample(model, noise, settings.steps, settings.cfg, settings.sampler_name, settings.scheduler, positive, negative,
-                        latent, callback=callback, disable_pbar=True, seed=settings.seed + first)
+    comfy.sample.sample(
+        model,
+        noise,
+        settings.steps,
+        settings.cfg,
+        settings.sampler_name,
+        settings.scheduler,
+        positive,
+        negative,
+        latent,
+        callback=callback,
+        disable_pbar=True,
+        seed=settings.seed + first,
+    )
 
 
 class _Progress:

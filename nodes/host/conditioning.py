@@ -25,8 +25,9 @@ def table_of(conditioning: Conditioning) -> TokenTable:
         if isinstance(values.get(KEY), Tag):
             return values[KEY].table
     raise HRVError(
-        "This conditioning has no token table, so its words cannot be found. Encode the prompt with HRV Prompt instead of CLIP Text "
-        "Encode (it gives the same conditioning and adds the table), and connect nothing in between that encodes again."
+        "This conditioning has no token table, so its words cannot be found. Encode the prompt with HRV Prompt instead"
+        " of CLIP Text Encode (it gives the same conditioning and adds the table), and connect nothing in between that"
+        " encodes again."
     )
 
 

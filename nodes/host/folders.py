@@ -35,7 +35,10 @@ def hrv_path(name: str) -> Path:
         found = folder_paths.get_full_path(FOLDER, name)
     if found is None:
         legal = hrv_files() + hrv_files(".npy")
-        raise HRVError(f'There is no HRV file "{name}". Nearest: {nearest(name, legal) or "none yet"}. Build one with HRV Build, or put it into models/{FOLDER}.')
+        raise HRVError(
+            f'There is no HRV file "{name}". Nearest: {nearest(name, legal) or "none yet"}. Build one with HRV Build,'
+            f" or put it into models/{FOLDER}."
+        )
     return Path(found)
 
 

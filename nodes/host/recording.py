@@ -41,13 +41,24 @@ class VoteRecorder:
         assert self._counts is not None, "no UNet call was seen"
         return self._counts.cpu()
 
-    def _record_call(self, executor: Any, x: Tensor, timesteps: Any = None, context: Any = None, y: Any = None, control: Any = None,
-                     transformer_options: dict | None = None, **kwargs: Any) -> Tensor:
+    def _record_call(
+        self,
+        executor: Any,
+        x: Tensor,
+        timesteps: Any = None,
+        context: Any = None,
+        y: Any = None,
+        control: Any = None,
+        transformer_options: dict | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
         options = transformer_options if transformer_options is not None else {}
         chunks = options["cond_or_uncond"]
         if POSITIVE in chunks:
             size, place = x.shape[0] // len(chunks), chunks.index(POSITIVE)
-            voting = _CallVotes(self, executor.class_obj, slice(place * size, (place + 1) * size), self._step(options), x.shape[0])
+            voting = _CallVotes(
+                self, executor.class_obj, slice(place * size, (place + 1) * size), self._step(options), x.shape[0]
+            )
             options = around_cross_attention(options, self.layout, voting)
             self.calls += 1
         return executor(x, timesteps, context, y, control, options, **kwargs)

@@ -63,8 +63,16 @@ def _active(scale: HeadScale, model_sampling: Any, sigma: float) -> bool:
     return model_sampling.percent_to_sigma(scale.end) <= sigma <= model_sampling.percent_to_sigma(scale.start)
 
 
-def scale_rows(executor: Any, x: Tensor, timesteps: Any = None, context: Any = None, y: Any = None, control: Any = None,
-               transformer_options: dict | None = None, **kwargs: Any) -> Tensor:
+def scale_rows(
+    executor: Any,
+    x: Tensor,
+    timesteps: Any = None,
+    context: Any = None,
+    y: Any = None,
+    control: Any = None,
+    transformer_options: dict | None = None,
+    **kwargs: Any,
+) -> Tensor:
     """DIFFUSION_MODEL wrapper: scale the value rows of planned chunks, wherever they stand in this call's batch."""
     options = transformer_options if transformer_options is not None else {}
     plan = options.get(KEY)
@@ -88,7 +96,10 @@ class ValueScaling:
     def __call__(self, slot: HeadSlot, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Scale, then go on with the attention that would have run."""
         if value.shape[0] != self.batch:
-            _warn_once("Another node multiplies the batch inside attention (attention couple?); the HRV steering leaves such layers alone.")
+            _warn_once(
+                "Another node multiplies the batch inside attention (attention couple?); the HRV steering leaves such"
+                " layers alone."
+            )
             return go_on(query, key, value)
         heads = self.layout.head_range(slot.block)
         for rows, columns, factors, tokens in self.chunks:

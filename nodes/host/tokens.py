@@ -19,17 +19,19 @@ def token_table(clip: Any, text: str) -> TokenTable:
     Raises HRVError for a text encoder without CLIP's tokenizer, or when two encoders place the words differently.
     """
     tokens = clip.tokenize(text, return_word_ids=True)
-    tables = {key: TokenTable(text, tuple(_pieces(_tokenizer(clip, key), tokens[key]))) for key in ENCODERS if key in tokens}
+    tables = {
+        key: TokenTable(text, tuple(_pieces(_tokenizer(clip, key), tokens[key]))) for key in ENCODERS if key in tokens
+    }
     if not tables or set(tokens) - set(ENCODERS):
         raise HRVError(
-            f"This text encoder ({', '.join(tokens)}) is not the CLIP of an SD1.x, SD2.x or SDXL checkpoint, so words have no "
-            "cross-attention columns. Connect the CLIP output of such a checkpoint."
+            f"This text encoder ({', '.join(tokens)}) is not the CLIP of an SD1.x, SD2.x or SDXL checkpoint, so words"
+            " have no cross-attention columns. Connect the CLIP output of such a checkpoint."
         )
     first, *others = tables.values()
     if any(other.pieces != first.pieces for other in others):
         raise HRVError(
-            f'The two text encoders split "{text}" differently (an embedding made for one of them only?), so its words stand in '
-            "different columns. Take the embedding out, or use one made for SDXL."
+            f'The two text encoders split "{text}" differently (an embedding made for one of them only?), so its words'
+            " stand in different columns. Take the embedding out, or use one made for SDXL."
         )
     return first
 

@@ -20,7 +20,8 @@ def word_bank(clip: Any, concepts: ConceptSet) -> WordBank:
             columns = semantic_columns(clip, word)
             if not columns:
                 raise HRVError(
-                    f'The word "{word}" of the concept "{concept.name}" has no tokens: the tokenizer reads nothing there. Choose another word.'
+                    f'The word "{word}" of the concept "{concept.name}" has no tokens: the tokenizer reads nothing'
+                    " there. Choose another word."
                 )
             context = encode(clip, word)[0][0]  # [1 tokens channels]
             encoded[word] = context[0, list(columns)].float()

@@ -1,0 +1,82 @@
+"""Figures as images: the heat map of an HRV over layers and heads (figure 48)."""
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from .relevance import HeadRelevance
+
+INK, PAPER, NO_HEAD = (25, 25, 30), (255, 255, 255), (238, 238, 240)
+# Anchors of viridis (perceptually uniform, readable with colour-blind eyes and in grey).
+VIRIDIS = np.array(
+    [
+        (68, 1, 84),
+        (71, 44, 122),
+        (59, 81, 139),
+        (44, 113, 142),
+        (33, 144, 141),
+        (39, 173, 129),
+        (92, 200, 99),
+        (170, 220, 50),
+        (253, 231, 37),
+    ],
+    np.float32,
+)
+
+
+def heatmap(relevance: HeadRelevance, concepts: list[str]) -> np.ndarray:
+    """One panel a concept, rows = layers in HRV order, columns = heads; uint8 [height width 3].
+
+    The scale of each panel runs from 0 to the row's largest element, which its title states.
+    """
+    panels = [_panel(relevance, concept) for concept in concepts]
+    columns = max(1, round(np.sqrt(len(panels) * panels[0].height / panels[0].width)))
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    width, height = panels[0].size
+    sheet = Image.new("RGB", (columns * width, rows * height), PAPER)
+    for number, panel in enumerate(panels):
+        sheet.paste(panel, ((number % columns) * width, (number // columns) * height))
+    return np.asarray(sheet)
+
+
+def colours(values: np.ndarray) -> np.ndarray:
+    """Map values in [0, 1] to viridis; float [...] -> uint8 [... 3]."""
+    place = np.clip(values, 0, 1) * (len(VIRIDIS) - 1)
+    low = np.floor(place).astype(int).clip(0, len(VIRIDIS) - 2)
+    part = (place - low)[..., None]
+    return (VIRIDIS[low] * (1 - part) + VIRIDIS[low + 1] * part).round().astype(np.uint8)
+
+
+def _panel(relevance: HeadRelevance, concept: str) -> Image.Image:
+    layout, row = relevance.layout, relevance.row(concept)
+    heads = max(slot.heads for slot in layout.slots)
+    cell = 28 if len(layout.slots) <= 24 else 12
+    left, top, bottom, right = 96, 44, 34, 74
+    panel = Image.new("RGB", (left + heads * cell + right, top + len(layout.slots) * cell + bottom), PAPER)
+    draw, peak = ImageDraw.Draw(panel), float(row.max())
+    title, small = _font(18), _font(13 if cell > 20 else 10)
+    draw.text((left, 12), relevance.concepts.names[relevance.concepts.index(concept)], INK, title)
+    for number, slot in enumerate(layout.slots):
+        y = top + number * cell
+        draw.text((left - 8, y + cell / 2), slot.label, INK, small, anchor="rm")
+        shades = colours(row[layout.head_range(slot.block)] / peak)
+        for head in range(heads):
+            fill = tuple(int(c) for c in shades[head]) if head < slot.heads else NO_HEAD
+            draw.rectangle((left + head * cell, y, left + (head + 1) * cell - 2, y + cell - 2), fill)
+    draw.text((left + heads * cell / 2, panel.height - bottom / 2), "head", INK, small, anchor="mm")
+    _scale_bar(draw, left + heads * cell + 14, top, len(layout.slots) * cell, peak, small)
+    return panel
+
+
+def _scale_bar(
+    draw: ImageDraw.ImageDraw, x: int, y: int, length: int, peak: float, font: ImageFont.FreeTypeFont
+) -> None:
+    for step in range(length):
+        shade = colours(np.float32(1 - step / max(length - 1, 1)))
+        draw.line((x, y + step, x + 12, y + step), tuple(int(c) for c in shade))
+    for value, place in ((peak, 0.0), (peak / 2, 0.5), (0.0, 1.0)):
+        draw.text((x + 18, y + place * (length - 1)), f"{value:.1f}", INK, font, anchor="lm")
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size)

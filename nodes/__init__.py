@@ -1,0 +1,29 @@
+"""What a user sees: V3 schema -> one call into the engine -> outputs."""
+
+
+def node_classes() -> list[type]:
+    """All nodes of the pack; imports ComfyUI."""
+    from .adjust import HRVConceptAdjust
+    from .build import HRVBuild
+    from .concepts import HRVConcepts
+    from .files import HRVImport, HRVLoad, HRVMerge, HRVSave
+    from .heatmap import HRVHeatmap
+    from .pocket_model import HRVPocketModel
+    from .prompt import HRVPrompt
+    from .prompt_set import HRVPromptSet
+    from .strengthen import HRVConceptStrengthen
+
+    return [
+        HRVPocketModel,
+        HRVPrompt,
+        HRVConcepts,
+        HRVPromptSet,
+        HRVBuild,
+        HRVLoad,
+        HRVSave,
+        HRVImport,
+        HRVMerge,
+        HRVConceptStrengthen,
+        HRVConceptAdjust,
+        HRVHeatmap,
+    ]

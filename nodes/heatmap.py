@@ -1,0 +1,41 @@
+"""HRV Heatmap: which heads carry a concept (figure 48)."""
+
+import torch
+from comfy_api.latest import io
+
+from ..hrv_engine.figures import heatmap
+from ..hrv_engine.rescale import concept_list
+from .types import CATEGORY, HRV
+
+
+class HRVHeatmap(io.ComfyNode):
+    """Layers x heads, one panel a concept."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="HRVHeatmap",
+            display_name="HRV Heatmap",
+            category=f"{CATEGORY}/see",
+            description=(
+                "Draws a Head Relevance Vector as a heat map of layers and heads: bright heads carry the concept."
+            ),
+            search_aliases=["hrv", "plot", "visualize", "attention heads", "figure", "heat map"],
+            inputs=[
+                HRV.Input("hrv", tooltip="The vectors to look at."),
+                io.String.Input(
+                    "concept",
+                    default="",
+                    placeholder="Color, Plants",
+                    tooltip="One concept, or several separated by commas. Empty draws all that won a vote.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="IMAGE", tooltip="The heat map; connect it to Preview Image.")],
+        )
+
+    @classmethod
+    def execute(cls, hrv, concept) -> io.NodeOutput:
+        voted = [name for name, row in zip(hrv.concepts.names, hrv.values, strict=True) if row.any()]
+        names = concept_list(concept) if concept.strip() else voted
+        image = torch.from_numpy(heatmap(hrv, names).copy()).float() / 255
+        return io.NodeOutput(image[None])

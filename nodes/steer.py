@@ -1,0 +1,32 @@
+"""What the steering nodes have in common: factors r_h for a word -> a marked conditioning and a model that obeys it."""
+
+from typing import Any
+
+import numpy as np
+from comfy_api.latest import io, ui
+
+from ..hrv_engine.rescale import HeadScale, check_window, with_strength
+from .host.conditioning import with_scale
+from .host.steering import steered
+
+
+def steer(
+    model: Any,
+    positive: list,
+    word: str,
+    factors: np.ndarray,
+    strength: float,
+    occurrence: int,
+    start: float,
+    end: float,
+) -> io.NodeOutput:
+    """MODEL and CONDITIONING in which every head h scales the word's map columns by 1 + strength (r_h - 1)."""
+    check_window(start, end)
+    scale = HeadScale((), with_strength(factors, strength), start, end)
+    marked = with_scale(positive, word, occurrence, scale)
+    touched = 0 if start == end else int((scale.factors != 1).sum())
+    note = (
+        f'"{word}": {touched} of {len(factors)} heads rescaled, r from {scale.factors.min():.2f} to'
+        f" {scale.factors.max():.2f}"
+    )
+    return io.NodeOutput(steered(model), marked, ui=ui.PreviewText(note))

@@ -1,0 +1,94 @@
+"""The pack's own link types and the inputs that several nodes share."""
+
+from comfy_api.latest import io
+
+HRV = io.Custom("HRV")
+Concepts = io.Custom("HRV_CONCEPTS")
+Prompts = io.Custom("HRV_PROMPTS")
+
+CATEGORY = "HRV"
+
+
+def steering_inputs() -> list[io.Input]:
+    """model, positive, hrv, word: what every steering node begins with."""
+    return [
+        io.Model.Input("model", tooltip="The model you sample with. Connect both outputs of this node to the sampler."),
+        io.Conditioning.Input(
+            "positive", tooltip="The positive prompt, encoded by HRV Prompt so that its words can be found."
+        ),
+        HRV.Input("hrv", tooltip="Head Relevance Vectors built for this kind of model (HRV Load or HRV Build)."),
+        io.String.Input(
+            "word",
+            default="",
+            placeholder="lavender",
+            tooltip=(
+                "The word or phrase to steer, as it stands in the prompt, without weights. All its tokens are scaled."
+            ),
+        ),
+    ]
+
+
+def window_inputs() -> list[io.Input]:
+    """strength, occurrence, clamp, start_percent, end_percent: what every steering node ends with."""
+    return [
+        io.Float.Input(
+            "strength",
+            default=1.0,
+            min=-10.0,
+            max=10.0,
+            step=0.05,
+            tooltip="1 is the paper's setting, 0 changes nothing, values between blend, beyond 1 exaggerates.",
+        ),
+        io.Int.Input(
+            "occurrence",
+            default=0,
+            min=0,
+            max=99,
+            advanced=True,
+            tooltip="0 steers every place where the word stands, 1 only the first, 2 only the second, and so on.",
+        ),
+        io.Float.Input(
+            "clamp",
+            default=0.0,
+            min=0.0,
+            max=1000.0,
+            step=0.5,
+            advanced=True,
+            tooltip=(
+                "Upper bound of each head's relevance before combining; 0 means no bound. Use 9 for SDXL, whose vectors"
+                " have very large elements."
+            ),
+        ),
+        io.Float.Input(
+            "start_percent",
+            default=0.0,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            advanced=True,
+            tooltip="Where in the sampling it begins to act; 0 is the first step.",
+        ),
+        io.Float.Input(
+            "end_percent",
+            default=1.0,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            advanced=True,
+            tooltip=(
+                "Where in the sampling it stops; 1 is the last step. The same value as start_percent switches it off."
+            ),
+        ),
+    ]
+
+
+def steering_outputs() -> list[io.Output]:
+    """The model that steers and the conditioning that says what to steer."""
+    return [
+        io.Model.Output(
+            display_name="MODEL", tooltip="The same model, able to carry out the steering. Connect it to the sampler."
+        ),
+        io.Conditioning.Output(
+            display_name="positive", tooltip="The positive prompt, marked with what to do. Connect it to the sampler."
+        ),
+    ]
