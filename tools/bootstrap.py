@@ -37,6 +37,10 @@ class SetupError(Exception):
     """What went wrong and how to mend it, in one paragraph for the person at the terminal."""
 
 
+class NoNetwork(SetupError):
+    pass
+
+
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
@@ -53,7 +57,7 @@ def run(*command: str | Path, doing: str) -> None:
             "and start again."
         )
     if OFFLINE.search(done.stdout):
-        raise SetupError(
+        raise NoNetwork(
             f"No network while {doing}. The first run fetches ComfyUI and its Python packages (about 3 GB); later runs "
             "need no network. Check the connection and your pip settings (proxy, index) and start again: what is "
             "already fetched is kept in pip's and uv's caches."
@@ -74,7 +78,8 @@ def check_disk(folder: Path) -> None:
     if free < NEEDED_GB:
         raise SetupError(
             f"Only {free:.1f} GB are free where {folder} lies; the environment (PyTorch with its GPU libraries, "
-            f"ComfyUI) needs about {NEEDED_GB} GB. Free some space, or point XDG_CACHE_HOME to a larger disk, and start again."
+            f"ComfyUI) needs about {NEEDED_GB} GB. Free some space, or point XDG_CACHE_HOME to a larger disk, and "
+            "start again."
         )
 
 
@@ -103,6 +108,8 @@ def install(venv: Path, source: Path | None) -> None:
     try:
         run(python, "-m", "pip", "install", "-q", uv_pin, doing="installing uv")
         installer: list[str | Path] = [python, "-m", "uv", "pip", "install", "-q", "--python", python]
+    except NoNetwork:
+        raise
     except SetupError:
         if source:
             raise
@@ -110,7 +117,8 @@ def install(venv: Path, source: Path | None) -> None:
         installer = [python, "-m", "pip", "install", "-q"]
     if source:
         torch = [line for line in locked if re.match(r"torch(vision|audio)?==", line)]
-        wanted: list[str | Path] = [*torch, "-r", source / "requirements.txt", "-r", ROOT / "pyproject.toml", "--extra", "dev"]
+        ours = ROOT / "pyproject.toml"
+        wanted: list[str | Path] = [*torch, "-r", source / "requirements.txt", "-r", ours, "--extra", "dev"]
     else:
         wanted = ["-r", LOCK_FILE]
     run(*installer, *wanted, doing="installing PyTorch, ComfyUI's requirements and the test tools")
@@ -133,7 +141,7 @@ def fetch_comfyui(python: Path, target: Path) -> None:
         with tarfile.open(archive) as tar:
             top = tar.getnames()[0].split("/")[0]
             members = [m for m in tar.getmembers() if m.name.startswith(f"{top}/vendor/ComfyUI/")]
-            tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)  # newer pythons have it
+            tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
             tar.extractall(scratch, members=members)
         shutil.rmtree(target, ignore_errors=True)
         os.replace(Path(scratch) / top / "vendor" / "ComfyUI", target)
@@ -175,9 +183,10 @@ def set_up() -> dict[str, str]:
         say(f"first run: setting up ComfyUI and its environment in {folder} (a few minutes, about {NEEDED_GB} GB)")
         if not own_python:
             make_venv(venv)
-            install(venv, source)
         if not source:
             fetch_comfyui(python, comfyui)
+        if not own_python:
+            install(venv, source)
         marker.write_text(json.dumps(paths))
     return paths
 
