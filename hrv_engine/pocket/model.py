@@ -1,0 +1,71 @@
+"""The trained pair of text encoder and denoiser: construction, files and plain sampling."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from .diffusion import LATENT_CHANNELS, ddim, to_images
+from .network import UNet, UNetConfig
+from .text import TextConfig, TextEncoder, Vocabulary
+
+PRESETS = Path(__file__).resolve().parents[2] / "hrv_presets" / "pocket"
+CFG = 3.0
+
+
+class PocketModel(nn.Module):
+    """Text encoder, denoiser and vocabulary."""
+
+    def __init__(self, vocabulary: Vocabulary, unet: UNetConfig | None = None, text: TextConfig | None = None) -> None:
+        super().__init__()
+        self.vocabulary = vocabulary
+        self.unet = UNet(unet or UNetConfig())
+        self.text = TextEncoder(len(vocabulary), text or TextConfig())
+
+    def encode(self, captions: Sequence[str]) -> Tensor:
+        """Conditioning [n, 77, width] of captions."""
+        return self.text(torch.tensor([self.vocabulary.encode(caption)[0] for caption in captions]))
+
+    @torch.no_grad()
+    def sample(self, captions: Sequence[str], seed: int = 0, steps: int = 20, cfg: float = CFG) -> Tensor:
+        """Images [n, 3, 32, 32] for captions by DDIM with classifier-free guidance."""
+        generator = torch.Generator().manual_seed(seed)
+        noise = torch.randn(len(captions), LATENT_CHANNELS, 8, 8, generator=generator)
+        context = torch.cat([self.encode([""]).expand(len(captions), -1, -1), self.encode(captions)])
+
+        def denoise(x: Tensor, timesteps: Tensor) -> Tensor:
+            plain, asked = self.unet(torch.cat([x, x]), torch.cat([timesteps, timesteps]), context).chunk(2)
+            return plain + cfg * (asked - plain)
+
+        return to_images(ddim(denoise, noise, steps))
+
+    def save(self, path: str | Path, **metadata: str) -> None:
+        """Writes fp16 weights (``unet.*``, ``text.*``) with the configuration as JSON in the file's metadata."""
+        weights = {name: value.detach().half().contiguous() for name, value in self.state_dict().items()}
+        config = {
+            "unet": asdict(self.unet.config),
+            "text": asdict(self.text.config),
+            "words": self.vocabulary.words,
+        }
+        save_file(weights, str(path), {"pocket": json.dumps(config), **metadata})
+
+    @classmethod
+    def load(cls, path: str | Path) -> PocketModel:
+        """Reads what :meth:`save` wrote, as fp32."""
+        with safe_open(str(path), "pt") as file:
+            metadata = file.metadata() or {}
+            if "pocket" not in metadata:
+                raise ValueError(f"{path} is no pocket model: its metadata has no 'pocket' entry")
+            config = json.loads(metadata["pocket"])
+            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        unet = {key: tuple(value) if isinstance(value, list) else value for key, value in config["unet"].items()}
+        model = cls(Vocabulary(config["words"]), UNetConfig(**unet), TextConfig(**config["text"]))
+        model.load_state_dict(weights)
+        return model.eval()
