@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
+import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,3 +38,34 @@ def pytest_report_header() -> str:
 def repository() -> Path:
     """The repository's root."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator:
+    """A real ComfyUI server with this pack, one for the whole run."""
+    from comfyui_hrv.tools.server import ComfyServer
+
+    with ComfyServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def sd15_checkpoint(server) -> str:
+    """The name of a full-size SD1.5 checkpoint with random weights in the server's models; the file is cached."""
+    recipe = ROOT / "tools" / "random_checkpoint.py"
+    cache = Path(os.environ.get("COMFYUI_HRV_CACHE") or tempfile.gettempdir())
+    cached = cache / f"sd15-random-{hashlib.sha256(recipe.read_bytes()).hexdigest()[:8]}.safetensors"
+    subprocess.run([sys.executable, "-m", "tools.random_checkpoint", cached], cwd=ROOT, check=True)
+    name = "v1-5-pruned-emaonly-fp16.safetensors"
+    (server.models / "checkpoints" / name).symlink_to(cached)
+    return name
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """A failure of a test that used the server shows the end of the server's log."""
+    report = yield
+    running = getattr(item, "funcargs", {}).get("server")
+    if report.when == "call" and report.failed and running is not None:
+        report.sections.append(("ComfyUI server log (end)", running.log()[-4000:]))
+    return report
