@@ -70,14 +70,14 @@ class TokenTable:
                 f"{nearest(phrase, dict.fromkeys(self.words())) or 'none, the prompt is empty'}. Type a word or phrase"
                 " exactly as the prompt has it, without weights."
             )
-        if occurrence > len(found):
+        if not 0 <= occurrence <= len(found):
             times = "once" if len(found) == 1 else f"{len(found)} times"
             raise HRVError(
                 f'"{phrase}" occurs {times} in the prompt "{self.prompt}", so there is no occurrence {occurrence}. Use'
                 f" 1 to {len(found)}, or 0 for all."
             )
         chosen = found if occurrence == 0 else [found[occurrence - 1]]
-        return tuple(column for columns in chosen for column in columns)
+        return tuple(dict.fromkeys(column for columns in chosen for column in columns))
 
 
 def normalised(text: str) -> bytes:

@@ -12,8 +12,9 @@ from torch import Tensor
 def scale_values(value: Tensor, heads: int, rows: slice, columns: Tensor, factors: Tensor) -> Tensor:
     """Scale map columns by scaling value rows, out of place.
 
-    value: [batch tokens heads*dim]; rows: the batch rows to touch; columns: int64 [n]; factors: [n heads], one r per
-    column and head. Returns a new tensor of value's shape; no renormalisation, negative factors are intended (section 5).
+    value: [batch tokens heads*dim]; rows: the batch rows to touch; columns: int64 [n], each named once; factors:
+    [n heads], one r per column and head. Returns a new tensor of value's shape; no renormalisation, negative factors
+    are intended (section 5).
     """
     scaled = value.clone()
     r = factors.to(value.dtype).repeat_interleave(value.shape[-1] // heads, dim=-1)  # [n heads*dim]

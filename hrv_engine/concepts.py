@@ -32,14 +32,20 @@ class ConceptSet:
             raise HRVError(
                 f'The concept set "{self.name}" is empty. Give at least two concepts, each with one or more words.'
             )
-        names = [concept.name for concept in self.concepts]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise HRVError(
-                f'The concept name "{twice[0]}" stands twice in "{self.name}". Each concept needs a name of its own:'
-                " rename one."
-            )
+        seen: set[str] = set()
         for concept in self.concepts:
+            folded = concept.name.strip().casefold()
+            if folded in seen:
+                raise HRVError(
+                    f'The concept name "{concept.name}" stands twice in "{self.name}" (capitals do not count). Each'
+                    " concept needs a name of its own: rename one."
+                )
+            seen.add(folded)
+            if not folded or "," in folded:
+                raise HRVError(
+                    f'"{concept.name}" cannot name a concept: a name must not be empty and must not contain a comma,'
+                    ' which separates concepts. Write, for instance, "Fruits and Vegetables".'
+                )
             if not concept.words or any(not str(word).strip() for word in concept.words):
                 raise HRVError(
                     f'The concept "{concept.name}" has an empty word list or an empty word. Give it one or more words.'
@@ -57,7 +63,7 @@ class ConceptSet:
 
     def index(self, name: str) -> int:
         """Row of a concept, ignoring case; raises HRVError with the nearest names."""
-        folded = [known.casefold() for known in self.names]
+        folded = [known.strip().casefold() for known in self.names]
         if name.strip().casefold() not in folded:
             raise HRVError(
                 f'There is no concept "{name}" in "{self.name}". Nearest: {nearest(name, self.names)}. '
@@ -76,7 +82,7 @@ class ConceptSet:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "ConceptSet":
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`; KeyError, TypeError or ValueError for anything else."""
         return cls(
             str(data["name"]), tuple(Concept(str(name), tuple(map(str, words))) for name, words in data["concepts"])
         )
@@ -103,18 +109,26 @@ class ConceptSet:
                 raise HRVError(
                     f'The words of "{name}" must be a list, not {str(words)[:60]!r}. Write `{name}: [one, two, three]`.'
                 )
+            for text in (name, *words):
+                if not isinstance(text, str):
+                    raise HRVError(
+                        f'YAML reads {text!r} of the concept "{name}" as a {type(text).__name__}, not as text (so it'
+                        ' does with yes, no, on, off and numbers). Put it in quotes: "yes", "1".'
+                    )
         name = str(data.get("name", fallback_name)) if "concepts" in data else fallback_name
-        return cls(
-            name, tuple(Concept(str(key), tuple(str(word) for word in words)) for key, words in concepts.items())
-        )
+        return cls(name, tuple(Concept(key, tuple(words)) for key, words in concepts.items()))
 
     @classmethod
     def load(cls, path: Path) -> "ConceptSet":
         """Read a YAML file; raises HRVError that names the file."""
         try:
-            return cls.parse(path.read_text(encoding="utf-8"), fallback_name=path.stem)
-        except OSError as error:
-            raise HRVError(f"The concept file {path} cannot be read: {error}.") from error
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise HRVError(f"The concept file {path} cannot be read as UTF-8 text: {error}.") from error
+        try:
+            return cls.parse(text, fallback_name=path.stem)
+        except HRVError as error:
+            raise HRVError(f"{path}: {error}") from error
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -124,6 +138,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     keys = [loader.construct_object(key) for key, _ in node.value]
     for key in keys:
+        if isinstance(key, (list, dict)):
+            raise HRVError("A concept's name must be text, not a list or a mapping. Write `Color: [red, green, blue]`.")
         if keys.count(key) > 1:
             raise HRVError(
                 f'The concept name "{key}" stands twice. Each concept needs a name of its own: rename or merge them.'

@@ -2,7 +2,7 @@
 
 import json
 import os
-import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -47,27 +47,28 @@ def save(path: Path, relevance: HeadRelevance) -> None:
 
 def write_atomically(path: Path, payload: bytes) -> None:
     """Write bytes beside `path`, then rename over it; raises HRVError and leaves the old file untouched on failure."""
+    part = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        file = part.open("xb")  # with the permissions any new file of this user gets
     except OSError as error:
         raise HRVError(
             f"{path} cannot be written: {error}. Choose a folder you may write to, or free some disk space."
         ) from error
     try:
-        with os.fdopen(handle, "wb") as file:
+        with file:
             file.write(payload)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        os.replace(part, path)
     except OSError as error:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise HRVError(
             f"{path} could not be saved ({error}); an older file of that name is intact. Free some disk space"
             f" ({len(payload)} bytes are needed) and save again."
         ) from error
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 
@@ -75,15 +76,21 @@ def load(path: Path) -> HeadRelevance:
     """Read an HRV file; raises HRVError for a missing, damaged or foreign file."""
     try:
         with safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
+            header = _header(path, file.metadata() or {})  # before the tensors: a checkpoint holds gigabytes of them
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - safe_open is no mapping
     except FileNotFoundError as error:
         raise HRVError(f"There is no HRV file {path}.") from error
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
+    except (SafetensorError, OSError) as error:
         raise HRVError(
             f"{path} is not a readable safetensors file ({error}). It may be damaged: build, merge or fetch it again."
         ) from error
-    header = _header(path, metadata)
+    try:
+        return _relevance(header, tensors)
+    except (HRVError, KeyError, TypeError, ValueError) as error:
+        raise HRVError(f"{path} may be damaged: build, merge or fetch it again. {error}") from error
+
+
+def _relevance(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> HeadRelevance:
     concepts = ConceptSet.from_json(header["concepts"])
     layout = HeadLayout.from_json(header["layout"])
     if "votes" in tensors:
@@ -98,7 +105,7 @@ def load(path: Path) -> HeadRelevance:
         relevance = votes.relevance()
         return HeadRelevance(relevance.values, concepts, layout, votes=votes, source=header.get("source", {}))
     if "relevance" not in tensors:
-        raise HRVError(f"{path} has neither votes nor relevance vectors. It may be damaged: build or fetch it again.")
+        raise HRVError(f"It holds neither votes nor relevance vectors, but {sorted(tensors)}.")
     return HeadRelevance(
         tensors["relevance"], concepts, layout, orders=tensors.get("orders"), source=header.get("source", {})
     )
@@ -107,7 +114,7 @@ def load(path: Path) -> HeadRelevance:
 def _header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
     try:
         header = json.loads(metadata["hrv"])
-        known = header["format"] == FORMAT and {"concepts", "layout"} <= header.keys()
+        known = header["format"] == FORMAT and isinstance(header["version"], int)
     except (KeyError, TypeError, json.JSONDecodeError):
         known = False
     if not known:
@@ -145,8 +152,9 @@ def import_published(
 
 def _numpy_array(path: Path) -> np.ndarray:
     try:
-        return np.load(path, allow_pickle=False)
-    except ValueError as error:
+        with path.open("rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:
         raise HRVError(
             f"{path.name} is not a plain .npy array ({error}). Files with Python objects (pickles) can run code and are"
             " refused; save the numbers with numpy.save(..., allow_pickle=False)."

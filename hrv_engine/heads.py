@@ -10,7 +10,6 @@ from typing import Any
 from .errors import HRVError
 
 BlockKey = tuple[str, int, int]  # ComfyUI's key: ("input" | "middle" | "output", block id, transformer depth)
-PLACES = {"input": "down", "middle": "mid", "output": "up"}
 
 
 @dataclass(frozen=True)

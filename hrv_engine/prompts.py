@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -40,11 +41,26 @@ class PromptSet:
         """Read YAML with `prompts: [...]`, or `template: "a photo of a {}."` with `words: [...]`; raises HRVError."""
         try:
             data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise HRVError(f"The prompt file {path} cannot be read: {error}.") from error
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise HRVError(f"The prompt file {path} cannot be read as YAML in UTF-8: {error}.") from error
         if not isinstance(data, dict) or not ({"prompts", "template"} & data.keys()):
             raise HRVError(f"The prompt file {path} needs `prompts: [...]`, or `template:` with `words: [...]`.")
-        prompts = [str(prompt) for prompt in data.get("prompts", [])]
+        prompts = _texts(data, "prompts", path)
         if "template" in data:
-            prompts += [str(data["template"]).replace("{}", str(word)) for word in data.get("words", [])]
+            template = str(data["template"])
+            if "{}" not in template:
+                raise HRVError(f'The template "{template}" in {path} has no {{}}, the place where each word goes.')
+            prompts += [template.replace("{}", word) for word in _texts(data, "words", path)]
         return cls(str(data.get("name", path.stem)), tuple(prompts))
+
+
+def _texts(data: dict[str, Any], key: str, path: Path) -> list[str]:
+    """The list of texts under `key`, empty if there is none; raises HRVError for anything else."""
+    texts = data.get(key) or []
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        odd = texts if not isinstance(texts, list) else next(text for text in texts if not isinstance(text, str))
+        raise HRVError(
+            f"`{key}` in {path} must be a list of texts, but holds {str(odd)[:60]!r}. Write one `- text` a line, with"
+            ' quotes around yes, no and numbers: - "1".'
+        )
+    return list(texts)

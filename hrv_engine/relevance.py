@@ -52,7 +52,7 @@ class HeadVotes:
         return sum(int(part["images"]) for part in self.parts)
 
     def __add__(self, other: "HeadVotes") -> "HeadVotes":
-        """The sum of two ballots; raises HRVError that names the first setting in which they differ."""
+        """The sum of two ballots, in either order; raises HRVError that names the setting in which they differ."""
         self.check_compatible(other)
         twice = [part for part in other.parts if any(_overlap(part, mine) for mine in self.parts)]
         if twice:
@@ -60,9 +60,13 @@ class HeadVotes:
                 f"Both files counted the same images ({describe_part(twice[0])}). Adding them would count these twice: "
                 "build the second file with another seed or other prompts."
             )
-        per_step = None if self.per_step is None or other.per_step is None else self.per_step + other.per_step
-        return replace(
-            self, counts=self.counts + other.counts, per_step=per_step, parts=_joined(self.parts + other.parts)
+        return HeadVotes(
+            self.counts + other.counts,
+            min(self.concepts, other.concepts, key=lambda concepts: concepts.name),
+            self.layout,
+            self.recipe | other.recipe,
+            _joined(self.parts + other.parts),
+            None if self.per_step is None or other.per_step is None else self.per_step + other.per_step,
         )
 
     def check_compatible(self, other: "HeadVotes") -> None:
@@ -84,6 +88,12 @@ class HeadVotes:
                     f"The build settings differ: {key} is {mine!r} in one and {theirs!r} in the other. Votes of"
                     f" different settings must not be mixed: set {key} to {mine!r}, or save under another name."
                 )
+        steps, their_steps = (None if one.per_step is None else len(one.per_step) for one in (self, other))
+        if steps != their_steps:
+            raise HRVError(
+                f"The build settings differ: one has votes for {steps or 'no'} single steps, the other for"
+                f" {their_steps or 'no'}. Build both with the same steps and the same per_timestep."
+            )
 
     def relevance(self) -> "HeadRelevance":
         """Normalise every concept to L1 = H, so that the mean element is 1 (section 3.1)."""
@@ -120,20 +130,15 @@ class HeadRelevance:
             self._check_orders(self.orders)
 
     def _check_orders(self, orders: np.ndarray) -> None:
-        ranked = (
-            np.take_along_axis(self.values, orders.astype(np.int64), axis=1)
-            if orders.shape == self.values.shape
-            else None
+        fits = orders.shape == self.values.shape and orders.dtype.kind in "iu"
+        if fits and (np.sort(orders, axis=1) == np.arange(self.layout.total)).all():
+            ranked = np.take_along_axis(self.values, orders.astype(np.int64), axis=1)
+            if (np.diff(ranked, axis=1) <= 1e-4).all():
+                return
+        raise HRVError(
+            f"The head order ({orders.dtype} {orders.shape}) does not sort these vectors {self.values.shape} from most"
+            " to least relevant. Use the order file that belongs to them: head indices, one row a concept."
         )
-        if (
-            ranked is None
-            or (np.sort(orders, axis=1) != np.arange(self.layout.total)).any()
-            or (np.diff(ranked, axis=1) > 1e-4).any()
-        ):
-            raise HRVError(
-                "The head order does not sort these vectors from most to least relevant. Use the order file that"
-                " belongs to them."
-            )
 
     def row(self, concept: str) -> np.ndarray:
         """The HRV of one concept, float32 [heads]; raises HRVError for an unknown concept or one without votes."""
@@ -158,10 +163,12 @@ class HeadRelevance:
         return order if kind == "MoRHF" else order[::-1].copy()
 
     def clamped(self, limit: float | None) -> "HeadRelevance":
-        """Every element limited to `limit` from above (section G.3); None changes nothing."""
+        """Every element limited to `limit` from above (section G.3), votes left behind; None changes nothing."""
         if limit is None:
             return self
-        return replace(self, values=np.minimum(self.values, np.float32(limit)), orders=None)
+        if not limit > 0:
+            raise HRVError(f"clamp = {limit} would leave nothing of the vectors. Use a number above 0 (9 for SDXL).")
+        return replace(self, values=np.minimum(self.values, np.float32(limit)), votes=None, orders=None)
 
     def shuffled(self, seed: int) -> "HeadRelevance":
         """The same rows with their heads permuted, one permutation for all rows: the control vector."""
@@ -196,7 +203,7 @@ def _overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def _joined(parts: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
-    """Parts in order of (prompts, seed, start), neighbours that touch made one: the sum does not depend on the order of adding."""
+    """Parts by (prompts, seed, start), neighbours that touch made one, so the order of adding does not matter."""
     joined: list[dict[str, Any]] = []
     for part in sorted(parts, key=lambda part: (part["digest"], part["seed"], part["start"])):
         last = joined[-1] if joined else None

@@ -46,8 +46,8 @@ def adjust(
 
 
 def with_strength(factors: np.ndarray, strength: float) -> np.ndarray:
-    """1 + strength (r - 1): 0 leaves the map untouched, 1 is the paper's r, more than 1 goes beyond it."""
-    return (1.0 + strength * (factors - 1.0)).astype(np.float32)
+    """1 + strength (r - 1): 0 leaves the map untouched, 1 is the paper's r to the bit, more than 1 goes beyond it."""
+    return ((1.0 - strength) + strength * factors).astype(np.float32)
 
 
 def check_window(start: float, end: float) -> None:

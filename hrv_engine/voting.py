@@ -25,7 +25,7 @@ class WordBank:
 
     @classmethod
     def of(cls, concepts: ConceptSet, encoded: dict[str, Tensor], begin: Tensor) -> "WordBank":
-        """Stack the semantic-token embeddings of each word ([tokens channels]) below the begin-of-text row `begin` [channels]."""
+        """Stack each word's semantic-token embeddings [tokens channels] below the begin-of-text row [channels]."""
         rows, spans, used = [begin[None]], [], 1
         for concept in concepts.concepts:
             of_words = []
@@ -110,7 +110,8 @@ class WordSampler:
 def vote(query: Tensor, keys: Tensor, ballot: Ballot, heads: int, bos_key: bool) -> Tensor:
     """One vote of every head for every image and draw (Algorithm 1).
 
-    query: [images pixels heads*dim], conditional rows only; keys: the bank after the layer's own to_k [tokens heads*dim].
+    query: [images pixels heads*dim], conditional rows only; keys: the bank after the layer's own to_k
+    [tokens heads*dim].
     Softmax over the semantic tokens (and the begin-of-text key if `bos_key`), mean over pixels, mean over a word's
     tokens, argmax over concepts (ties: the first). Returns counts int64 [images concepts heads], summed over draws.
     """
