@@ -27,7 +27,15 @@ def test_paper34_has_34_concepts_of_ten_words_in_the_published_row_order():
     assert len(concepts.names) == 34
     assert {len(concept.words) for concept in concepts.concepts} == {10}
     # rows by which the published arrays can be recognised: first, last, and the ones the issue and the graphs use
-    rows = {"Animals": 0, "Plants": 1, "Fruits and Vegetables": 2, "Tools": 10, "Color": 17, "Brand Logos": 32, "Geometric Patterns": 33}
+    rows = {
+        "Animals": 0,
+        "Plants": 1,
+        "Fruits and Vegetables": 2,
+        "Tools": 10,
+        "Color": 17,
+        "Brand Logos": 32,
+        "Geometric Patterns": 33,
+    }
     assert {name: concepts.index(name) for name in rows} == rows
 
 
@@ -42,7 +50,9 @@ def test_a_concept_file_carries_its_own_name_and_says_where_it_comes_from(path: 
     concepts = ConceptSet.load(path)
     assert concepts.name == path.stem
     assert len(concepts.names) >= 2
-    assert all(isinstance(word, str) for words in read(path)["concepts"].values() for word in words), "quote words like yes, no, 1"
+    assert all(isinstance(word, str) for words in read(path)["concepts"].values() for word in words), (
+        "quote words like yes, no, 1"
+    )
     assert {"description", "source"} <= read(path).keys()
 
 
@@ -64,7 +74,9 @@ def test_imagenet1000_is_a_photo_of_each_of_the_1000_classes():
 
 def test_quick_names_every_concept_of_paper34_at_least_once():
     text = " ".join(PromptSet.load(PRESETS / "prompts" / "quick.yaml").prompts).casefold()
-    silent = [concept.name for concept in paper34().concepts if not any(word.casefold() in text for word in concept.words)]
+    silent = [
+        concept.name for concept in paper34().concepts if not any(word.casefold() in text for word in concept.words)
+    ]
     assert silent == []
     assert 24 <= len(PromptSet.load(PRESETS / "prompts" / "quick.yaml").prompts) <= 32
 
@@ -85,5 +97,10 @@ def test_a_benchmark_row_asks_for_known_concepts_and_a_word_of_its_prompt(path: 
 def test_polysemous_sd_marks_the_four_published_rows():
     rows = read(PRESETS / "benchmarks" / "polysemous_sd.yaml")["prompts"]
     published = {row["text"] for row in rows if row["published"]}
-    assert published == {"A rose-colored vase", "A vase in lavender color", "An Apple device on a table", "A single rusted nut"}
+    assert published == {
+        "A rose-colored vase",
+        "A vase in lavender color",
+        "An Apple device on a table",
+        "A single rusted nut",
+    }
     assert all(isinstance(row["published"], bool) for row in rows)

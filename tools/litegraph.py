@@ -1,0 +1,148 @@
+"""A UI graph (LiteGraph JSON 0.4, as the frontend saves it), laid out in groups of columns from real node schemas."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows"
+NOTES = Path(__file__).with_name("workflow_notes")
+WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+SLOT, WIDGET, TEXT, PICTURE, MARGIN = 28, 36, 110, 300, 60  # px, roomy enough for both node renderers of the frontend
+OURS, CORE = "#2a4a5a", "#3f789e"
+
+
+class Graph:
+    """Nodes, links and groups of one workflow; `object_info` gives input order, widget defaults and types."""
+
+    def __init__(self, name: str, object_info: dict[str, Any]) -> None:
+        self.name, self.object_info = name, object_info
+        self.nodes: list[dict[str, Any]] = []
+        self.links: list[list[Any]] = []
+        self.groups: list[dict[str, Any]] = []
+
+    def note(self, height: int) -> dict[str, Any]:
+        """The Markdown note of this graph, from tools/workflow_notes."""
+        text = (NOTES / f"{self.name}.md").read_text(encoding="utf-8")
+        return self._add("MarkdownNote", "Read me", [], [], [text.strip()], [380, height], {})
+
+    def node(
+        self, kind: str, title: str | None = None, models: list | None = None, wide: int = 300, **values: Any
+    ) -> dict[str, Any]:
+        """A node; values are widget values, or (node, output name) for a link; other widgets keep their default."""
+        schema = self.object_info[kind]
+        sockets: list[dict[str, Any]] = []
+        widgets: list[Any] = []
+        knobs: list[dict[str, Any]] = []
+        height = 30
+        for name, spec in self._inputs(schema):
+            options = spec[1] if len(spec) > 1 else {}
+            entry: dict[str, Any] = {
+                "name": name,
+                "type": "COMBO" if isinstance(spec[0], list) else spec[0],
+                "link": None,
+            }
+            if entry["type"] in WIDGETS and not options.get("forceInput"):
+                seed = bool(options.get("control_after_generate"))
+                widgets += [values.pop(name, _default(spec, options)), *(["fixed"] if seed else [])]
+                knobs.append({**entry, "widget": {"name": name}})
+                height += WIDGET * (1 + seed) + (TEXT if options.get("multiline") else 0)
+            else:
+                if name in values:
+                    entry["link"] = self._link(values.pop(name), len(self.nodes) + 1, len(sockets))
+                sockets.append(entry)
+        if values:
+            raise KeyError(f"{kind} has no input {', '.join(values)}")
+        outs = [
+            {"name": out, "type": of, "slot_index": i, "links": []}
+            for i, (out, of) in enumerate(zip(schema["output_name"], schema["output"], strict=True))
+        ]
+        height += SLOT * max(len(outs), len(sockets)) + (PICTURE if kind.startswith("Preview") else 0)
+        ours = kind.startswith("HRV")
+        about: dict[str, Any] = {"Node name for S&R": kind, "cnr_id": "comfyui-hrv" if ours else "comfy-core"}
+        about |= {"models": models} if models else {}
+        made = self._add(kind, title, sockets + knobs, outs, widgets, [wide, height], about)
+        if ours:
+            made |= {"color": "#233a46", "bgcolor": OURS}
+        return made
+
+    def group(self, title: str, at: tuple[int, int], columns: list[list[dict[str, Any]]]) -> tuple[int, int]:
+        """Place nodes in columns from `at` and frame them; returns the frame's right and lower edge."""
+        x, bottom = at[0] + 20, at[1]
+        for column in columns:
+            y = at[1] + 80
+            for node in column:
+                node["pos"] = [x, y]
+                y += node["size"][1] + MARGIN
+            x += max(node["size"][0] for node in column) + 40
+            bottom = max(bottom, y - MARGIN + 20)
+        box = [at[0], at[1], x - 20 - at[0], bottom - at[1]]
+        group = {
+            "id": len(self.groups) + 1,
+            "title": title,
+            "bounding": box,
+            "color": CORE,
+            "font_size": 24,
+            "flags": {},
+        }
+        self.groups.append(group)
+        return at[0] + box[2], bottom
+
+    def write(self) -> None:
+        """Write workflows/<name>.json; the id is derived from the name, so that a rewrite changes nothing else."""
+        graph = {
+            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"comfyui-hrv/{self.name}")),
+            "revision": 0,
+            "last_node_id": len(self.nodes),
+            "last_link_id": len(self.links),
+            "nodes": self.nodes,
+            "links": self.links,
+            "groups": self.groups,
+            "config": {},
+            "extra": {"ds": {"scale": 0.6, "offset": [80, 80]}},
+            "version": 0.4,
+        }
+        (WORKFLOWS / f"{self.name}.json").write_text(
+            json.dumps(graph, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+    def _add(
+        self, kind: str, title: str | None, ins: list, outs: list, widgets: list, size: list[int], about: dict
+    ) -> dict[str, Any]:
+        node = {
+            "id": len(self.nodes) + 1,
+            "type": kind,
+            "pos": [0, 0],
+            "size": size,
+            "flags": {},
+            "order": len(self.nodes),
+            "mode": 0,
+        }
+        node |= {"title": title} if title else {}
+        node |= {"inputs": ins, "outputs": outs, "properties": about, "widgets_values": widgets}
+        self.nodes.append(node)
+        return node
+
+    def _link(self, source: tuple[dict[str, Any], str], target: int, slot: int) -> int:
+        node, name = source
+        names = [out["name"] for out in node["outputs"]]
+        number = len(self.links) + 1
+        out = node["outputs"][names.index(name)]
+        out["links"].append(number)
+        self.links.append([number, node["id"], names.index(name), target, slot, out["type"]])
+        return number
+
+    @staticmethod
+    def _inputs(schema: dict[str, Any]) -> list[tuple[str, list[Any]]]:
+        both = [("required", name) for name in schema["input_order"].get("required", [])]
+        both += [("optional", name) for name in schema["input_order"].get("optional", [])]
+        return [(name, schema["input"][kind][name]) for kind, name in both]
+
+
+def _default(spec: list[Any], options: dict[str, Any]) -> Any:
+    choices = spec[0] if isinstance(spec[0], list) else options.get("options", [])
+    if "default" in options or choices:
+        return options.get("default", choices[0] if choices else None)
+    return {"INT": 0, "FLOAT": 0.0, "BOOLEAN": False}.get(str(spec[0]), "")

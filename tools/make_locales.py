@@ -1,0 +1,49 @@
+"""Write locales/en/nodeDefs.json from the schemas: `python3 tools/bootstrap.py -- python -m tools.make_locales`.
+
+English repeats the schemas word for word, with blanks for underscores in names; a translation starts as a copy of it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .server import ComfyServer
+
+PATH = Path(__file__).resolve().parents[1] / "locales" / "en" / "nodeDefs.json"
+
+
+def node_text(schema: dict[str, Any]) -> dict[str, Any]:
+    """The texts of one node of /object_info in the frontend's nodeDefs form."""
+    inputs = {}
+    for kind in ("required", "optional"):
+        for name in schema["input_order"].get(kind, []):
+            spec = schema["input"][kind][name]
+            inputs[name] = {
+                "name": name.replace("_", " "),
+                "tooltip": spec[1].get("tooltip", "") if len(spec) > 1 else "",
+            }
+    tooltips = schema.get("output_tooltips") or [""] * len(schema["output_name"])
+    outputs = {
+        str(i): {"name": name, "tooltip": tip or ""}
+        for i, (name, tip) in enumerate(zip(schema["output_name"], tooltips, strict=True))
+    }
+    return {
+        "display_name": schema["display_name"],
+        "description": schema["description"],
+        "inputs": inputs,
+        "outputs": outputs,
+    }
+
+
+def main() -> None:
+    """Write the file."""
+    with ComfyServer() as server:
+        object_info = server.client.object_info()
+    texts = {name: node_text(schema) for name, schema in sorted(object_info.items()) if name.startswith("HRV")}
+    PATH.write_text(json.dumps(texts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
