@@ -26,13 +26,12 @@ VIRIDIS = np.array(
 def heatmap(relevance: HeadRelevance, concepts: list[str]) -> np.ndarray:
     """One panel a concept, rows = layers in HRV order, columns = heads; uint8 [height width 3].
 
-    The scale of each panel runs from 0 to the row's largest element, which its title states.
+    The colours of each panel run from 0 to the row's largest element, which stands beside its scale.
     """
     panels = [_panel(relevance, concept) for concept in concepts]
-    columns = max(1, round(np.sqrt(len(panels) * panels[0].height / panels[0].width)))
-    columns = min(columns, len(panels))
+    width, height = max(panel.width for panel in panels), panels[0].height
+    columns = min(max(1, round(np.sqrt(len(panels) * height / width))), len(panels))
     rows = -(-len(panels) // columns)
-    width, height = panels[0].size
     sheet = Image.new("RGB", (columns * width, rows * height), PAPER)
     for number, panel in enumerate(panels):
         sheet.paste(panel, ((number % columns) * width, (number // columns) * height))
@@ -52,10 +51,11 @@ def _panel(relevance: HeadRelevance, concept: str) -> Image.Image:
     heads = max(slot.heads for slot in layout.slots)
     cell = 28 if len(layout.slots) <= 24 else 12
     left, top, bottom, right = 96, 44, 34, 74
-    panel = Image.new("RGB", (left + heads * cell + right, top + len(layout.slots) * cell + bottom), PAPER)
-    draw, peak = ImageDraw.Draw(panel), float(row.max())
-    title, small = _font(18), _font(13 if cell > 20 else 10)
-    draw.text((left, 12), relevance.concepts.names[relevance.concepts.index(concept)], INK, title)
+    name, title = relevance.concepts.names[relevance.concepts.index(concept)], _font(18)
+    width = left + max(heads * cell + right, int(title.getlength(name)) + 12)
+    panel = Image.new("RGB", (width, top + len(layout.slots) * cell + bottom), PAPER)
+    draw, peak, small = ImageDraw.Draw(panel), float(row.max()), _font(13 if cell > 20 else 10)
+    draw.text((left, 12), name, INK, title)
     for number, slot in enumerate(layout.slots):
         y = top + number * cell
         draw.text((left - 8, y + cell / 2), slot.label, INK, small, anchor="rm")

@@ -1,1 +1,1 @@
-"""The only code that knows ComfyUI's internals: attention slots, cond rows, steps, tokenizer, progress, model folders."""
+"""The only code that knows ComfyUI's internals: attention slots, cond rows, tokenizer, progress, model folders."""

@@ -1,4 +1,4 @@
-"""Build HRVs: draw an image for every prompt with the stock sampler while every head votes; resumable and cancellable."""
+"""Build HRVs: draw an image for every prompt with the stock sampler while every head votes; can resume and cancel."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -5,11 +5,11 @@ from __future__ import annotations
 import comfy.ldm.modules.attention as host_attention
 import comfy.model_management
 import comfy.samplers
-import nodes
 import numpy as np
 import pytest
 import torch
 
+import nodes
 from comfyui_hrv.hrv_engine.attention import attention_map, split_heads
 from comfyui_hrv.hrv_engine.concepts import Concept, ConceptSet
 from comfyui_hrv.hrv_engine.errors import HRVError

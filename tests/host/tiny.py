@@ -12,13 +12,17 @@ import comfy.sd1_clip
 import comfy.supported_models
 import comfy.supported_models_base
 import comfy.utils
-import nodes
 import torch
 
+import nodes
+
 UNET = {
-    "image_size": 16, "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": [1, 1], "channel_mult": [1, 2],
-    "transformer_depth": [1, 2], "transformer_depth_middle": 1, "transformer_depth_output": [2, 2, 1, 1], "context_dim": 64,
-    "num_heads": 4, "num_head_channels": -1, "use_spatial_transformer": True, "legacy": False, "use_linear_in_transformer": False,
+    "image_size": 16, "in_channels": 4, "out_channels": 4,
+    "model_channels": 32, "num_res_blocks": [1, 1], "channel_mult": [1, 2],
+    "transformer_depth": [1, 2], "transformer_depth_middle": 1,
+    "transformer_depth_output": [2, 2, 1, 1], "context_dim": 64,
+    "num_heads": 4, "num_head_channels": -1,
+    "use_spatial_transformer": True, "legacy": False, "use_linear_in_transformer": False,
     "adm_in_channels": None, "num_classes": None, "use_checkpoint": False, "use_temporal_attention": False,
     "use_temporal_resblock": False,
 }  # fmt: skip
