@@ -50,7 +50,7 @@ def _panel(relevance: HeadRelevance, concept: str) -> Image.Image:
     layout, row = relevance.layout, relevance.row(concept)
     heads = max(slot.heads for slot in layout.slots)
     cell = 28 if len(layout.slots) <= 24 else 12
-    left, top, bottom, right = 96, 44, 34, 74
+    left, top, bottom, right = 96, 44, 40, 74
     name, title = relevance.concepts.names[relevance.concepts.index(concept)], _font(18)
     width = left + max(heads * cell + right, int(title.getlength(name)) + 12)
     panel = Image.new("RGB", (width, top + len(layout.slots) * cell + bottom), PAPER)
@@ -63,17 +63,18 @@ def _panel(relevance: HeadRelevance, concept: str) -> Image.Image:
         for head in range(heads):
             fill = tuple(int(c) for c in shades[head]) if head < slot.heads else NO_HEAD
             draw.rectangle((left + head * cell, y, left + (head + 1) * cell - 2, y + cell - 2), fill)
-    draw.text((left + heads * cell / 2, panel.height - bottom / 2), "head", INK, small, anchor="mm")
-    _scale_bar(draw, left + heads * cell + 14, top, len(layout.slots) * cell, peak, small)
+    below = top + len(layout.slots) * cell
+    for head in range(0, heads, 1 if cell > 20 else 5):
+        draw.text((left + (head + 0.5) * cell, below + 9), str(head), INK, small, anchor="mm")
+    draw.text((left + heads * cell / 2, below + 26), "head", INK, small, anchor="mm")
+    _scale_bar(panel, left + heads * cell + 14, top, len(layout.slots) * cell, peak, small)
     return panel
 
 
-def _scale_bar(
-    draw: ImageDraw.ImageDraw, x: int, y: int, length: int, peak: float, font: ImageFont.FreeTypeFont
-) -> None:
-    for step in range(length):
-        shade = colours(np.float32(1 - step / max(length - 1, 1)))
-        draw.line((x, y + step, x + 12, y + step), tuple(int(c) for c in shade))
+def _scale_bar(panel: Image.Image, x: int, y: int, length: int, peak: float, font: ImageFont.FreeTypeFont) -> None:
+    draw = ImageDraw.Draw(panel)
+    ramp = colours(np.linspace(1, 0, length))[:, None].repeat(13, axis=1)
+    panel.paste(Image.fromarray(ramp), (x, y))
     for value, place in ((peak, 0.0), (peak / 2, 0.5), (0.0, 1.0)):
         draw.text((x + 18, y + place * (length - 1)), f"{value:.1f}", INK, font, anchor="lm")
 
