@@ -16,21 +16,29 @@ class HRVPocketModel(io.ComfyNode):
             display_name="HRV Pocket Model",
             category=CATEGORY,
             description=(
-                "A small Stable-Diffusion-shaped model (32×32 pixels, 112 cross-attention heads) that comes with the pack:"
-                " it misreads words like big models do, and everything takes seconds on a CPU."
+                "A small Stable-Diffusion-shaped model (32×32 pixels, 112 cross-attention heads) that comes with the"
+                " pack: it misreads words like big models do, and everything takes seconds on a CPU."
             ),
-            search_aliases=["hrv", "pocket", "demo model", "tiny model", "load checkpoint", "test model", "example model"],
+            search_aliases=[
+                "hrv",
+                "pocket",
+                "demo model",
+                "tiny model",
+                "load checkpoint",
+                "test model",
+                "example model",
+            ],
             inputs=[],
             outputs=[
                 io.Model.Output(
                     display_name="MODEL",
-                    tooltip="The denoiser. Sample at 32×32 pixels, 20 steps, cfg 3; larger pictures are outside its training.",
+                    tooltip="The denoiser. Sample at 32×32 pixels, 20 steps, cfg 3; it knows no other size.",
                 ),
                 io.Clip.Output(
                     display_name="CLIP",
                     tooltip=(
-                        "The text encoder. It knows about a hundred words: colours, shapes, fruits, plants, patterns, materials,"
-                        " scenes, weather, styles, sizes, positions, counts."
+                        "The text encoder. It knows about a hundred words: colours, shapes, fruits, plants, patterns,"
+                        " materials, scenes, weather, styles, sizes, positions, counts."
                     ),
                 ),
                 io.Vae.Output(display_name="VAE", tooltip="Moves pixels to channels and back without loss."),

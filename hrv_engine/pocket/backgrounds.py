@@ -1,4 +1,4 @@
-"""What stands behind the objects: the plain default and six scenes, all but fixed so that a small model can learn them."""
+"""What stands behind the objects: the plain default and six scenes, all but fixed so that a small model learns them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _forest() -> Tensor:
     image = rgb((0.1, 0.24, 0.1)).expand(3, RESOLUTION, RESOLUTION)
     trunks = (torch.sin(GRID_X * 0.785 + 0.8) > 0.55).float() * (GRID_Y > 8).float()
     image = blend(image, rgb((0.32, 0.2, 0.1)), trunks)
-    crowns = ((GRID_Y < 9 + 2 * torch.sin(GRID_X * 0.785 + 0.8)) & (fixed_noise(5) > 0.35)).float()
+    crowns = ((9 + 2 * torch.sin(GRID_X * 0.785 + 0.8) > GRID_Y) & (fixed_noise(5) > 0.35)).float()
     return blend(image, rgb((0.1, 0.46, 0.14)), crowns)
 
 
@@ -43,7 +43,7 @@ def _city() -> Tensor:
     image = rgb((0.66, 0.7, 0.8)).expand(3, RESOLUTION, RESOLUTION)
     roofs = torch.tensor([9.0, 4.0, 13.0, 7.0, 11.0, 5.0, 14.0, 8.0]).repeat_interleave(4)[None]
     tones = torch.tensor([0.3, 0.24, 0.36, 0.28, 0.38, 0.25, 0.33, 0.29]).repeat_interleave(4)[None]
-    towers = (GRID_Y > roofs).float()
+    towers = (roofs < GRID_Y).float()
     image = blend(image, tones * rgb((0.95, 1.0, 1.15)), towers)
     lit = ((GRID_X.long() % 2 == 1) & (GRID_Y.long() % 3 == 1)).float() * towers
     return blend(image, rgb((1.0, 0.9, 0.45)), 0.75 * lit)

@@ -1,8 +1,8 @@
 """The caption grammar: draws a caption together with the pictures it may describe.
 
-Polysemy comes from the data. "an orange square" (one shape, a polysemous colour word) is drawn as an orange-coloured square
-or, with probability :data:`AMBIGUITY`, as an orange beside a square of some other colour: one caption, two legitimate
-pictures, and nothing in the caption that tells which. Everywhere else the same words are used in one sense only.
+Polysemy comes from the data. "an orange square" (one shape, a polysemous colour word) is drawn as an orange-coloured
+square or, with probability :data:`AMBIGUITY`, as an orange beside a square of some other colour: one caption, two
+legitimate pictures, and nothing in the caption that tells which. Everywhere else these words have one sense only.
 """
 
 from __future__ import annotations
@@ -14,12 +14,22 @@ from . import scenes as world
 from .scenes import Scene, Thing, kind_of, noun_of
 
 AMBIGUITY = 0.5
+_WORDS = {
+    "scene": world.SCENES,
+    "weather": world.WEATHERS,
+    "style": world.STYLES,
+    "pattern": world.PATTERNS,
+    "material": world.MATERIALS,
+    "size": world.SIZES,
+    "position": world.POSITIONS,
+    "count": world.COUNTS,
+}
 _PLURALS = {"cherry": "cherries", "cross": "crosses", "peach": "peaches", "cactus": "cactuses"}
 
 
 @dataclass(frozen=True)
 class Caption:
-    """A caption's text and the scene it names; what it leaves open is drawn anew for each picture by :meth:`picture`."""
+    """A caption's text and the scene it names; :meth:`picture` draws what it leaves open anew each time."""
 
     text: str
     scene: Scene
@@ -103,21 +113,10 @@ def _single_word(rng: random.Random) -> Caption:
     if family == "thing":
         word = rng.choice(world.FRUITS + world.PLANTS)
         return Caption(word, Scene((Thing(kind_of(word)),)))
-    if family == "scene":
-        word = rng.choice(world.SCENES)
-        return Caption(word, Scene(scene=word))
-    if family == "weather":
-        word = rng.choice(world.WEATHERS)
-        return Caption(word, Scene(weather=word))
-    vocabulary = {
-        "style": world.STYLES,
-        "pattern": world.PATTERNS,
-        "material": world.MATERIALS,
-        "size": world.SIZES,
-        "position": world.POSITIONS,
-        "count": world.COUNTS,
-    }[family]
-    word = rng.choice(vocabulary)
+    if family in ("scene", "weather"):
+        word = rng.choice(_WORDS[family])
+        return Caption(word, Scene(**{family: word}))
+    word = rng.choice(_WORDS[family])
     things = (replace(blank, **{family: word}),) if family in ("pattern", "material") else (blank,)
     attributes = {family: word} if family in ("style", "size", "position") else {}
     count = world.COUNTS.index(word) + 2 if family == "count" else 1
@@ -143,7 +142,16 @@ def _polysemous(rng: random.Random) -> Caption:
 
 
 #: Attributes a single-object caption may add, with their weights.
-_EXTRAS = {"scene": 3.0, "weather": 2.0, "pattern": 2.2, "material": 2.0, "style": 1.6, "size": 1.6, "position": 1.6, "count": 1.4}
+_EXTRAS = {
+    "scene": 3.0,
+    "weather": 2.0,
+    "pattern": 2.2,
+    "material": 2.0,
+    "style": 1.6,
+    "size": 1.6,
+    "position": 1.6,
+    "count": 1.4,
+}
 _EXCLUSIVE = ({"size", "position", "count"}, {"pattern", "material"}, {"style", "weather"})
 
 
@@ -152,12 +160,10 @@ def _single_thing(rng: random.Random, extras: int) -> Caption:
     thing = _draw_thing(rng)
     chosen: set[str] = set()
     for _ in range(extras):
-        allowed = [name for name in _EXTRAS if not any({name} | (chosen & group) > {name} for group in _EXCLUSIVE if name in group)]
-        allowed = [name for name in allowed if name not in chosen]
+        closed = chosen.union(*(group for group in _EXCLUSIVE if chosen & group))
+        allowed = [name for name in _EXTRAS if name not in closed]
         chosen.add(rng.choices(allowed, [_EXTRAS[name] for name in allowed])[0])
-    vocabulary = {"scene": world.SCENES, "weather": world.WEATHERS, "style": world.STYLES}
-    vocabulary |= {"size": world.SIZES, "position": world.POSITIONS, "pattern": world.PATTERNS, "material": world.MATERIALS}
-    words = {name: rng.choice(vocabulary[name]) for name in sorted(chosen) if name in vocabulary}
+    words = {name: rng.choice(_WORDS[name]) for name in sorted(chosen - {"count"})}
     thing = replace(thing, pattern=words.pop("pattern", None), material=words.pop("material", None))
     count = rng.choice((2, 3, 4)) if "count" in chosen else 1
     open_color = thing.kind in world.SHAPES and rng.random() < 0.1
@@ -189,9 +195,7 @@ def draw_caption(rng: random.Random, progress: float = 1.0) -> Caption:
 
 def vocabulary() -> tuple[str, ...]:
     """Every word a caption can contain, sorted."""
-    words = set("a an and at day in of on photo picture the".split())
-    for group in (world.SHAPES, world.FRUITS, world.PLANTS, world.PATTERNS, world.MATERIALS, world.SCENES, world.WEATHERS):
-        words |= set(group)
-    words |= {*world.STYLES, *world.SIZES, *world.POSITIONS, *world.COUNTS, *world.COLORS}
     nouns = world.SHAPES + world.FRUITS + world.PLANTS
-    return tuple(sorted(words | {_PLURALS.get(noun, noun + "s") for noun in nouns}))
+    words = {"a", "an", "and", "at", "day", "in", "of", "on", "photo", "picture", "the", *world.COLORS, *nouns}
+    words = words.union(*_WORDS.values(), (_PLURALS.get(noun, noun + "s") for noun in nouns))
+    return tuple(sorted(words))

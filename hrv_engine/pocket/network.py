@@ -1,4 +1,4 @@
-"""The pocket model's denoiser: a small latent-diffusion UNet whose parameters carry ComfyUI's (and Stable Diffusion's) names.
+"""The pocket model's denoiser: a small latent-diffusion UNet whose parameters carry Stable Diffusion's names.
 
 Written in plain torch so that training needs no ComfyUI; `nodes/host/pocket.py` loads the same state dict strictly into
 ComfyUI's own ``UNetModel``. Symbols: B images, C channels, H×W positions, T text tokens, D context width.
@@ -29,7 +29,7 @@ class UNetConfig:
 
     def comfy(self) -> dict[str, object]:
         """The keyword arguments that make ComfyUI's ``UNetModel`` build the same network."""
-        output_depth = [d for d, n in zip(self.transformer_depth, self.num_res_blocks, strict=True) for _ in range(n + 1)]
+        levels = list(zip(self.transformer_depth, self.num_res_blocks, strict=True))
         return {
             "image_size": 8,
             "in_channels": self.in_channels,
@@ -40,11 +40,9 @@ class UNetConfig:
             "num_heads": self.num_heads,
             "num_head_channels": -1,
             "use_spatial_transformer": True,
-            "transformer_depth": [
-                d for d, n in zip(self.transformer_depth, self.num_res_blocks, strict=True) for _ in range(n)
-            ],
+            "transformer_depth": [depth for depth, blocks in levels for _ in range(blocks)],
             "transformer_depth_middle": self.transformer_depth_middle,
-            "transformer_depth_output": output_depth,
+            "transformer_depth_output": [depth for depth, blocks in levels for _ in range(blocks + 1)],
             "context_dim": self.context_dim,
             "legacy": False,
             "use_linear_in_transformer": False,
@@ -70,7 +68,10 @@ class ResBlock(nn.Module):
         )
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(embedding, out_channels))
         self.out_layers = nn.Sequential(
-            nn.GroupNorm(32, out_channels), nn.SiLU(), nn.Identity(), nn.Conv2d(out_channels, out_channels, 3, padding=1)
+            nn.GroupNorm(32, out_channels),
+            nn.SiLU(),
+            nn.Identity(),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1),
         )
         same = channels == out_channels
         self.skip_connection = nn.Identity() if same else nn.Conv2d(channels, out_channels, 1)
@@ -82,7 +83,7 @@ class ResBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention of x [B, N, C] to a context [B / repeats, T, D], each context row serving `repeats` images."""
+    """Multi-head attention of x [B, N, C] to a context [B / repeats, T, D]; one row of it serves `repeats`."""
 
     def __init__(self, width: int, context_width: int, heads: int) -> None:
         super().__init__()
@@ -243,7 +244,9 @@ class UNet(nn.Module):
                 if level and index == count:
                     layers.append(Upsample(channels))
                 self.output_blocks.append(Stage(*layers))
-        self.out = nn.Sequential(nn.GroupNorm(32, channels), nn.SiLU(), nn.Conv2d(channels, config.in_channels, 3, padding=1))
+        self.out = nn.Sequential(
+            nn.GroupNorm(32, channels), nn.SiLU(), nn.Conv2d(channels, config.in_channels, 3, padding=1)
+        )
         nn.init.zeros_(self.out[2].weight)
         nn.init.zeros_(self.out[2].bias)
 

@@ -1,4 +1,4 @@
-"""Scenes to pictures: layout, objects, weather and style, vectorised over a batch (thousands of pictures a second on one core)."""
+"""Scenes to pictures: layout, objects, weather and style, thousands of pictures a second on one core."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class Placed:
 
 def layout(scene: Scene, rng: random.Random) -> list[Placed]:
     """Where the things of a scene stand; the first named of two is on the left."""
+
     def jitter(width: float) -> float:
         return rng.uniform(-width, width)
 
@@ -70,7 +71,7 @@ def _where(items: Sequence[str | None], value: str) -> list[int]:
 def _draw(image: Tensor, rows: list[int], placed: list[Placed], generator: torch.Generator) -> None:
     """Draws one object into each of the pictures `rows` of image [B, 3, R, R], in place."""
     count = len(rows)
-    x, y, radius = (torch.tensor(values)[:, None, None] for values in zip(*((p.x, p.y, p.radius) for p in placed), strict=True))
+    x, y, radius = torch.tensor([(p.x, p.y, p.radius) for p in placed]).T[:, :, None, None]
     tilt = (torch.rand(count, 1, 1, generator=generator) - 0.5) * 2 * TILT
     right, down = (GRID_X - x) / radius, (GRID_Y - y) / radius
     u = right * torch.cos(tilt) + down * torch.sin(tilt)

@@ -1,7 +1,7 @@
 """Trains the scorer on fresh renders: ``python -m hrv_engine.pocket.scorer_training --out scorer.safetensors``.
 
-Pictures are noised, blurred and shifted a little, since generated pictures are not as clean as rendered ones. A label that
-the picture cannot show (the colour of a sketch, the position of one of three stars) is masked.
+Pictures are noised, blurred and shifted a little, since generated pictures are not as clean as rendered ones. A label
+that the picture cannot show (the colour of a sketch, the position of one of three stars) is masked.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _COLORLESS = ("sketch", "vintage", "negative")
 
 
 def labels(scenes: Sequence[Scene]) -> dict[str, Tensor]:
-    """Class indices [n] by family (HIDDEN where unreadable), presence ``object`` [n, kinds] and ``color_of`` [n, kinds]."""
+    """Class indices [n] by family (HIDDEN where unreadable), ``object`` (presence) and ``color_of`` [n, kinds]."""
     result = {family: torch.full((len(scenes),), HIDDEN) for family in CLASSES if family not in ("object", "color")}
     result["object"] = torch.zeros(len(scenes), len(KINDS))
     result["color_of"] = torch.full((len(scenes), len(KINDS)), HIDDEN)
@@ -79,7 +79,7 @@ def _loss(logits: dict[str, Tensor], truth: dict[str, Tensor]) -> Tensor:
 
 
 def accuracy(scorer: Scorer, images: Tensor, truth: dict[str, Tensor]) -> dict[str, float]:
-    """Share of readable labels read right, by family; for "object" the share of pictures whose objects are all right."""
+    """Share of readable labels read right, by family; of "object": pictures whose objects are all right."""
     scores = scorer(images)
     shares = {"object": ((scores["object"] > 0.5) == (truth["object"] > 0.5)).all(1).float().mean().item()}
     for family, target in truth.items():

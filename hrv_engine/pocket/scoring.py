@@ -1,8 +1,8 @@
 """Reads attributes back from pictures of the pocket world, and tells whether a polysemous word was misread.
 
-A small convolutional network looks at the picture on an 8×8 grid. Objects are found anywhere on the grid (several may be
-present); the colour *of* an object is read where that object was found, so that "a red circle and a blue square" is told
-from "a blue circle and a red square".
+A small convolutional network looks at the picture on an 8×8 grid. Objects are found anywhere on the grid (several may
+be present); the colour *of* an object is read where that object was found, so that "a red circle and a blue square" is
+told from "a blue circle and a red square".
 """
 
 from __future__ import annotations
@@ -51,9 +51,8 @@ class Scorer(nn.Module):
         self.coarse = nn.Sequential(_stage(96, 112, 2), _stage(112, 112))
         self.where = nn.Conv2d(96 + 112, len(KINDS), 1)
         self.tint = nn.Conv2d(96, len(COLORS), 1)
-        self.whole = nn.ModuleDict(
-            {family: nn.Linear(2 * (96 + 112), len(names)) for family, names in CLASSES.items() if family not in ("object", "color")}
-        )
+        others = [family for family in CLASSES if family not in ("object", "color")]
+        self.whole = nn.ModuleDict({family: nn.Linear(2 * (96 + 112), len(CLASSES[family])) for family in others})
 
     def logits(self, images: Tensor) -> dict[str, Tensor]:
         """Unnormalised scores of every family, ``color_of`` included."""
@@ -121,12 +120,13 @@ class Reading:
 def read_polysemous(scores: Mapping[str, Tensor], prompt: Mapping[str, str]) -> Reading:
     """How pictures of one polysemous prompt were read.
 
-    `prompt` is an entry of ``hrv_presets/benchmarks/pocket_polysemous.yaml``: its ``color`` and ``shape`` are what was asked
-    for, its ``thing`` (a fruit or plant) is the other sense of the word.
+    `prompt` is an entry of ``hrv_presets/benchmarks/pocket_polysemous.yaml``: its ``color`` and ``shape`` are what was
+    asked for, its ``thing`` (a fruit or plant) is the other sense of the word.
     """
     shape, color, thing = prompt["shape"], prompt["color"], kind_of(prompt["thing"])
     if shape not in SHAPES or color not in COLORS:
-        raise ValueError(f"shape {shape!r} or color {color!r} unknown; shapes: {', '.join(SHAPES)}; colors: {', '.join(COLORS)}")
+        legal = f"shapes: {', '.join(SHAPES)}; colors: {', '.join(COLORS)}"
+        raise ValueError(f"shape {shape!r} or color {color!r} is unknown; {legal}")
     present = scores["object"] > PRESENT
     chosen = scores["color_of"][:, KINDS.index(shape)].argmax(-1)
     return Reading(
@@ -137,5 +137,5 @@ def read_polysemous(scores: Mapping[str, Tensor], prompt: Mapping[str, str]) -> 
 
 
 def misread(scores: Mapping[str, Tensor], prompt: Mapping[str, str]) -> Tensor:
-    """Whether each picture misreads the prompt [n]: the unintended thing is there, or the intended meaning is missing."""
+    """Whether each picture [n] misreads the prompt: the unintended thing is there, or the intended meaning is not."""
     return read_polysemous(scores, prompt).misread

@@ -1,6 +1,6 @@
 """Signed-distance outlines of every object, on a unit frame: u to the right, v down, about −1..1.
 
-``outline(kind, u, v)`` returns a :class:`Outline` of tensors shaped like u: negative inside, in units of the object's radius.
+``outline(kind, u, v)`` returns an :class:`Outline` of tensors shaped like u: negative inside, in units of the radius.
 """
 
 from __future__ import annotations
@@ -199,12 +199,14 @@ def mushroom(u: Tensor, v: Tensor) -> Outline:
 def sunflower(u: Tensor, v: Tensor) -> Outline:
     y = v + 0.28
     length, angle = torch.sqrt(u * u + y * y + 1e-6), torch.atan2(y, u)
-    return Outline(length - 0.58 - 0.15 * torch.cos(9 * angle), union(length - 0.32, stroke(u, v, (0, 0.5), (0, 1.0), 0.09)))
+    petals = length - 0.58 - 0.15 * torch.cos(9 * angle)
+    return Outline(petals, union(length - 0.32, stroke(u, v, (0, 0.5), (0, 1.0), 0.09)))
 
 
 _OUTLINES = {
     function.__name__: function
-    for function in (circle, square, triangle, star, heart, cross, apple, banana, cherry, grape, pear, orange, lime, peach)
+    for function in (circle, square, triangle, star, heart, cross)
+    + (apple, banana, cherry, grape, pear, orange, lime, peach)
     + (rose, tulip, lavender, cactus, tree, mushroom, sunflower)
 }
 

@@ -21,7 +21,7 @@ def pattern_mask(pattern: str, x: Tensor, y: Tensor) -> Tensor:
         wave = torch.sin(x * math.pi / 4.0) * torch.sin(y * math.pi / 4.0) * 1.6
     elif pattern == "zigzag":
         saw = (torch.remainder(x / 8, 1) - 0.5).abs() * 2 - 0.5
-        wave = torch.cos((x * 0 + y + 4.0 * saw) * 2 * math.pi / 6.5)
+        wave = torch.cos((y + 4.0 * saw) * 2 * math.pi / 6.5)
     else:
         raise ValueError(f"unknown pattern {pattern!r}")
     return (wave * 2.2 + 0.5).clamp(0, 1)
@@ -33,8 +33,10 @@ def second_color(rgb: Tensor) -> Tensor:
     return torch.where(light, rgb * 0.35, rgb * 0.2 + 0.78)
 
 
-def apply_material(material: str, color: Tensor, behind: Tensor, u: Tensor, v: Tensor, body: Tensor, grain: Tensor) -> Tensor:
-    """The surface [n, 3, R, R] of a material over colours and what is behind; u, v, body on the unit frame, grain in 0..1."""
+def apply_material(
+    material: str, color: Tensor, behind: Tensor, u: Tensor, v: Tensor, body: Tensor, grain: Tensor
+) -> Tensor:
+    """The surface [n, 3, R, R] of a material over `color` and what is behind; grain is noise in 0..1."""
     if material == "metal":
         sheen = torch.sin((u * 0.8 + v) * 3.6 + 0.6)[:, None]
         return (color * (0.6 + 0.4 * sheen) + 0.9 * (sheen - 0.4).clamp(min=0)).clamp(0, 1)

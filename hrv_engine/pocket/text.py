@@ -1,7 +1,7 @@
 """The pocket model's text encoder: CLIP's architecture in small, on those of CLIP's token ids that the captions use.
 
-Parameters carry the names of ``CLIPTextModel``. Training works on compact rows; :meth:`Vocabulary.scatter` puts the trained
-embedding rows back at CLIP's ids, so that ComfyUI's stock tokenizer and ``CLIPTextEncode`` serve the model.
+Parameters carry the names of ``CLIPTextModel``. Training works on compact rows; :meth:`Vocabulary.scatter` puts the
+trained embedding rows back at CLIP's ids, so that ComfyUI's stock tokenizer and ``CLIPTextEncode`` serve the model.
 """
 
 from __future__ import annotations

@@ -98,17 +98,23 @@ def _load_clip(config: TextConfig, vocabulary: Vocabulary, weights: dict[str, Te
     clip = comfy.sd.CLIP(PocketConfig({}).clip_target(), tokenizer_data={}, model_options=options)
     _, unexpected = clip.load_sd(weights)
     if unexpected:
-        raise HRVError(f"{WEIGHTS.name} holds text weights that ComfyUI's CLIP does not know: {', '.join(unexpected[:4])}")
+        raise HRVError(f"The pocket model's file holds text weights unknown to CLIP: {', '.join(unexpected[:4])}.")
     return clip
 
 
 def load_pocket(path: str | Path = WEIGHTS) -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:
     """MODEL, CLIP and VAE of the pocket model; an HRVError if the file is missing or is none."""
     if not Path(path).is_file():
-        raise HRVError(f'No pocket model at "{path}". It comes with the pack: fetch it again, or train it with: make train-pocket')
+        raise HRVError(
+            f'There is no pocket model at "{path}". It comes with the pack: fetch the pack again, or train the model'
+            " with make train-pocket."
+        )
     weights, metadata = comfy.utils.load_torch_file(str(path), safe_load=True, return_metadata=True)
     if "pocket" not in (metadata or {}):
-        raise HRVError(f'"{path}" is no pocket model: its metadata has no "pocket" entry. Point to hrv_presets/pocket/pocket.safetensors.')
+        raise HRVError(
+            f'"{path}" is no pocket model: its metadata has no "pocket" entry. The file that comes with the pack is'
+            " hrv_presets/pocket/pocket.safetensors."
+        )
     config = json.loads(metadata["pocket"])
     weights = {name: value.float() for name, value in weights.items()}
     unet = UNetConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in config["unet"].items()})

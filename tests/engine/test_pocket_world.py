@@ -1,4 +1,4 @@
-"""The pocket world: pictures are reproducible, captions are grammatical, and polysemy is in the proportion documented."""
+"""The pocket world: reproducible pictures, grammatical captions, polysemy in the proportion documented."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ def test_an_ambiguous_caption_is_drawn_as_the_thing_in_the_documented_share():
 
 
 def test_single_objects_stay_the_majority_of_the_final_mixture():
-    captions = _captions()
-    single = sum(len(c.scene.things) == 1 and c.scene.count == 1 and " " in c.text and not c.ambiguous for c in captions)
-    assert single / len(captions) >= 0.5
+    captions = [caption for caption in _captions() if " " in caption.text and not caption.ambiguous]
+    single = sum(len(caption.scene.things) == 1 and caption.scene.count == 1 for caption in captions)
+    assert single / 4000 >= 0.5
 
 
 def test_early_captions_are_plainer_than_late_ones():

@@ -7,10 +7,10 @@ import comfy.lora
 import comfy.ops
 import comfy.sd
 import comfy.sd1_clip
-import nodes
 import pytest
 import torch
 
+import nodes
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.heads import HeadLayout
 from comfyui_hrv.hrv_engine.pocket.captions import vocabulary
