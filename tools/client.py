@@ -88,8 +88,11 @@ class Client:
         """Queue and wait: outputs by node id."""
         return self.result(self.queue(prompt), timeout)
 
-    def interrupt(self) -> None:
-        self.fetch("/interrupt", {})
+    def cancel(self, prompt_id: str) -> None:
+        """Take the prompt from the queue, or interrupt it if it runs and wait until it has stopped."""
+        self.fetch(f"/api/jobs/{prompt_id}/cancel", {})
+        while any(prompt_id in entry for entry in self.get("/queue")["queue_running"]):
+            time.sleep(0.1)
 
     def image(self, reference: dict[str, str]) -> Image.Image:
         """The picture an output names: {"filename", "subfolder", "type"}."""

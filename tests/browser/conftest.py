@@ -1,0 +1,32 @@
+"""ComfyUI's own frontend, in headless Chromium, on the session's server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from comfyui_hrv.tests import skips
+from comfyui_hrv.tools.chromium import find_chromium
+
+READY = "() => window.app?.graph && window.LiteGraph?.registered_node_types?.HRVPrompt"
+SECONDS = 1000
+
+
+@pytest.fixture(scope="session")
+def page(server) -> Iterator:
+    """A page on which the frontend is up and knows the pack's nodes."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip(skips.NO_CHROMIUM)
+    server.client.fetch("/settings", {"Comfy.TutorialCompleted": True})  # no welcome dialog over the graph
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        page.set_default_timeout(180 * SECONDS)
+        page.goto(f"http://{server.client.address}/")
+        page.wait_for_function(READY)
+        yield page
+        browser.close()

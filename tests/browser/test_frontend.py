@@ -1,0 +1,62 @@
+"""The shipped workflows in the real frontend: they open whole, and what it sends to the server is accepted."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import pytest
+from PIL import Image
+
+from comfyui_hrv.tests import workflows
+from comfyui_hrv.tools.thumbnails import write_thumbnail
+
+OPEN = """async graph => {
+    await app.loadGraphData(graph);
+    const known = LiteGraph.registered_node_types;
+    return {
+        missing: app.graph.nodes.filter(node => !(node.type in known)).map(node => node.type),
+        faulty: app.graph.nodes.filter(node => node.has_errors).map(node => node.type),
+        prompt: (await app.graphToPrompt()).output,
+    };
+}"""
+FIT = "() => app.extensionManager.command.execute('Comfy.Canvas.FitView')"
+NOTES = {"MarkdownNote", "Note"}
+
+
+@pytest.fixture(params=workflows.NAMES)
+def opened(request, page, sd15_checkpoint, sdxl_stand_ins) -> dict:
+    """A workflow in the frontend: its name, the nodes it complains about, and its prompt."""
+    return {"name": request.param, **page.evaluate(OPEN, workflows.read(request.param))}
+
+
+def test_every_workflow_opens_without_a_missing_node(opened):
+    assert opened["missing"] == []
+    graph = workflows.read(opened["name"])
+    assert len(opened["prompt"]) == len([node for node in graph["nodes"] if node["type"] not in NOTES])
+
+
+def test_what_the_frontend_sends_is_what_the_run_tests_send(opened, server):
+    """So that the runs of tests/server hold for what a user's click runs."""
+    wanted = workflows.converted(opened["name"], server.client.object_info())
+    bare = {number: {"class_type": node["class_type"], "inputs": node["inputs"]} for number, node in wanted.items()}
+    sent = {
+        number: {"class_type": node["class_type"], "inputs": node["inputs"]}
+        for number, node in opened["prompt"].items()
+    }
+    assert sent == bare
+
+
+def test_the_server_accepts_what_the_frontend_sends(opened, server):
+    server.client.cancel(server.client.queue(opened["prompt"]))
+
+
+def test_a_thumbnail_shows_the_graph_where_the_pictures_would_be_noise(opened, page):
+    """Only the pocket model draws real pictures here: its thumbnails come from the runs."""
+    page.evaluate(FIT)
+    page.wait_for_timeout(500)
+    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    canvas = shot.crop((60, 90, shot.width - 60, shot.height - 60))
+    assert len(canvas.getcolors(maxcolors=1 << 24) or []) > 50, "the canvas is blank"
+    if os.environ.get("HRV_WRITE_THUMBNAILS") and "pocket" not in opened["name"]:
+        write_thumbnail(opened["name"], [canvas])

@@ -1,0 +1,93 @@
+"""The shipped workflows run through /prompt, on the pocket model and on a full-size SD1.5 with random weights."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from comfyui_hrv.tests import workflows
+from comfyui_hrv.tools.client import PromptFailed, PromptRejected
+from comfyui_hrv.tools.thumbnails import write_thumbnail
+
+SMALL = {"width": 64, "height": 64, "steps": 2}
+WRITE_THUMBNAILS = bool(os.environ.get("HRV_WRITE_THUMBNAILS"))
+
+
+@pytest.fixture(scope="module")
+def object_info(server) -> dict:
+    return server.client.object_info()
+
+
+@pytest.fixture(scope="module")
+def sd15_vectors(server, sd15_checkpoint, object_info) -> dict:
+    """Outputs of 05_sd15_build_hrv at 64x64 px, 2 steps, 3 prompts; the file it saves is the one that 03 names."""
+    prompt = workflows.converted("05_sd15_build_hrv", object_info)
+    return server.client.run(workflows.with_values(prompt, **SMALL, limit=3), timeout=900)
+
+
+def pixels(server, outputs: dict, node: str) -> np.ndarray:
+    """A preview node's pictures, [images height width 3] in 0..255."""
+    return np.stack([np.asarray(image) for image in server.client.images(outputs, node)])
+
+
+def test_01_builds_vectors_on_the_pocket_model_and_draws_their_heat_map(server, object_info):
+    prompt = workflows.converted("01_pocket_build_hrv", object_info)
+    if not WRITE_THUMBNAILS:
+        prompt = workflows.with_values(prompt, limit=16)
+    outputs = server.client.run(prompt)
+    (preview,) = workflows.nodes_of(prompt, "PreviewImage")
+    heat_map = pixels(server, outputs, preview)
+    assert heat_map.std() > 10
+    (build,) = workflows.nodes_of(prompt, "HRVBuild")
+    name = prompt[build]["inputs"]["save_as"]
+    assert (server.models / "hrv" / f"{name}.safetensors").exists()
+    assert f"{name}.safetensors" in server.client.object_info()["HRVLoad"]["input"]["required"]["file"][1]["options"]
+    if WRITE_THUMBNAILS:
+        write_thumbnail("01_pocket_build_hrv", server.client.images(outputs, preview))
+
+
+def test_02_steers_the_word_and_keeps_the_plain_pictures_of_the_same_seeds_beside(server, object_info):
+    prompt = workflows.converted("02_pocket_fix_misread_word", object_info)
+    outputs = server.client.run(prompt)
+    plain, adjusted = workflows.nodes_of(prompt, "PreviewImage")
+    before, after = pixels(server, outputs, plain), pixels(server, outputs, adjusted)
+    assert before.shape == after.shape and len(before) > 1
+    assert np.abs(before.astype(int) - after).mean() > 1, "the adjusted pictures are the plain ones"
+    neutral = server.client.run(workflows.with_values(prompt, strength=0.0))
+    np.testing.assert_array_equal(pixels(server, neutral, adjusted), before)
+    if WRITE_THUMBNAILS:
+        pairs = zip(server.client.images(outputs, plain), server.client.images(outputs, adjusted), strict=True)
+        write_thumbnail("02_pocket_fix_misread_word", [image for pair in pairs for image in pair][:8])
+
+
+def test_05_builds_vectors_on_a_full_size_sd15_from_the_stock_loader(server, sd15_vectors, object_info):
+    prompt = workflows.converted("05_sd15_build_hrv", object_info)
+    (report,) = workflows.nodes_of(prompt, "PreviewAny")
+    text = sd15_vectors[report]["text"][0]
+    assert "128 heads" in text and "3 images" in text
+    assert (server.models / "hrv" / "sd15_paper34.safetensors").exists()
+
+
+def test_03_steers_a_full_size_sd15_with_the_vectors_that_05_saved(server, sd15_vectors, object_info):
+    prompt = workflows.with_values(workflows.converted("03_sd15_fix_misread_word", object_info), **SMALL, batch_size=1)
+    outputs = server.client.run(prompt, timeout=900)
+    plain, adjusted = workflows.nodes_of(prompt, "PreviewImage")
+    assert pixels(server, outputs, plain).shape == (1, 64, 64, 3)
+    assert (pixels(server, outputs, plain) != pixels(server, outputs, adjusted)).any()
+
+
+def test_04_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, sdxl_stand_ins, object_info):
+    """SDXL at full size does not fit a test machine: the files it names exist, but hold nothing to load."""
+    prompt = workflows.converted("04_sdxl_fix_misread_word", object_info)
+    with pytest.raises(PromptFailed) as failure:
+        server.client.run(prompt)
+    assert failure.value.node_type == "CheckpointLoaderSimple"
+
+
+def test_a_file_that_is_not_there_is_named_before_anything_runs(server, object_info):
+    prompt = workflows.converted("03_sd15_fix_misread_word", object_info)
+    with pytest.raises(PromptRejected) as refusal:
+        server.client.queue(workflows.with_values(prompt, file="nowhere.safetensors"))
+    assert "nowhere.safetensors" in str(refusal.value.node_errors)

@@ -1,0 +1,39 @@
+"""The shipped workflows as the tests run them: read, converted to the server's format, made small."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows"
+NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
+STOCK_FILES = {"sd15": "v1-5-pruned-emaonly-fp16.safetensors", "sdxl": "sd_xl_base_1.0.safetensors"}
+
+
+def read(name: str) -> dict[str, Any]:
+    """The UI graph workflows/<name>.json."""
+    return json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def converted(name: str, object_info: dict[str, Any]) -> dict[str, Any]:
+    """The graph as a prompt, by comfy-cli's port of the frontend's converter."""
+    from comfy_cli.workflow_to_api import convert_ui_to_api
+
+    return convert_ui_to_api(read(name), object_info)
+
+
+def nodes_of(prompt: dict[str, Any], kind: str) -> list[str]:
+    """Ids of the nodes of a class, in the prompt's order."""
+    return [number for number, node in prompt.items() if node["class_type"] == kind]
+
+
+def with_values(prompt: dict[str, Any], **values: Any) -> dict[str, Any]:
+    """The prompt with these widget values wherever a node has an input of that name; every name must occur."""
+    changed = {number: {**node, "inputs": dict(node["inputs"])} for number, node in prompt.items()}
+    for name, value in values.items():
+        holders = [node["inputs"] for node in changed.values() if name in node["inputs"]]
+        assert holders, f"no node has an input {name!r}"
+        for inputs in holders:
+            inputs[name] = value
+    return changed

@@ -1,0 +1,67 @@
+"""The demo's graphs in the server's format: build vectors on the pocket model, draw a prompt with and without them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .client import Prompt
+
+SIZE = {"width": 32, "height": 32}
+SAMPLING = {"steps": 20, "cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
+BUILD = {"seed": 1, "batch_size": 16, "draws": 4, "sampling": "per layer", "bos_key": True, "per_timestep": False}
+PRESETS = {"concepts": "pocket", "prompts": "pocket"}
+STEERING = {"strength": 1.0, "occurrence": 0, "clamp": 0.0, "start_percent": 0.0, "end_percent": 1.0}
+ADJUST = {"desired_weight": 2.0, "undesired_weight": 1.0}
+CONDITIONS = ("plain", "strengthened", "adjusted", "random_heads")
+
+
+def _node(kind: str, **inputs: Any) -> dict[str, Any]:
+    return {"class_type": kind, "inputs": inputs}
+
+
+def build_graph(save_as: str, concepts: str) -> Prompt:
+    """Build vectors and save them as `save_as`; "map" previews the heat maps of `concepts`, "report" is text."""
+    return {
+        "pocket": _node("HRVPocketModel"),
+        "concepts": _node("HRVConcepts", preset=PRESETS["concepts"], custom_yaml="", keep=""),
+        "prompts": _node("HRVPromptSet", preset=PRESETS["prompts"], custom="", limit=0),
+        "build": _node(
+            "HRVBuild",
+            **{"model": ["pocket", 0], "clip": ["pocket", 1], "concepts": ["concepts", 0], "prompts": ["prompts", 0]},
+            **{**SIZE, **SAMPLING, **BUILD, "save_as": save_as, "resume": False},
+        ),
+        "heatmap": _node("HRVHeatmap", hrv=["build", 0], concept=concepts),
+        "map": _node("PreviewImage", images=["heatmap", 0]),
+        "report": _node("PreviewAny", source=["build", 1]),
+    }
+
+
+def draw_graph(asked: Mapping[str, str], condition: str, seeds: Sequence[int], vectors: Sequence[str]) -> Prompt:
+    """One picture a seed of a benchmark prompt; "image <seed>" previews it.
+
+    condition: one of CONDITIONS; vectors: the HRV file of each seed (not used by "plain").
+    """
+    graph = {
+        "pocket": _node("HRVPocketModel"),
+        "positive": _node("HRVPrompt", clip=["pocket", 1], text=asked["text"]),
+        "negative": _node("CLIPTextEncode", clip=["pocket", 1], text=""),
+        "latent": _node("EmptyLatentImage", **SIZE, batch_size=1),
+    }
+    for seed, file in zip(seeds, vectors, strict=True):
+        model, positive = ["pocket", 0], ["positive", 0]
+        if condition != "plain":
+            steered = f"steered {file}"
+            graph[f"hrv {file}"] = _node("HRVLoad", file=file)
+            what = {"model": model, "positive": positive, "hrv": [f"hrv {file}", 0], "word": asked["word"], **STEERING}
+            if condition == "strengthened":
+                graph[steered] = _node("HRVConceptStrengthen", **what, concept=asked["desired"])
+            else:
+                names = {"desired": asked["desired"], "undesired": asked["undesired"]}
+                graph[steered] = _node("HRVConceptAdjust", **what, **names, **ADJUST)
+            model, positive = [steered, 0], [steered, 1]
+        ends = {"model": model, "positive": positive, "negative": ["negative", 0], "latent_image": ["latent", 0]}
+        graph[f"noise {seed}"] = _node("KSampler", **ends, **SAMPLING, seed=seed, denoise=1.0)
+        graph[f"pixels {seed}"] = _node("VAEDecode", samples=[f"noise {seed}", 0], vae=["pocket", 2])
+        graph[f"image {seed}"] = _node("PreviewImage", images=[f"pixels {seed}", 0])
+    return graph

@@ -1,0 +1,27 @@
+"""The picture of a workflow in ComfyUI's template browser: workflows/<name>.jpg."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from PIL import Image
+
+WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows"
+SIDE = 400
+
+
+def write_thumbnail(name: str, images: list[Image.Image]) -> Path:
+    """Tile pictures of one size into a square and write it beside the workflow."""
+    columns = math.ceil(math.sqrt(len(images) * images[0].height / images[0].width))
+    rows = math.ceil(len(images) / columns)
+    width, height = images[0].size
+    sheet = Image.new("RGB", (columns * width, rows * height), "white")
+    for index, image in enumerate(images):
+        sheet.paste(image, (index % columns * width, index // columns * height))
+    sheet.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    square = Image.new("RGB", (SIDE, SIDE), "white")
+    square.paste(sheet, ((SIDE - sheet.width) // 2, (SIDE - sheet.height) // 2))
+    path = WORKFLOWS / f"{name}.jpg"
+    square.save(path, quality=85)
+    return path
