@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .attention import split_heads
 from .concepts import ConceptSet
@@ -47,11 +48,13 @@ class WordBank:
 class Ballot:
     """Which bank rows take part in one vote of each head: `rows` and `concept` int64 [images draws voters keys].
 
-    voters = heads ("per head") or 1 ("per layer", shared by the layer's heads). Unused places have concept -1.
+    voters = heads ("per head") or 1 ("per layer", shared by the layer's heads). Unused places have concept -1;
+    concepts: how many there are.
     """
 
     rows: Tensor
     concept: Tensor
+    concepts: int
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,9 @@ class WordSampler:
         if self.draws < 1:
             raise HRVError(f"draws = {self.draws} is too small. At least one draw of words is needed for a vote.")
 
-    def ballots(self, images: list[int], call: int, heads: list[int]) -> list[Ballot]:
+    def ballots(
+        self, images: list[int], call: int, heads: list[int], device: torch.device | str = "cpu"
+    ) -> list[Ballot]:
         """One ballot a layer; `heads` is the head count of each layer, `call` counts UNet calls of the image."""
         voters = heads if self.sampling == "per head" else [1] * len(heads)
         sizes = np.array([len(words) for words in self.bank.spans])
@@ -82,22 +87,30 @@ class WordSampler:
             generator = np.random.Generator(np.random.Philox(key=self.seed % 2**64, counter=[0, 0, call, image]))
             draws.append((generator.random((self.draws, sum(voters), len(sizes))) * sizes).astype(np.int64))
         words = np.stack(draws)  # [images draws voters concepts]
-        rows, concept = self._rows(words)
+        rows, concept = (torch.from_numpy(each).to(device) for each in self._rows(words))
         edges = np.cumsum([0, *voters])
         return [
-            Ballot(torch.from_numpy(rows[:, :, a:b]), torch.from_numpy(concept[:, :, a:b]))
-            for a, b in zip(edges[:-1], edges[1:], strict=True)
+            Ballot(rows[:, :, a:b], concept[:, :, a:b], len(sizes)) for a, b in zip(edges[:-1], edges[1:], strict=True)
         ]
 
     def _rows(self, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Bank rows and concept numbers [images draws voters keys] of the drawn words, padded to the longest word."""
+        """Bank rows and concept numbers [images draws voters keys] of the drawn words, side by side, padded at the end.
+
+        The padded length is that of the longest words of all concepts: it must not depend on what was drawn, or
+        rounding, and with it a close vote, would depend on the batch.
+        """
         first, length = self._tables
         number = np.arange(len(self.bank.spans))
         starts, counts = first[number, words], length[number, words]  # [... concepts]
         place = np.arange(int(length.max()))
-        rows = starts[..., None] + place
-        concept = np.where(place < counts[..., None], number[:, None], -1)
-        return np.where(concept < 0, 0, rows).reshape(*words.shape[:-1], -1), concept.reshape(*words.shape[:-1], -1)
+        used = place < counts[..., None]  # [... concepts longest]
+        key = (counts.cumsum(axis=-1) - counts)[..., None] + place
+        where = np.nonzero(used)
+        rows = np.zeros((*words.shape[:-1], int(length.max(axis=1).sum())), np.int64)
+        concept = np.full_like(rows, -1)
+        rows[(*where[:-2], key[used])] = (starts[..., None] + place)[used]
+        concept[(*where[:-2], key[used])] = where[-2]
+        return rows, concept
 
     @property
     def _tables(self) -> tuple[np.ndarray, np.ndarray]:
@@ -115,20 +128,22 @@ def vote(query: Tensor, keys: Tensor, ballot: Ballot, heads: int, bos_key: bool)
     Softmax over the semantic tokens (and the begin-of-text key if `bos_key`), mean over pixels, mean over a word's
     tokens, argmax over concepts (ties: the first). Returns counts int64 [images concepts heads], summed over draws.
     """
-    concepts = int(ballot.concept.max()) + 1
+    begin = int(bos_key)
     q = split_heads(query, heads).float()  # [images heads pixels dim]
+    q = q * q.shape[-1] ** -0.5
     k = keys.unflatten(-1, (heads, -1)).float().transpose(0, 1)  # [heads tokens dim]
     head = torch.arange(heads, device=k.device)[:, None]
-    counts = torch.zeros(q.shape[0], concepts, heads, dtype=torch.int64, device=q.device)
+    counts = torch.zeros(q.shape[0], ballot.concepts, heads, dtype=torch.int64, device=q.device)
     for draw in range(ballot.rows.shape[1]):
         rows = ballot.rows[:, draw].to(k.device).expand(-1, heads, -1)  # [images heads keys]
         concept = ballot.concept[:, draw].to(k.device).expand(-1, heads, -1)
-        logits = q @ k[head, rows].transpose(-1, -2) * q.shape[-1] ** -0.5  # [images heads pixels keys]
-        logits = logits.masked_fill(concept[:, :, None] < 0, -torch.inf)
-        if bos_key:
-            logits = torch.cat([q @ k[:, :1].transpose(-1, -2) * q.shape[-1] ** -0.5, logits], dim=-1)
-        share = torch.softmax(logits, dim=-1)[..., int(bos_key) :].mean(dim=2)  # [images heads keys]
-        score = _mean_by_concept(share, concept, concepts)
+        unused = functional.pad(concept < 0, (begin, 0))
+        logits = q @ k[head, functional.pad(rows, (begin, 0))].transpose(
+            -1, -2
+        )  # [images heads pixels keys], row 0 first
+        logits.masked_fill_(unused[:, :, None], -torch.inf)
+        share = torch.softmax(logits, dim=-1).mean(dim=2)[..., begin:]  # [images heads keys]
+        score = _mean_by_concept(share, concept, ballot.concepts)
         counts.scatter_add_(1, score.argmax(dim=-1)[:, None], torch.ones_like(counts[:, :1]))
     return counts
 

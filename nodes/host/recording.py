@@ -57,7 +57,7 @@ class VoteRecorder:
         if POSITIVE in chunks:
             size, place = x.shape[0] // len(chunks), chunks.index(POSITIVE)
             voting = _CallVotes(
-                self, executor.class_obj, slice(place * size, (place + 1) * size), self._step(options), x.shape[0]
+                self, executor.class_obj, slice(place * size, (place + 1) * size), self._step(options), x
             )
             options = around_cross_attention(options, self.layout, voting)
             self.calls += 1
@@ -87,10 +87,10 @@ class VoteRecorder:
 class _CallVotes:
     """The votes of one UNet call: draws words for all its layers at once, then counts layer by layer."""
 
-    def __init__(self, recorder: VoteRecorder, unet: Any, rows: slice, step: int, batch: int) -> None:
-        self.recorder, self.rows, self.step, self.batch = recorder, rows, step, batch
+    def __init__(self, recorder: VoteRecorder, unet: Any, rows: slice, step: int, x: Tensor) -> None:
+        self.recorder, self.rows, self.step = recorder, rows, step
         slots = recorder.layout.slots
-        drawn = recorder.sampler.ballots(recorder.images, recorder.calls, [slot.heads for slot in slots])
+        drawn = recorder.sampler.ballots(recorder.images, recorder.calls, [slot.heads for slot in slots], x.device)
         self.ballots: dict[BlockKey, Ballot] = {slot.block: ballot for slot, ballot in zip(slots, drawn, strict=True)}
         self.attentions = dict(cross_attentions(unet))
 

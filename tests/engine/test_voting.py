@@ -95,7 +95,7 @@ def test_draws_accumulate_and_more_draws_begin_with_the_same_words(sampling):
     [five] = sampler(sampling=sampling, draws=5).ballots([0, 1], 0, [HEADS])
     [two] = sampler(sampling=sampling, draws=2).ballots([0, 1], 0, [HEADS])
     assert torch.equal(five.rows[:, :2], two.rows) and torch.equal(five.concept[:, :2], two.concept)
-    one_by_one = [Ballot(five.rows[:, [i]], five.concept[:, [i]]) for i in range(5)]
+    one_by_one = [Ballot(five.rows[:, [i]], five.concept[:, [i]], five.concepts) for i in range(5)]
     counts = torch.stack([vote(query, keys, ballot, HEADS, True) for ballot in one_by_one])
     assert torch.equal(vote(query, keys, five, HEADS, True), counts.sum(dim=0))
     assert not torch.equal(counts.amin(dim=0), counts.amax(dim=0))  # the draws do not all say the same
@@ -104,7 +104,8 @@ def test_draws_accumulate_and_more_draws_begin_with_the_same_words(sampling):
 def hand_made(spans: list[int]) -> Ballot:
     """A ballot of one image, draw and voter whose concept n has a word of spans[n] tokens, from bank row 1 on."""
     concept = [n for n, count in enumerate(spans) for _ in range(count)]
-    return Ballot(torch.arange(1, len(concept) + 1).view(1, 1, 1, -1), torch.tensor(concept).view(1, 1, 1, -1))
+    rows = torch.arange(1, len(concept) + 1).view(1, 1, 1, -1)
+    return Ballot(rows, torch.tensor(concept).view(1, 1, 1, -1), len(spans))
 
 
 def winner(query: list[float], keys: list[float], spans: list[int], bos_key: bool = False) -> int:

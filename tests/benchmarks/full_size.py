@@ -1,0 +1,101 @@
+"""Stable Diffusion 1.5 in full size with random weights, and one sampling step of it in several ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import comfy.model_management
+import comfy.model_patcher
+import comfy.sd
+import comfy.sd1_clip
+import comfy.supported_models
+import comfy.supported_models_base
+import numpy as np
+import torch
+
+import nodes
+from comfyui_hrv.hrv_engine.concepts import ConceptSet
+from comfyui_hrv.hrv_engine.relevance import HeadRelevance
+from comfyui_hrv.hrv_engine.voting import WordSampler
+from comfyui_hrv.nodes.adjust import HRVConceptAdjust
+from comfyui_hrv.nodes.host.conditioning import KEY
+from comfyui_hrv.nodes.host.recording import VoteRecorder
+from comfyui_hrv.nodes.host.unet import layout_of
+from comfyui_hrv.nodes.host.words import word_bank
+from comfyui_hrv.nodes.prompt import HRVPrompt
+from comfyui_hrv.tests.host.explicit import with_explicit_maps
+from comfyui_hrv.tools.random_checkpoint import UNET
+
+PAPER34 = Path(__file__).parents[2] / "hrv_presets" / "concepts" / "paper34.yaml"
+PROMPT, WORD = "a vase in lavender color", "lavender"
+Step = Callable[[], None]
+
+
+def sd15(**smaller: Any) -> tuple[Any, Any]:
+    """MODEL and CLIP: the UNet of SD1.5 (`smaller` overrides its config) and a one-layer text encoder of its width."""
+    device = comfy.model_management.get_torch_device()
+    config = comfy.supported_models.SD15(UNET | smaller)
+    config.set_inference_dtype(torch.float32 if device.type == "cpu" else torch.float16, None)
+    base = config.get_model({}, "", device=device)
+    model = comfy.model_patcher.CoreModelPatcher(base, load_device=device, offload_device=device)
+    target = comfy.supported_models_base.ClipTarget(comfy.sd1_clip.SD1Tokenizer, comfy.sd1_clip.SD1ClipModel)
+    width = {"hidden_size": base.diffusion_model.input_blocks[1][1].transformer_blocks[0].attn2.to_k.in_features}
+    encoder = width | {"num_hidden_layers": 1, "num_attention_heads": 8, "intermediate_size": 64, "projection_dim": 64}
+    clip = comfy.sd.CLIP(target, model_options={"clip_l_model_config": encoder}, state_dict=[])
+    for seed, module in enumerate((base.diffusion_model, clip.cond_stage_model)):
+        _randomise(module, seed)
+    return model, clip
+
+
+def _randomise(module: torch.nn.Module, seed: int) -> None:
+    """Weights N(0, 1/fan-in), norms 1, biases 0: activations of the size a trained model has."""
+    for name, parameter in module.named_parameters():
+        generator = torch.Generator(parameter.device).manual_seed(seed)
+        if parameter.ndim > 1:
+            parameter.data.normal_(0, parameter[0].numel() ** -0.5, generator=generator)
+        else:
+            parameter.data.fill_(0.0 if name.endswith("bias") else 1.0)
+
+
+def steps(model: Any, clip: Any, latent: int) -> dict[str, Step]:
+    """Name -> one step of the stock KSampler (positive and negative in one batch) on a latent of this side length.
+
+    The first is the plain step that the others are compared with.
+    """
+    layout, concepts = layout_of(model), ConceptSet.load(PAPER34)
+    positive, negative = HRVPrompt.execute(clip, PROMPT).args[0], nodes.CLIPTextEncode().encode(clip, "")[0]
+    relevance = np.random.default_rng(0).random((len(concepts.names), layout.total)) ** 4
+    relevance *= layout.total / relevance.sum(axis=1, keepdims=True)
+    hrv = HeadRelevance(relevance.astype(np.float32), concepts, layout)
+    settings = {"desired_weight": 2.0, "undesired_weight": 1.0, "strength": 1.0, "occurrence": 0, "clamp": 0.0}
+    settings |= {"start_percent": 0.0, "end_percent": 1.0}
+    steered, marked = HRVConceptAdjust.execute(model, positive, hrv, WORD, "Color", "Plants", **settings).args
+    columns = positive[0][1][KEY].table.columns_of(WORD)
+    r = torch.from_numpy(2 * hrv.row("Color") - hrv.row("Plants"))
+    r = r.to(comfy.model_management.get_torch_device())
+    bank = word_bank(clip, concepts)
+
+    def step(model: Any, positive: list) -> Step:
+        empty = {"samples": torch.zeros(1, 4, latent, latent)}
+        return lambda: nodes.common_ksampler(model, 1, 1, 7.5, "euler", "normal", positive, negative, empty)
+
+    def voting(**options: Any) -> Step:
+        recorder = VoteRecorder(WordSampler(bank, seed=0, **options), layout, steps=None)
+        drawn = step(recorder.attach(model), positive)
+
+        def vote() -> None:
+            recorder.begin([0])
+            drawn()
+            assert recorder.take().sum() == layout.total * recorder.sampler.draws
+
+        return vote
+
+    return {
+        "plain": step(model, positive),
+        "steering": step(steered, marked),
+        "voting": voting(),
+        "voting, 4 draws": voting(draws=4),
+        "explicit maps": step(with_explicit_maps(model, layout, r, columns), positive),
+    }
