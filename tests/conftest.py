@@ -45,7 +45,7 @@ def server() -> Iterator:
     """A real ComfyUI server with this pack, one for the whole run."""
     from comfyui_hrv.tools.server import ComfyServer
 
-    with ComfyServer() as running:
+    with ComfyServer(arguments=("--cpu", "--preview-method", "latent2rgb")) as running:
         yield running
 
 

@@ -1,0 +1,41 @@
+"""What ComfyUI shows when an input is wrong: our own words, with the input quoted and the way out."""
+
+from __future__ import annotations
+
+import pytest
+
+from comfyui_hrv.tests.workflows import with_values
+from comfyui_hrv.tools.client import PromptFailed
+from comfyui_hrv.tools.demo_graphs import build_graph, draw_graph
+
+ASKED = {"text": "a rose square", "word": "rose", "desired": "Color", "undesired": "Plant"}
+FILE = "errors.safetensors"
+
+
+@pytest.fixture(scope="module")
+def steered(server) -> dict:
+    """A working prompt with vectors of its own."""
+    server.client.run(with_values(build_graph("errors", "Color"), limit=2))
+    return draw_graph(ASKED, "adjusted", [5], [FILE])
+
+
+@pytest.mark.parametrize(
+    ("values", "quoted"),
+    [
+        ({"word": "rosy"}, ("rosy", "a rose square", "rose")),
+        ({"desired": "Colour"}, ("Colour", "Color")),
+        ({"word": ""}, ("word",)),
+    ],
+    ids=["a word that is not in the prompt", "an unknown concept", "no word"],
+)
+def test_a_wrong_input_is_quoted_with_what_is_legal(server, steered, values, quoted):
+    with pytest.raises(PromptFailed) as failure:
+        server.client.run(with_values(steered, **values))
+    assert failure.value.node_type == "HRVConceptAdjust"
+    assert [word for word in quoted if word not in failure.value.message] == []
+
+
+def test_a_prompt_encoded_by_the_core_node_is_answered_with_the_node_to_use(server, steered):
+    graph = {**steered, "positive": {"class_type": "CLIPTextEncode", "inputs": steered["positive"]["inputs"]}}
+    with pytest.raises(PromptFailed, match="HRV Prompt"):
+        server.client.run(graph)
