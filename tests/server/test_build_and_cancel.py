@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hrv_engine import files
 
 from comfyui_hrv.tests.workflows import with_values
 from comfyui_hrv.tools.client import Interrupted
 from comfyui_hrv.tools.demo_graphs import build_graph, draw_graph
+from hrv_engine import files
 
 ASKED = {"text": "a rose square", "word": "rose", "desired": "Color", "undesired": "Plant"}
 IMAGES, BATCH = 24, 4

@@ -22,7 +22,7 @@ def object_info(server) -> dict:
 
 @pytest.fixture(scope="module")
 def sd15_vectors(server, sd15_checkpoint, object_info) -> dict:
-    """Outputs of 05_sd15_build_hrv at 64x64 px, 2 steps, 3 prompts, 3 of the 34 concepts; it saves the file 03 names."""
+    """Outputs of 05_sd15_build_hrv at 64x64 px, 2 steps, 3 prompts, 3 of 34 concepts; it saves the file 03 names."""
     prompt = workflows.converted("05_sd15_build_hrv", object_info)
     few = workflows.with_values(prompt, **SMALL, limit=3, keep="Color, Plants, Animals")
     return server.client.run(few, timeout=900)
