@@ -10,7 +10,14 @@ from typing import Any
 WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows"
 NOTES = Path(__file__).with_name("workflow_notes")
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
-SLOT, WIDGET, TEXT, PICTURE, MARGIN = 28, 36, 110, 300, 60  # px, roomy enough for both node renderers of the frontend
+FOOT, SLOT, WIDGET, TEXT, PICTURE, MARGIN = (
+    60,
+    22,
+    30,
+    110,
+    300,
+    60,
+)  # px, roomy enough for both node renderers of the frontend
 OURS, CORE = "#2a4a5a", "#3f789e"
 
 
@@ -36,7 +43,7 @@ class Graph:
         sockets: list[dict[str, Any]] = []
         widgets: list[Any] = []
         knobs: list[dict[str, Any]] = []
-        height = 30
+        height = FOOT
         for name, spec in self._inputs(schema):
             options = spec[1] if len(spec) > 1 else {}
             entry: dict[str, Any] = {

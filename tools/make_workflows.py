@@ -94,7 +94,7 @@ def _build(
     text = graph.node("PreviewAny", "Report", wide=420, source=(build, "report"))
     right, _ = graph.group("What is asked", (0, 0), [[note], [loader, concepts, prompts]])
     right, _ = graph.group("Heads vote", (right + 40, 0), [[build]])
-    graph.group("What came out", (right + 40, 0), [[heatmap, picture], [text]])
+    graph.group("What came out", (right + 40, 0), [[heatmap, text], [picture]])
 
 
 def _compare(
@@ -130,13 +130,13 @@ def _compare(
 
 def _see(graph: Graph, sampler: Node, loader: Node, title: str, enlarge: float | None) -> list[list[Node]]:
     decoded = graph.node("VAEDecode", wide=240, samples=(sampler, "LATENT"), vae=(loader, "VAE"))
-    shown, between = decoded, [decoded]
+    shown, columns = decoded, [[decoded]]
     if enlarge:
         shown = graph.node(
             "ImageScaleBy", wide=240, image=(decoded, "IMAGE"), upscale_method="nearest-exact", scale_by=enlarge
         )
-        between.append(shown)
-    return [between, [graph.node("PreviewImage", title, wide=460, images=(shown, "IMAGE"))]]
+        columns.append([shown])
+    return [*columns, [graph.node("PreviewImage", title, wide=460, images=(shown, "IMAGE"))]]
 
 
 GRAPHS: dict[str, Callable[[Graph], None]] = {
