@@ -9,17 +9,14 @@ import torch
 from torch import Tensor
 
 
-def scale_values(value: Tensor, heads: int, rows: slice, columns: Tensor, factors: Tensor) -> Tensor:
-    """Scale map columns by scaling value rows, out of place.
+def scale_values(value: Tensor, weights: Tensor) -> Tensor:
+    """W[h] V[h]: scale row j of V[h], and thereby column j of the map of head h, by its weight; out of place.
 
-    value: [batch tokens heads*dim]; rows: the batch rows to touch; columns: int64 [n], each named once; factors:
-    [n heads], one r per column and head. Returns a new tensor of value's shape; no renormalisation, negative factors
-    are intended (section 5).
+    value: [batch tokens heads*dim]; weights: [batch tokens heads], 1 where nothing changes (and then nothing does, to
+    the bit). Returns value's shape and type; no renormalisation, negative weights are intended (section 5).
     """
-    scaled = value.clone()
-    r = factors.to(value.dtype).repeat_interleave(value.shape[-1] // heads, dim=-1)  # [n heads*dim]
-    scaled[rows, columns] = scaled[rows, columns] * r
-    return scaled
+    heads = value.unflatten(-1, (weights.shape[-1], -1))  # [batch tokens heads dim]
+    return (heads * weights.to(value.dtype)[..., None]).flatten(2)
 
 
 def attention_map(query: Tensor, key: Tensor, heads: int) -> Tensor:

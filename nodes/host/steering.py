@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
@@ -82,16 +81,16 @@ def scale_rows(
         rows = [(slice(i * size, (i + 1) * size), plan[chunk]) for i, chunk in enumerate(chunks) if chunk in plan]
         if rows:
             layout = layout_of_unet(executor.class_obj)
-            options = around_cross_attention(options, layout, ValueScaling(layout, rows, x.shape[0], context.shape[1]))
+            options = around_cross_attention(options, layout, ValueScaling(layout, rows, x.shape[0]))
     return executor(x, timesteps, context, y, control, options, **kwargs)
 
 
 class ValueScaling:
-    """Scales the values of one UNet call: for each planned chunk, rows x columns x heads of r."""
+    """Scales the values of one UNet call by W [batch tokens heads]: the product of a planned word's r, 1 elsewhere."""
 
-    def __init__(self, layout: HeadLayout, rows: list[tuple[slice, RowPlan]], batch: int, length: int) -> None:
-        self.layout, self.batch = layout, batch
-        self.chunks = [(where, *_factors(plan, layout.total)) for where, plan in rows]
+    def __init__(self, layout: HeadLayout, rows: list[tuple[slice, RowPlan]], batch: int) -> None:
+        self.layout, self.rows, self.batch = layout, rows, batch
+        self._weights: dict[int, Tensor] = {}
 
     def __call__(self, slot: HeadSlot, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Scale, then go on with the attention that would have run."""
@@ -101,27 +100,24 @@ class ValueScaling:
                 " layers alone."
             )
             return go_on(query, key, value)
-        heads = self.layout.head_range(slot.block)
-        for rows, columns, factors, tokens in self.chunks:
-            spread, r = _over_repeats(columns, factors[:, heads], tokens, value.shape[1])
-            value = scale_values(value, slot.heads, rows, spread.to(value.device), r.to(value.device))
-        return go_on(query, key, value)
+        weights = self._weights_like(value)[..., self.layout.head_range(slot.block)]
+        return go_on(query, key, scale_values(value, weights))
 
+    def _weights_like(self, value: Tensor) -> Tensor:
+        """W for values of this length, made once a call.
 
-def _factors(plan: RowPlan, heads: int) -> tuple[Tensor, Tensor, int]:
-    """The product of all active scales as (columns [n], factors [n heads], tokens)."""
-    columns = sorted({column for scale in plan.scales for column in scale.columns})
-    factors = np.ones((len(columns), heads), np.float32)
-    for scale in plan.scales:
-        factors[[columns.index(column) for column in scale.columns]] *= scale.factors
-    return torch.tensor(columns), torch.from_numpy(factors), plan.tokens
-
-
-def _over_repeats(columns: Tensor, factors: Tensor, tokens: int, length: int) -> tuple[Tensor, Tensor]:
-    """A context shorter than its neighbours is repeated to a common length: token j is also j + T, j + 2T, ..."""
-    repeats = max(1, length // tokens)
-    shift = torch.arange(repeats) * tokens
-    return (shift[:, None] + columns).flatten(), factors.repeat(repeats, 1)
+        A context shorter than its neighbours is repeated to a common length: token j is also j + T, j + 2T, ...
+        """
+        length = value.shape[1]
+        if length not in self._weights:
+            weights = torch.ones(self.batch, length, self.layout.total, device=value.device)
+            for rows, plan in self.rows:
+                copies = range(max(1, length // plan.tokens))
+                for scale in plan.scales:
+                    columns = [column + copy * plan.tokens for copy in copies for column in scale.columns]
+                    weights[rows, columns] *= torch.from_numpy(scale.factors).to(value.device)
+            self._weights[length] = weights.to(value.dtype)
+        return self._weights[length]
 
 
 _warned: set[str] = set()

@@ -14,6 +14,13 @@ def tensors(seed: int, tokens: int = TOKENS, dtype: torch.dtype = torch.float64)
     return tuple(torch.randn(BATCH, n, HEADS * DIM, generator=generator, dtype=dtype) for n in (PIXELS, tokens, tokens))
 
 
+def weights(rows: slice, columns: list[int], factors: Tensor, tokens: int = TOKENS) -> Tensor:
+    """W [batch tokens heads]: factors [columns heads] on some columns of some rows, else 1."""
+    each = torch.ones(BATCH, tokens, HEADS, dtype=factors.dtype)
+    each[rows, columns] = factors
+    return each
+
+
 def apply(maps: Tensor, value: Tensor) -> Tensor:
     """[batch heads pixels tokens] x [batch tokens heads*dim] -> [batch pixels heads*dim]."""
     return (maps @ split_heads(value, HEADS)).transpose(1, 2).flatten(2)
@@ -41,7 +48,7 @@ def test_scaling_value_rows_equals_scaling_map_columns(rows, columns):
         factors = (
             torch.randn(len(columns), HEADS, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) * 5
         )
-        scaled = scale_values(value, HEADS, rows, torch.tensor(columns, dtype=torch.int64), factors)
+        scaled = scale_values(value, weights(rows, columns, factors))
         ours = apply(attention_map(query, key, HEADS), scaled)
         assert relative(ours, explicit(query, key, value, rows, columns, factors)) <= 1e-12
 
@@ -50,22 +57,15 @@ def test_a_context_repeated_to_a_common_length_takes_the_factor_on_every_copy_of
     query, key, value = tensors(1)
     columns, factors = [2, 4], torch.tensor([[0.5, -3.0, 8.0], [2.0, 1.0, 0.0]], dtype=torch.float64)
     once = explicit(query, key, value, slice(0, 4), columns, factors)
-    spread = torch.tensor([column + copy * TOKENS for copy in range(3) for column in columns])
-    value3 = scale_values(value.repeat(1, 3, 1), HEADS, slice(0, 4), spread, factors.repeat(3, 1))
+    spread = [column + copy * TOKENS for copy in range(3) for column in columns]
+    value3 = scale_values(value.repeat(1, 3, 1), weights(slice(0, 4), spread, factors.repeat(3, 1), 3 * TOKENS))
     assert relative(apply(attention_map(query, key.repeat(1, 3, 1), HEADS), value3), once) <= 1e-12
-
-
-def test_a_column_named_twice_with_one_factor_is_scaled_once():
-    _, _, value = tensors(1)
-    factors = torch.full((2, HEADS), 3.0, dtype=torch.float64)
-    twice = scale_values(value, HEADS, slice(0, 4), torch.tensor([2, 2]), factors)
-    assert torch.equal(twice, scale_values(value, HEADS, slice(0, 4), torch.tensor([2]), factors[:1]))
 
 
 def test_scaling_touches_only_the_rows_and_columns_it_was_given_and_never_its_input():
     _, _, value = tensors(2)
     before = value.clone()
-    scaled = scale_values(value, HEADS, slice(1, 3), torch.tensor([4]), torch.tensor([[2.0, 3.0, 4.0]]))
+    scaled = scale_values(value, weights(slice(1, 3), [4], torch.tensor([[2.0, 3.0, 4.0]])))
     assert torch.equal(value, before)
     changed = (scaled != value).flatten(2).any(-1).nonzero().tolist()
     assert changed == [[1, 4], [2, 4]]
@@ -76,15 +76,14 @@ def test_scaling_touches_only_the_rows_and_columns_it_was_given_and_never_its_in
 def test_two_scalings_of_one_word_multiply():
     _, _, value = tensors(3)
     a, b = torch.tensor([[2.0, -1.0, 0.5]]), torch.tensor([[3.0, 4.0, 6.0]])
-    where = (HEADS, slice(0, 4), torch.tensor([3]))
-    one_by_one = scale_values(scale_values(value, *where, a), *where, b)
-    torch.testing.assert_close(one_by_one, scale_values(value, *where, a * b))
+    a, b, product = (weights(slice(0, 4), [3], factors) for factors in (a, b, a * b))
+    torch.testing.assert_close(scale_values(scale_values(value, a), b), scale_values(value, product))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_values_keep_their_type(dtype):
     _, _, value = tensors(4, dtype=dtype)
-    scaled = scale_values(value, HEADS, slice(0, 4), torch.tensor([1]), torch.full((1, HEADS), 2.0))
+    scaled = scale_values(value, weights(slice(0, 4), [1], torch.full((1, HEADS), 2.0)))
     assert scaled.dtype == dtype
     assert torch.equal(scaled[:, 1], value[:, 1] * 2)
 
