@@ -12,6 +12,7 @@ def node_classes() -> list[type]:
     from .prompt import HRVPrompt
     from .prompt_set import HRVPromptSet
     from .strengthen import HRVConceptStrengthen
+    from .weaken import HRVWeaken
 
     return [
         HRVPocketModel,
@@ -26,4 +27,5 @@ def node_classes() -> list[type]:
         HRVConceptStrengthen,
         HRVConceptAdjust,
         HRVHeatmap,
+        HRVWeaken,
     ]

@@ -4,8 +4,8 @@ from comfy_api.latest import io
 
 from ..hrv_engine.rescale import adjust
 from .host.unet import layout_of, model_family
-from .steer import steer
-from .types import CATEGORY, steering_inputs, steering_outputs, window_inputs
+from .steer import steer, word_columns
+from .types import CATEGORY, steering_inputs, steering_outputs, window_inputs, word_inputs
 
 
 class HRVConceptAdjust(io.ComfyNode):
@@ -67,6 +67,7 @@ class HRVConceptAdjust(io.ComfyNode):
                     advanced=True,
                     tooltip="Weight of the undesired concept; 1 in the paper. Matters when the wrong meaning stays.",
                 ),
+                *word_inputs(),
                 *window_inputs(),
             ],
             outputs=steering_outputs(),
@@ -91,4 +92,5 @@ class HRVConceptAdjust(io.ComfyNode):
     ) -> io.NodeOutput:
         relevance = hrv.for_layout(layout_of(model), model_family(model))
         factors = adjust(relevance, desired, undesired, desired_weight, undesired_weight, clamp or None)
-        return steer(model, positive, word, factors, strength, occurrence, start_percent, end_percent)
+        where = word_columns(word, occurrence)
+        return steer(model, positive, where, factors, strength, start_percent, end_percent)

@@ -4,8 +4,8 @@ from comfy_api.latest import io
 
 from ..hrv_engine.rescale import strengthen
 from .host.unet import layout_of, model_family
-from .steer import steer
-from .types import CATEGORY, steering_inputs, steering_outputs, window_inputs
+from .steer import steer, word_columns
+from .types import CATEGORY, steering_inputs, steering_outputs, window_inputs, word_inputs
 
 
 class HRVConceptStrengthen(io.ComfyNode):
@@ -40,6 +40,7 @@ class HRVConceptStrengthen(io.ComfyNode):
                         " averaged."
                     ),
                 ),
+                *word_inputs(),
                 *window_inputs(),
             ],
             outputs=steering_outputs(),
@@ -51,4 +52,5 @@ class HRVConceptStrengthen(io.ComfyNode):
     ) -> io.NodeOutput:
         relevance = hrv.for_layout(layout_of(model), model_family(model))
         factors = strengthen(relevance, concept, clamp or None)
-        return steer(model, positive, word, factors, strength, occurrence, start_percent, end_percent)
+        where = word_columns(word, occurrence)
+        return steer(model, positive, where, factors, strength, start_percent, end_percent)

@@ -28,8 +28,8 @@ def steering_inputs() -> list[io.Input]:
     ]
 
 
-def window_inputs() -> list[io.Input]:
-    """strength, occurrence, clamp, start_percent, end_percent: what every steering node ends with."""
+def word_inputs() -> list[io.Input]:
+    """strength, occurrence, clamp: how a word is steered."""
     return [
         io.Float.Input(
             "strength",
@@ -59,6 +59,12 @@ def window_inputs() -> list[io.Input]:
                 " have very large elements."
             ),
         ),
+    ]
+
+
+def window_inputs() -> list[io.Input]:
+    """start_percent, end_percent: the part of the sampling in which a steering node acts."""
+    return [
         io.Float.Input(
             "start_percent",
             default=0.0,

@@ -1,5 +1,6 @@
 """What to do with a prompt's words, carried by the conditioning itself under one key."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,10 +32,13 @@ def table_of(conditioning: Conditioning) -> TokenTable:
     )
 
 
-def with_scale(conditioning: Conditioning, phrase: str, occurrence: int, scale: HeadScale) -> Conditioning:
-    """A copy in which every tagged prompt that has the phrase carries `scale` on that phrase's columns.
+Where = Callable[[TokenTable], tuple[int, ...]]
 
-    Combined prompts without the phrase stay as they are; raises HRVError when no prompt has it.
+
+def with_scale(conditioning: Conditioning, where: Where, scale: HeadScale) -> Conditioning:
+    """A copy in which every tagged prompt carries `scale` on the columns that `where` finds in it.
+
+    Combined prompts for which `where` raises stay as they are; raises its HRVError when it finds nothing in any.
     """
     table_of(conditioning)
     scaled: Conditioning = []
@@ -44,7 +48,7 @@ def with_scale(conditioning: Conditioning, phrase: str, occurrence: int, scale: 
         tag = values.get(KEY)
         if isinstance(tag, Tag):
             try:
-                more = replace(scale, columns=tag.table.columns_of(phrase, occurrence))
+                more = replace(scale, columns=where(tag.table))
             except HRVError as error:
                 miss = miss or error
             else:
