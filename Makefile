@@ -22,7 +22,7 @@ bench:  ## time and memory of steering and voting as ratios to plain sampling: o
 	@$(RUN) python -m tools.bench
 
 train-pocket:  ## train the pocket model from scratch (hours on a CPU; continues where it stopped)
-	@$(RUN) python -m hrv_engine.pocket.train
+	@$(RUN) python -m hrv_engine.pocket.training
 
 thumbnails:  ## run the pocket workflows and write their pictures next to them
 	@HRV_WRITE_THUMBNAILS=1 $(RUN) pytest tests/browser -k thumbnail

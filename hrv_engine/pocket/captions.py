@@ -88,7 +88,7 @@ def describe(scene: Scene, prefix: str = "") -> str:
     return prefix + text
 
 
-def _draw_thing(rng: random.Random, groups: tuple[float, float, float] = (0.5, 0.28, 0.22)) -> Thing:
+def _draw_thing(rng: random.Random, groups: tuple[float, float, float] = (0.58, 0.23, 0.19)) -> Thing:
     """A shape with a colour, or a fruit or plant, mostly in its natural colour."""
     group = rng.choices("sfp", groups)[0]
     if group == "s":

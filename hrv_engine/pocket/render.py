@@ -17,7 +17,7 @@ from .shapes import NATURAL, outline
 from .surfaces import apply_material, pattern_mask, second_color
 
 #: Radius in pixels of a single centred object, by size word.
-RADII = {None: 10.5, "tiny": 4.0, "small": 6.8, "large": 13.6, "huge": 17.6}
+RADII = {None: 10.5, "tiny": 5.0, "small": 7.4, "large": 13.6, "huge": 17.6}
 CENTRES = {"left": (8.5, 16.0), "right": (23.5, 16.0), "top": (16.0, 8.5), "bottom": (16.0, 23.5)}
 ARRANGEMENT = {
     2: (((8.2, 16.0), (23.8, 16.0)), 7.4),

@@ -60,10 +60,10 @@ def examples(rng: random.Random, count: int) -> tuple[Tensor, dict[str, Tensor]]
 
 
 def _roughen(images: Tensor, rng: random.Random) -> Tensor:
-    if rng.random() < 0.6:
-        images = images + torch.randn_like(images) * torch.rand(images.shape[0], 1, 1, 1) * 0.08
-    if rng.random() < 0.25:
-        images = 0.5 * images + 0.5 * F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    if rng.random() < 0.5:
+        images = images + torch.randn_like(images) * torch.rand(images.shape[0], 1, 1, 1) * 0.06
+    if rng.random() < 0.1:
+        images = 0.7 * images + 0.3 * F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
     if rng.random() < 0.3:
         images = torch.roll(images, (rng.randint(-1, 1), rng.randint(-1, 1)), (2, 3))
     return images.clamp(0, 1)
@@ -74,7 +74,8 @@ def _loss(logits: dict[str, Tensor], truth: dict[str, Tensor]) -> Tensor:
     total = total + F.cross_entropy(logits["color_of"].flatten(0, 1), truth["color_of"].flatten(), ignore_index=HIDDEN)
     for family in CLASSES:
         if family not in ("object", "color"):
-            total = total + 0.4 * F.cross_entropy(logits[family], truth[family], ignore_index=HIDDEN)
+            weight = 1.0 if family == "style" else 0.4
+            total = total + weight * F.cross_entropy(logits[family], truth[family], ignore_index=HIDDEN)
     return total
 
 
@@ -89,11 +90,11 @@ def accuracy(scorer: Scorer, images: Tensor, truth: dict[str, Tensor]) -> dict[s
     return shares
 
 
-def train(steps: int, batch: int = 64, seed: int = 0) -> Scorer:
-    """A scorer trained on steps × batch renders."""
+def train(steps: int, batch: int = 64, seed: int = 0, scorer: Scorer | None = None) -> Scorer:
+    """A scorer trained on steps × batch renders, from nothing or from a given one."""
     torch.manual_seed(seed)
     rng = random.Random(seed)
-    scorer = Scorer().train()
+    scorer = (scorer or Scorer()).train()
     optimiser = torch.optim.AdamW(scorer.parameters(), lr=3e-3, weight_decay=0.02)
     started = time.monotonic()
     for step in range(steps):
@@ -118,9 +119,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--out", default="scorer.safetensors")
+    parser.add_argument("--start", help="a scorer to continue from")
+    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    train(args.steps).save(args.out)
+    start = Scorer.load(args.start) if args.start else None
+    train(args.steps, seed=args.seed, scorer=start).save(args.out)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Plain conditional diffusion on rendered scenes; no term of the loss knows of attention heads or of Head Relevance
 Vectors. Two single-threaded processes average their gradients (on two cores faster than one process with two threads).
-Everything needed to go on is in the checkpoint, written every few minutes; ``--resume`` continues where it stopped.
+Everything needed to go on is in the checkpoint, written every few minutes; started again, it continues there.
 (torch.compile and bfloat16 were measured and give nothing at this size.)
 """
 
@@ -34,7 +34,7 @@ class Recipe:
     """The training settings, with the reason where it is not the usual one."""
 
     batch: int = 48  # per process
-    pictures_per_caption: int = 4  # the text, and its keys and values, are computed once per caption
+    pictures_per_caption: int = 2  # the text, and its keys and values, are computed once per caption
     learning_rate: float = 1.5e-3
     warmup: int = 150
     decay_share: float = 0.25  # the learning rate falls linearly to zero over this last share of the budget
@@ -105,7 +105,7 @@ def _train(rank: int, args: argparse.Namespace, recipe: Recipe, meeting_point: s
     optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99), fused=True)
     folder = Path(args.out)
     checkpoint, step, seen, spent = folder / "checkpoint.pt", 0, 0, 0.0
-    if args.resume:
+    if checkpoint.exists() and not args.restart:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         model.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
@@ -157,12 +157,12 @@ def _train(rank: int, args: argparse.Namespace, recipe: Recipe, meeting_point: s
 def main() -> None:
     """Command line of the trainer."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=180, help="total budget, including time spent before a resume")
+    parser.add_argument("--minutes", type=float, default=180, help="total budget, time before an interruption included")
     parser.add_argument("--out", default="~/.cache/comfyui-hrv/train", help="folder of checkpoint, log and weights")
     parser.add_argument("--workers", type=int, default=2, help="single-threaded processes")
     parser.add_argument("--save-every", type=float, default=180, help="seconds between checkpoints")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in --out")
+    parser.add_argument("--restart", action="store_true", help="ignore the checkpoint in --out and begin anew")
     args = parser.parse_args()
     args.out = str(Path(args.out).expanduser())
     Path(args.out).mkdir(parents=True, exist_ok=True)
