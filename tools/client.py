@@ -62,11 +62,18 @@ class Client:
         return self.get("/object_info")
 
     def queue(self, prompt: Prompt) -> str:
-        """The id of the queued prompt; raises PromptRejected with the server's node errors."""
+        """The id of the queued prompt; raises PromptRejected with the server's node errors.
+
+        A prompt with some valid outputs is taken by the server, which leaves the others out: here it is refused whole.
+        """
         try:
-            return json.loads(self.fetch("/prompt", {"prompt": prompt, "client_id": self.client_id}))["prompt_id"]
+            answer = json.loads(self.fetch("/prompt", {"prompt": prompt, "client_id": self.client_id}))
         except urllib.error.HTTPError as error:
             raise PromptRejected(json.loads(error.read())) from None
+        if answer.get("node_errors"):
+            self.cancel(answer["prompt_id"])
+            raise PromptRejected(answer)
+        return answer["prompt_id"]
 
     def result(self, prompt_id: str, timeout: float = 600) -> dict[str, Any]:
         """Outputs by node id when the prompt is done; raises PromptFailed, Interrupted or TimeoutError."""
