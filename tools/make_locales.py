@@ -6,6 +6,7 @@ English repeats the schemas word for word, with blanks for underscores in names;
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,18 @@ def node_text(schema: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def as_json(texts: dict[str, Any]) -> str:
+    """JSON with one line an input or output, so that a changed tooltip is a changed line."""
+    spread = json.dumps(texts, indent=1, ensure_ascii=False)
+    return re.sub(r'\{\s+("name": .*)\s+("tooltip": .*)\s+\}', r"{\1 \2}", spread) + "\n"
+
+
 def main() -> None:
     """Write the file."""
     with ComfyServer() as server:
         object_info = server.client.object_info()
     texts = {name: node_text(schema) for name, schema in sorted(object_info.items()) if name.startswith("HRV")}
-    PATH.write_text(json.dumps(texts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    PATH.write_text(as_json(texts), encoding="utf-8")
 
 
 if __name__ == "__main__":
