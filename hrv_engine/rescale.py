@@ -12,7 +12,7 @@ from .relevance import HeadRelevance
 class HeadScale:
     """Multiply the map columns of some tokens by r_h, in the window [start, end] of the sampling (0 to 1).
 
-    columns: token columns of the context; factors: float32 [heads].
+    columns: token columns of the context; factors: float32 [heads], or [images heads] for a batch whose images differ.
     """
 
     columns: tuple[int, ...]

@@ -18,7 +18,7 @@ def steer(
     scale = HeadScale((), with_strength(factors, strength), start, end)
     marked = with_scale(positive, where, scale)
     touched = 0 if start == end else int((scale.factors != 1).sum())
-    note = f"{touched} of {len(factors)} heads rescaled, r from {scale.factors.min():.2f} to {scale.factors.max():.2f}"
+    note = f"{touched} of {factors.size} heads rescaled, r from {scale.factors.min():.2f} to {scale.factors.max():.2f}"
     return io.NodeOutput(steered(model), marked, ui=ui.PreviewText(note))
 
 

@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
@@ -115,9 +116,15 @@ class ValueScaling:
                 copies = range(max(1, length // plan.tokens))
                 for scale in plan.scales:
                     columns = [column + copy * plan.tokens for copy in copies for column in scale.columns]
-                    weights[rows, columns] *= torch.from_numpy(scale.factors).to(value.device)
+                    weights[rows, columns] *= _by_image(scale, rows.stop - rows.start).to(value.device)
             self._weights[length] = weights.to(value.dtype)
         return self._weights[length]
+
+
+def _by_image(scale: HeadScale, images: int) -> Tensor:
+    """The factors of each image of the batch [images or 1, 1, heads], taken in turn when the batch is larger."""
+    factors = torch.from_numpy(np.atleast_2d(scale.factors))[:, None]
+    return factors if len(factors) == 1 else factors[torch.arange(images) % len(factors)]
 
 
 _warned: set[str] = set()

@@ -18,6 +18,7 @@ from comfyui_hrv.nodes.adjust import HRVConceptAdjust
 from comfyui_hrv.nodes.host.conditioning import KEY
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.prompt import HRVPrompt
+from comfyui_hrv.nodes.steer import steer, word_columns
 from comfyui_hrv.nodes.strengthen import HRVConceptStrengthen
 
 from .explicit import relative, with_explicit_maps
@@ -136,6 +137,18 @@ def test_a_batch_of_three_equals_three_single_images(trio, hrv):
         latent = nodes.EmptyLatentImage().generate(64, 64, 1)[0]
         single = trio.sample(model, steered, negative, latent={**latent, "batch_index": [index]})
         assert relative(batch[index : index + 1], single) <= 1e-5
+
+
+def test_the_images_of_a_batch_may_each_have_factors_of_their_own(trio, hrv):
+    positive, negative = prompt(trio), trio.encode("")
+    latent = {**nodes.EmptyLatentImage().generate(64, 64, 3)[0], "batch_index": [0, 0, 0]}
+    rows = np.stack([hrv.row("Color"), np.ones(hrv.layout.total, np.float32), hrv.row("Plants")])
+    together = trio.sample(
+        *steer(trio.model, positive, word_columns("lavender"), rows, 1.0, 0.0, 1.0).args, negative, latent=latent
+    )
+    for index, factors in enumerate(rows):
+        alone = steer(trio.model, positive, word_columns("lavender"), factors, 1.0, 0.0, 1.0).args
+        assert relative(together[index : index + 1], trio.sample(*alone, negative)) <= 1e-5
 
 
 def test_cond_and_uncond_apart_equal_together(trio, hrv, monkeypatch):
