@@ -24,8 +24,8 @@ bench:  ## time and memory of steering and voting as ratios to plain sampling: o
 train-pocket:  ## train the pocket model from scratch (hours on a CPU; continues where it stopped)
 	@$(RUN) python -m hrv_engine.pocket.training
 
-thumbnails:  ## run the pocket workflows and write their pictures next to them
-	@HRV_WRITE_THUMBNAILS=1 $(RUN) pytest tests/browser -k thumbnail
+thumbnails:  ## the picture of each workflow, from the run that tests it
+	@HRV_WRITE_THUMBNAILS=1 $(RUN) pytest tests/server/test_workflows.py tests/browser -k "01 or 02 or thumbnail"
 
 clean:  ## remove what the targets wrote into the repository (the cache folder stays)
 	rm -rf output .pytest_cache .mypy_cache .ruff_cache

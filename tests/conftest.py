@@ -62,20 +62,22 @@ def sd15_checkpoint(server) -> str:
 
 
 @pytest.fixture(scope="session")
-def sdxl_stand_ins(server) -> None:
-    """The two files that 04 names: a checkpoint without tensors, and vectors of some other model."""
+def stand_ins(server) -> None:
+    """Files that workflows 03 and 04 name, so that they are valid: a checkpoint without tensors, vectors of no use."""
     import numpy as np
-    from safetensors.numpy import save_file
-
     from hrv_engine import files
     from hrv_engine.concepts import Concept, ConceptSet
     from hrv_engine.heads import HeadLayout, HeadSlot
     from hrv_engine.relevance import HeadRelevance
+    from safetensors.numpy import save_file
 
     save_file({}, server.models / "checkpoints" / workflows.STOCK_FILES["sdxl"])
     concepts = ConceptSet("stand-in", (Concept("Color", ("red",)), Concept("Plants", ("fern",))))
     vectors = HeadRelevance(np.ones((2, 2), np.float32), concepts, HeadLayout((HeadSlot(("middle", 0, 0), 2, 64),)))
-    files.save(server.models / "hrv" / "sdxl_paper34.safetensors", vectors)
+    for name in ("sd15_paper34", "sdxl_paper34"):
+        path = server.models / "hrv" / f"{name}.safetensors"
+        if not path.exists():
+            files.save(path, vectors)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -25,7 +25,7 @@ NOTES = {"MarkdownNote", "Note"}
 
 
 @pytest.fixture(params=workflows.NAMES)
-def opened(request, page, sd15_checkpoint, sdxl_stand_ins) -> dict:
+def opened(request, page, sd15_checkpoint, stand_ins) -> dict:
     """A workflow in the frontend: its name, the nodes it complains about, and its prompt."""
     return {"name": request.param, **page.evaluate(OPEN, workflows.read(request.param))}
 
@@ -49,6 +49,20 @@ def test_what_the_frontend_sends_is_what_the_run_tests_send(opened, server):
 
 def test_the_server_accepts_what_the_frontend_sends(opened, server):
     server.client.cancel(server.client.queue(opened["prompt"]))
+
+
+def test_pressing_run_in_the_frontend_draws_the_plain_and_the_adjusted_pictures(page, server):
+    opened = page.evaluate(OPEN, workflows.read("02_pocket_fix_misread_word"))
+    before = set(server.client.get("/history"))
+    page.evaluate("() => app.queuePrompt(0, 1)")
+    page.wait_for_function(
+        "async known => Object.keys(await (await fetch('/history')).json()).some(id => !known.includes(id))",
+        arg=list(before),
+    )
+    (number,) = set(server.client.get("/history")) - before
+    outputs = server.client.result(number)
+    shown = [len(outputs[node]["images"]) for node in workflows.nodes_of(opened["prompt"], "PreviewImage")]
+    assert len(shown) == 2 and shown[0] == shown[1] > 0
 
 
 def test_a_thumbnail_shows_the_graph_where_the_pictures_would_be_noise(opened, page):

@@ -22,6 +22,7 @@ NODES = {
     "HRVConceptStrengthen",
     "HRVConceptAdjust",
     "HRVHeatmap",
+    "HRVWeaken",
 }
 
 

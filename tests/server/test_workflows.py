@@ -24,7 +24,7 @@ def object_info(server) -> dict:
 def sd15_vectors(server, sd15_checkpoint, object_info) -> dict:
     """Outputs of 05_sd15_build_hrv at 64x64 px, 2 steps, 3 prompts, 3 of 34 concepts; it saves the file 03 names."""
     prompt = workflows.converted("05_sd15_build_hrv", object_info)
-    few = workflows.with_values(prompt, **SMALL, limit=3, keep="Color, Plants, Animals")
+    few = workflows.with_values(prompt, **SMALL, limit=3, keep="Color, Plants, Animals", resume=False)
     return server.client.run(few, timeout=900)
 
 
@@ -79,7 +79,7 @@ def test_03_steers_a_full_size_sd15_with_the_vectors_that_05_saved(server, sd15_
     assert (pixels(server, outputs, plain) != pixels(server, outputs, adjusted)).any()
 
 
-def test_04_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, sdxl_stand_ins, object_info):
+def test_04_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, stand_ins, object_info):
     """SDXL at full size does not fit a test machine: the files it names exist, but hold nothing to load."""
     prompt = workflows.converted("04_sdxl_fix_misread_word", object_info)
     with pytest.raises(PromptFailed) as failure:
