@@ -65,11 +65,12 @@ def sd15_checkpoint(server) -> str:
 def stand_ins(server) -> None:
     """Files that workflows 03 and 04 name, so that they are valid: a checkpoint without tensors, vectors of no use."""
     import numpy as np
+    from safetensors.numpy import save_file
+
     from hrv_engine import files
     from hrv_engine.concepts import Concept, ConceptSet
     from hrv_engine.heads import HeadLayout, HeadSlot
     from hrv_engine.relevance import HeadRelevance
-    from safetensors.numpy import save_file
 
     save_file({}, server.models / "checkpoints" / workflows.STOCK_FILES["sdxl"])
     concepts = ConceptSet("stand-in", (Concept("Color", ("red",)), Concept("Plants", ("fern",))))
