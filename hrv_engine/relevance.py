@@ -43,7 +43,7 @@ class HeadVotes:
     ) -> "HeadVotes":
         """An empty ballot; `steps` asks for votes per sampling step."""
         shape = (len(concepts.concepts), layout.total)
-        per_step = np.zeros((steps, *shape), np.int64) if steps else None
+        per_step: np.ndarray | None = np.zeros((steps, *shape), np.int64) if steps else None
         return cls(np.zeros(shape, np.int64), concepts, layout, dict(recipe), (), per_step)
 
     @property

@@ -108,8 +108,9 @@ class WordSampler:
         where = np.nonzero(used)
         rows = np.zeros((*words.shape[:-1], int(length.max(axis=1).sum())), np.int64)
         concept = np.full_like(rows, -1)
-        rows[(*where[:-2], key[used])] = (starts[..., None] + place)[used]
-        concept[(*where[:-2], key[used])] = where[-2]
+        cells = (*where[:-2], key[used])
+        rows[cells] = (starts[..., None] + place)[used]
+        concept[cells] = where[-2]
         return rows, concept
 
     @property

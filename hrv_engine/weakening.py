@@ -32,7 +32,7 @@ def weaken(
         raise HRVError(
             f"{heads} heads cannot be weakened: this model has H = {total} cross-attention heads. Use 0 to {total}."
         )
-    factors = np.ones(total, np.float32)
+    factors: np.ndarray = np.ones(total, np.float32)
     factors[head_order(relevance, concept, order, seed)[:heads]] = factor
     return factors
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+from typing import Any
 
 from . import scenes as world
 from .scenes import Scene, Thing, kind_of, noun_of
@@ -115,7 +116,8 @@ def _single_word(rng: random.Random) -> Caption:
         return Caption(word, Scene((Thing(kind_of(word)),)))
     if family in ("scene", "weather"):
         word = rng.choice(_WORDS[family])
-        return Caption(word, Scene(**{family: word}))
+        whole: dict[str, Any] = {family: word}
+        return Caption(word, Scene(**whole))
     word = rng.choice(_WORDS[family])
     things = (replace(blank, **{family: word}),) if family in ("pattern", "material") else (blank,)
     attributes = {family: word} if family in ("style", "size", "position") else {}

@@ -12,6 +12,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 import yaml
@@ -52,7 +53,8 @@ def single_object_prompts(count: int, seed: int = 0) -> list[tuple[str, Asked]]:
         color = rng.choice(world.PLAIN_COLORS) if kind in world.SHAPES else None
         attribute, words = next(attributes)
         asked = {"object": kind} | ({"color": color} if color else {})
-        thing, whole = {}, {}
+        thing: dict[str, Any] = {}
+        whole: dict[str, Any] = {}
         if attribute:
             asked[attribute] = rng.choice(words)
             (thing if attribute in ("pattern", "material") else whole)[attribute] = asked[attribute]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -65,7 +66,9 @@ class PocketModel(nn.Module):
                 raise ValueError(f"{path} is no pocket model: its metadata has no 'pocket' entry")
             config = json.loads(metadata["pocket"])
             weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        unet = {key: tuple(value) if isinstance(value, list) else value for key, value in config["unet"].items()}
+        unet: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in config["unet"].items()
+        }
         model = cls(Vocabulary(config["words"]), UNetConfig(**unet), TextConfig(**config["text"]))
         model.load_state_dict(weights)
         return model.eval()

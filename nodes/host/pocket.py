@@ -117,7 +117,8 @@ def load_pocket(path: str | Path = WEIGHTS) -> tuple[comfy.model_patcher.ModelPa
         )
     config = json.loads(metadata["pocket"])
     weights = {name: value.float() for name, value in weights.items()}
-    unet = UNetConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in config["unet"].items()})
+    settings: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in config["unet"].items()}
+    unet = UNetConfig(**settings)
     model = _load_unet(unet, _without("unet.", weights))
     clip = _load_clip(TextConfig(**config["text"]), Vocabulary(config["words"]), _without("text.", weights))
     return model, clip, PocketVAE()
