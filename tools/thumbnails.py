@@ -16,11 +16,12 @@ def write_thumbnail(name: str, images: list[Image.Image]) -> Path:
     columns = math.ceil(math.sqrt(len(images) * images[0].height / images[0].width))
     rows = math.ceil(len(images) / columns)
     width, height = images[0].size
-    sheet = Image.new("RGB", (columns * width, rows * height), "white")
+    ground = images[0].getpixel((0, 0))
+    sheet = Image.new("RGB", (columns * width, rows * height), ground)
     for index, image in enumerate(images):
         sheet.paste(image, (index % columns * width, index // columns * height))
     sheet.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    square = Image.new("RGB", (SIDE, SIDE), "white")
+    square = Image.new("RGB", (SIDE, SIDE), ground)
     square.paste(sheet, ((SIDE - sheet.width) // 2, (SIDE - sheet.height) // 2))
     path = WORKFLOWS / f"{name}.jpg"
     square.save(path, quality=85)

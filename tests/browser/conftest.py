@@ -14,14 +14,15 @@ SECONDS = 1000
 
 
 @pytest.fixture(scope="session")
-def page(server) -> Iterator:
-    """A page on which the frontend is up and knows the pack's nodes."""
+def page(server, sd15_checkpoint, stand_ins) -> Iterator:
+    """A page on which the frontend is up and knows the pack's nodes and the files the workflows name."""
     from playwright.sync_api import sync_playwright
 
     chromium = find_chromium()
     if chromium is None:
         pytest.skip(skips.NO_CHROMIUM)
-    server.client.fetch("/settings", {"Comfy.TutorialCompleted": True})  # no welcome dialog over the graph
+    # nothing over the graph: no welcome dialog, no map
+    server.client.fetch("/settings", {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False})
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
