@@ -47,7 +47,8 @@ def timestep_cosines(relevance: HeadRelevance) -> np.ndarray:
     per_step = None if relevance.votes is None else relevance.votes.per_step
     if per_step is None:
         raise HRVError(
-            "This HRV has no votes per timestep, so nothing can be said over time. Build it with per_timestep switched on."
+            "This HRV has no votes per timestep, so nothing can be said over time. Build it with per_timestep switched"
+            " on."
         )
     return cosines(timestep_vectors(per_step))
 
