@@ -13,6 +13,7 @@ from .litegraph import Graph
 from .server import ComfyServer
 
 Node = dict[str, Any]
+Branch = tuple[str, str, dict[str, Any]]
 HUB = "https://huggingface.co"
 SD15 = {
     "name": "v1-5-pruned-emaonly-fp16.safetensors",
@@ -41,7 +42,7 @@ def pocket_fix(graph: Graph) -> None:
     loader = graph.node("HRVPocketModel")
     hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
     asked = {"word": "orange", "desired": "Color", "undesired": "Fruit"}
-    _compare(graph, note, loader, hrv, "an orange square", 32, 8, asked, POCKET_SAMPLER, enlarge=8.0)
+    _compare(graph, note, loader, hrv, "an orange square", 32, 8, [_adjusted(asked)], POCKET_SAMPLER, enlarge=8.0)
 
 
 def sd15_fix(graph: Graph) -> None:
@@ -50,7 +51,7 @@ def sd15_fix(graph: Graph) -> None:
     loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=380, ckpt_name=SD15["name"])
     hrv = graph.node("HRVLoad", file="sd15_paper34.safetensors")
     asked = {"word": "lavender", "desired": "Color", "undesired": "Plants"}
-    _compare(graph, note, loader, hrv, "a vase in lavender color", 512, 4, asked, SD_SAMPLER)
+    _compare(graph, note, loader, hrv, "a vase in lavender color", 512, 4, [_adjusted(asked)], SD_SAMPLER)
 
 
 def sdxl_fix(graph: Graph) -> None:
@@ -59,7 +60,7 @@ def sdxl_fix(graph: Graph) -> None:
     loader = graph.node("CheckpointLoaderSimple", models=[SDXL], wide=380, ckpt_name=SDXL["name"])
     hrv = graph.node("HRVLoad", file="sdxl_paper34.safetensors")
     asked = {"word": "rose-colored", "desired": "Color", "undesired": "Plants", "clamp": 9.0}
-    _compare(graph, note, loader, hrv, "A rose-colored vase", 1024, 2, asked, SD_SAMPLER)
+    _compare(graph, note, loader, hrv, "A rose-colored vase", 1024, 2, [_adjusted(asked)], SD_SAMPLER)
 
 
 def sd15_build(graph: Graph) -> None:
@@ -67,6 +68,23 @@ def sd15_build(graph: Graph) -> None:
     note = graph.note(520)
     loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=380, ckpt_name=SD15["name"])
     _build(graph, note, loader, ("paper34", "quick"), 512, 2, "sd15_paper34", SD_SAMPLER, "Color, Plants")
+
+
+def pocket_weaken(graph: Graph) -> None:
+    """06: the most and the least relevant heads of Color weakened, beside the plain pictures."""
+    note = graph.note(560)
+    loader = graph.node("HRVPocketModel")
+    hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
+    heads = {"concept": "Color", "heads": 12}
+    branches: list[Branch] = [
+        ("Most relevant heads weakened", "HRVWeaken", {**heads, "order": "MoRHF"}),
+        ("Least relevant heads weakened", "HRVWeaken", {**heads, "order": "LeRHF"}),
+    ]
+    _compare(graph, note, loader, hrv, "a red star in the desert", 32, 8, branches, POCKET_SAMPLER, enlarge=8.0)
+
+
+def _adjusted(asked: dict[str, Any]) -> Branch:
+    return "The word adjusted", "HRVConceptAdjust", asked
 
 
 def _build(
@@ -98,10 +116,10 @@ def _build(
 
 
 def _compare(
-    graph: Graph, note: Node, loader: Node, hrv: Node, text: str, side: int, batch: int, asked: dict[str, Any],
+    graph: Graph, note: Node, loader: Node, hrv: Node, text: str, side: int, batch: int, branches: list[Branch],
     sampler: dict[str, Any], enlarge: float | None = None,
 ) -> None:  # fmt: skip
-    """The same prompt and seed twice: as the model is, and with one word adjusted."""
+    """The same prompt and seeds: as the model is, and once for each branch (title, steering node, its settings)."""
     prompt = graph.node("HRVPrompt", "HRV Prompt (positive)", wide=380, clip=(loader, "CLIP"), text=text)
     negative = graph.node("CLIPTextEncode", "Negative prompt", wide=380, clip=(loader, "CLIP"), text="")
     latent = graph.node("EmptyLatentImage", width=side, height=side, batch_size=batch)
@@ -113,19 +131,14 @@ def _compare(
     )
     _, middle = graph.group("Plain", (right + 400, 0), [[plain], *_see(graph, plain, loader, "Plain", enlarge)])
 
-    adjust = graph.node(
-        "HRVConceptAdjust",
-        wide=320,
-        model=(loader, "MODEL"),
-        positive=(prompt, "CONDITIONING"),
-        hrv=(hrv, "hrv"),
-        **asked,
-    )
-    steered = graph.node(
-        "KSampler", "KSampler (adjusted)", model=(adjust, "MODEL"), positive=(adjust, "positive"), **shared
-    )
-    columns = [[adjust], [steered], *_see(graph, steered, loader, "Adjusted", enlarge)]
-    graph.group("The word adjusted", (right + 40, middle + 40), columns)
+    for title, kind, asked in branches:
+        steer = graph.node(
+            kind, wide=320, model=(loader, "MODEL"), positive=(prompt, "CONDITIONING"), hrv=(hrv, "hrv"), **asked
+        )
+        ends = {"model": (steer, "MODEL"), "positive": (steer, "positive"), **shared}
+        steered = graph.node("KSampler", f"KSampler ({title.lower()})", **ends)
+        columns = [[steer], [steered], *_see(graph, steered, loader, title, enlarge)]
+        _, middle = graph.group(title, (right + 40, middle + 40), columns)
 
 
 def _see(graph: Graph, sampler: Node, loader: Node, title: str, enlarge: float | None) -> list[list[Node]]:
@@ -145,6 +158,7 @@ GRAPHS: dict[str, Callable[[Graph], None]] = {
     "03_sd15_fix_misread_word": sd15_fix,
     "04_sdxl_fix_misread_word": sdxl_fix,
     "05_sd15_build_hrv": sd15_build,
+    "06_pocket_ordered_weakening": pocket_weaken,
 }
 
 

@@ -87,6 +87,20 @@ def test_04_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, 
     assert failure.value.node_type == "CheckpointLoaderSimple"
 
 
+def test_06_weakens_the_most_and_the_least_relevant_heads_beside_the_plain_pictures(server, object_info):
+    prompt = workflows.converted("06_pocket_ordered_weakening", object_info)
+    outputs = server.client.run(prompt)
+    plain, most, least = (
+        pixels(server, outputs, node).astype(int) for node in workflows.nodes_of(prompt, "PreviewImage")
+    )
+    assert plain.shape == most.shape == least.shape and len(plain) > 1
+    changed_by_most, changed_by_least = (np.abs(plain - weakened).mean() for weakened in (most, least))
+    assert changed_by_most > changed_by_least > 0
+    if WRITE_THUMBNAILS:
+        rows = [server.client.images(outputs, node)[:4] for node in workflows.nodes_of(prompt, "PreviewImage")[:2]]
+        write_thumbnail("06_pocket_ordered_weakening", [image for row in rows for image in row])
+
+
 def test_a_file_that_is_not_there_is_named_before_anything_runs(server, object_info):
     prompt = workflows.converted("03_sd15_fix_misread_word", object_info)
     with pytest.raises(PromptRejected) as refusal:
