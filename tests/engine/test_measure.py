@@ -35,5 +35,5 @@ def test_every_step_runs_once_a_round_after_one_warm_up_and_the_plain_step_is_it
     rounds = [tuple(calls[start : start + 2]) for start in range(2, len(calls), 2)]
     assert len(rounds) == 4 and all(sorted(each) == ["other", "plain"] for each in rounds)
     assert len(set(rounds)) == 2  # interleaved in changing order
-    assert ratios["plain"].median == ratios["plain"].low == ratios["plain"].high == ratios["plain"].wall == 1
+    assert ratios["plain"].median == ratios["plain"].low == ratios["plain"].high == ratios["plain"].best == 1
     assert ratios["other"].low <= ratios["other"].median <= ratios["other"].high
