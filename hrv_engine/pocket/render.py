@@ -12,7 +12,7 @@ from torch import Tensor
 from .backgrounds import backgrounds
 from .effects import apply_style, apply_weather
 from .raster import GRID_X, GRID_Y, blend, coverage, fixed_noise
-from .scenes import COLORS, COUNTS, MATERIALS, PATTERNS, STYLES, WEATHERS, Scene, Thing
+from .scenes import COLORS, MATERIALS, PATTERNS, STYLES, WEATHERS, Scene, Thing
 from .shapes import NATURAL, outline
 from .surfaces import apply_material, pattern_mask, second_color
 
@@ -128,8 +128,3 @@ def render(scenes: Sequence[Scene], seed: int) -> Tensor:
         if rows := _where([scene.style for scene in scenes], style):
             image[rows] = apply_style(style, image[rows])
     return image.clamp(0, 1)
-
-
-def count_of(word: str) -> int:
-    """The number a count word names: 'two' → 2."""
-    return COUNTS.index(word) + 2
