@@ -2,7 +2,7 @@
 RUN := python3 tools/bootstrap.py --
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test check bench train-pocket thumbnails clean
+.PHONY: help demo test check bench train-pocket pocket-vectors thumbnails clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
