@@ -25,7 +25,7 @@ train-pocket:  ## train the pocket model from scratch (hours on a CPU; continues
 	@$(RUN) python -m hrv_engine.pocket.training
 
 thumbnails:  ## the picture of each workflow, from the run that tests it
-	@HRV_WRITE_THUMBNAILS=1 $(RUN) pytest tests/server/test_workflows.py tests/browser -k "01 or 02 or thumbnail"
+	@HRV_WRITE_THUMBNAILS=1 $(RUN) pytest tests/server/test_workflows.py tests/browser -k "01 or 02 or 06 or thumbnail"
 
 clean:  ## remove what the targets wrote into the repository (the cache folder stays)
 	rm -rf output .pytest_cache .mypy_cache .ruff_cache
