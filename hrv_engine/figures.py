@@ -51,10 +51,10 @@ def _panel(relevance: HeadRelevance, concept: str) -> Image.Image:
     heads = max(slot.heads for slot in layout.slots)
     cell = 28 if len(layout.slots) <= 24 else 12
     left, top, bottom, right = 96, 44, 40, 74
-    name, title = relevance.concepts.names[relevance.concepts.index(concept)], _font(18)
+    name, title = relevance.concepts.names[relevance.concepts.index(concept)], font(18)
     width = left + max(heads * cell + right, int(title.getlength(name)) + 12)
     panel = Image.new("RGB", (width, top + len(layout.slots) * cell + bottom), PAPER)
-    draw, peak, small = ImageDraw.Draw(panel), float(row.max()), _font(13 if cell > 20 else 10)
+    draw, peak, small = ImageDraw.Draw(panel), float(row.max()), font(13 if cell > 20 else 10)
     draw.text((left, 12), name, INK, title)
     for number, slot in enumerate(layout.slots):
         y = top + number * cell
@@ -79,5 +79,5 @@ def _scale_bar(panel: Image.Image, x: int, y: int, length: int, peak: float, fon
         draw.text((x + 18, y + place * (length - 1)), f"{value:.1f}", INK, font, anchor="lm")
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.load_default(size)

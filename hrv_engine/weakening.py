@@ -8,6 +8,7 @@ from .errors import HRVError
 from .relevance import ORDERS, HeadRelevance
 
 RANDOM = "random"
+PAPER_GRID = "paper"
 WEAKENING_ORDERS = (*ORDERS, RANDOM)
 
 
@@ -35,6 +36,47 @@ def weaken(
     factors: np.ndarray = np.ones(total, np.float32)
     factors[head_order(relevance, concept, order, seed)[:heads]] = factor
     return factors
+
+
+def paper_grid(total: int) -> list[int]:
+    """The paper's numbers of weakened heads: 0, 1, 11, ..., H for a model like SD1.x, 0, 11, 111, ..., H for SDXL."""
+    first, step = (1, 10) if total < 200 else (11, 100)
+    return [0, *range(first, total, step), total]
+
+
+def parse_grid(text: str, total: int) -> list[int]:
+    """Numbers of weakened heads from "0, 1, 11" or "paper", rising and each once; raises HRVError."""
+    if text.strip().casefold() == PAPER_GRID:
+        return paper_grid(total)
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise HRVError(
+            f'"{text}" is no list of head counts. Give whole numbers separated by commas, e.g. "0, 1, 11, 21", or'
+            f' "{PAPER_GRID}".'
+        )
+    counts = sorted({int(part) for part in parts})
+    if counts[-1] > total:
+        raise HRVError(
+            f"{counts[-1]} heads cannot be weakened: this model has H = {total} cross-attention heads. Use 0 to"
+            f" {total}."
+        )
+    return counts
+
+
+def parse_orders(text: str) -> list[tuple[str, int]]:
+    """Orders with their seeds from "MoRHF, LeRHF, random:3" (random alone has seed 0); raises HRVError."""
+    orders = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, seed = part.partition(":")
+        known = {order.casefold(): order for order in WEAKENING_ORDERS}.get(name.strip().casefold())
+        if known is None or (seed and (known != RANDOM or not seed.strip().isdecimal())):
+            raise HRVError(
+                f'The order "{part}" is unknown. Legal: {", ".join(ORDERS)}, {RANDOM}, {RANDOM}:1, {RANDOM}:2, ...'
+            )
+        orders.append((known, int(seed or 0)))
+    if not orders:
+        raise HRVError(f'No order in "{text}". Legal: {", ".join(ORDERS)}, {RANDOM}:1, separated by commas.')
+    return orders
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ def node_classes() -> list[type]:
     from .prompt_set import HRVPromptSet
     from .strengthen import HRVConceptStrengthen
     from .weaken import HRVWeaken
+    from .weaken_sweep import HRVWeakenSweep
 
     return [
         HRVPocketModel,
@@ -28,4 +29,5 @@ def node_classes() -> list[type]:
         HRVConceptAdjust,
         HRVHeatmap,
         HRVWeaken,
+        HRVWeakenSweep,
     ]

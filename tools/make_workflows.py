@@ -80,7 +80,26 @@ def pocket_weaken(graph: Graph) -> None:
         ("Most relevant heads weakened", "HRVWeaken", {**heads, "order": "MoRHF"}),
         ("Least relevant heads weakened", "HRVWeaken", {**heads, "order": "LeRHF"}),
     ]
-    _compare(graph, note, loader, hrv, "a red star in the desert", 32, 8, branches, POCKET_SAMPLER, enlarge=8.0)
+    text = "a red star in the desert"
+    prompt, negative, middle = _compare(graph, note, loader, hrv, text, 32, 8, branches, POCKET_SAMPLER, enlarge=8.0)
+    one = graph.node("EmptyLatentImage", "One image", width=32, height=32, batch_size=1)
+    sweep = graph.node(
+        "HRVWeakenSweep",
+        wide=360,
+        model=(loader, "MODEL"),
+        positive=(prompt, "CONDITIONING"),
+        negative=(negative, "CONDITIONING"),
+        vae=(loader, "VAE"),
+        latent_image=(one, "LATENT"),
+        hrv=(hrv, "hrv"),
+        concept="Color",
+        heads="0, 3, 6, 12, 24, 48",
+        orders="MoRHF, LeRHF, random:1",
+        batch_size=6,
+        **POCKET_SAMPLER,
+    )
+    shown = graph.node("PreviewImage", "Sheet", wide=760, images=(sweep, "sheet"))
+    graph.group("More and more heads", (prompt["pos"][0] + 460, middle + 40), [[one], [sweep], [shown]])
 
 
 def _adjusted(asked: dict[str, Any]) -> Branch:
@@ -118,8 +137,11 @@ def _build(
 def _compare(
     graph: Graph, note: Node, loader: Node, hrv: Node, text: str, side: int, batch: int, branches: list[Branch],
     sampler: dict[str, Any], enlarge: float | None = None,
-) -> None:  # fmt: skip
-    """The same prompt and seeds: as the model is, and once for each branch (title, steering node, its settings)."""
+) -> tuple[Node, Node, float]:  # fmt: skip
+    """The same prompt and seeds: as the model is, and once for each branch (title, steering node, its settings).
+
+    Returns the two prompts and the lower edge of the last group.
+    """
     prompt = graph.node("HRVPrompt", "HRV Prompt (positive)", wide=380, clip=(loader, "CLIP"), text=text)
     negative = graph.node("CLIPTextEncode", "Negative prompt", wide=380, clip=(loader, "CLIP"), text="")
     latent = graph.node("EmptyLatentImage", width=side, height=side, batch_size=batch)
@@ -139,6 +161,7 @@ def _compare(
         steered = graph.node("KSampler", f"KSampler ({title.lower()})", **ends)
         columns = [[steer], [steered], *_see(graph, steered, loader, title, enlarge)]
         _, middle = graph.group(title, (right + 40, middle + 40), columns)
+    return prompt, negative, middle
 
 
 def _see(graph: Graph, sampler: Node, loader: Node, title: str, enlarge: float | None) -> list[list[Node]]:

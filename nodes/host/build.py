@@ -6,10 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import comfy.model_management
 import comfy.sample
-import comfy.utils
-import latent_preview
 import torch
 
 from ...hrv_engine import files
@@ -18,6 +15,7 @@ from ...hrv_engine.errors import HRVError
 from ...hrv_engine.prompts import PromptSet
 from ...hrv_engine.relevance import HeadVotes
 from ...hrv_engine.voting import WordSampler
+from .progress import ImageProgress
 from .recording import VoteRecorder
 from .unet import fingerprint, layout_of, model_family
 from .words import encode, word_bank
@@ -72,7 +70,7 @@ def build(
     recorder = VoteRecorder(sampler, layout, settings.steps if settings.per_timestep else None)
     recorded = recorder.attach(model)
     negative = encode(clip, "") if negative is None else negative
-    progress = _Progress(recorded, (len(prompts.prompts) - done) * settings.steps)
+    progress = ImageProgress(recorded, (len(prompts.prompts) - done) * settings.steps)
     saved = time.monotonic()
     try:
         for first, batch in _batches(clip, prompts, done, settings.batch_size):
@@ -164,21 +162,3 @@ def _draw(model: Any, positive: list, negative: list, settings: BuildSettings, f
         disable_pbar=True,
         seed=settings.seed + first,
     )
-
-
-class _Progress:
-    """One progress bar over all images and steps, with the host's latent preview; cancelling works at every step."""
-
-    def __init__(self, model: Any, total: int) -> None:
-        self.bar = comfy.utils.ProgressBar(max(total, 1))
-        self.previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format)
-        self.done = 0
-
-    def callback(self, images: int) -> Callable:
-        def step_done(step: int, denoised: torch.Tensor, x: torch.Tensor, total_steps: int) -> None:
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            preview = self.previewer.decode_latent_to_preview_image("JPEG", denoised) if self.previewer else None
-            self.done += images
-            self.bar.update_absolute(self.done, None, preview)
-
-        return step_done

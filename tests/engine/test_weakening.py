@@ -9,7 +9,7 @@ from hrv_engine.concepts import Concept, ConceptSet
 from hrv_engine.errors import HRVError
 from hrv_engine.heads import HeadLayout, HeadSlot
 from hrv_engine.relevance import HeadRelevance
-from hrv_engine.weakening import WeakeningCurve, area_between, head_order, weaken
+from hrv_engine.weakening import WeakeningCurve, area_between, head_order, paper_grid, parse_grid, parse_orders, weaken
 
 LAYOUT = HeadLayout((HeadSlot(("input", 1, 0), 3, 8), HeadSlot(("output", 2, 0), 2, 8)))
 HRV = HeadRelevance(
@@ -108,3 +108,14 @@ def test_curves_of_other_points_or_without_points_are_refused():
         WeakeningCurve((), ())
     with pytest.raises(HRVError, match="must rise"):
         WeakeningCurve((2, 1), (0, 0))
+
+
+def test_the_papers_grids_are_those_of_its_figures():
+    assert paper_grid(128) == [0, *K[1:]]
+    assert paper_grid(1300) == [0, 11, 111, 211, 311, 411, 511, 611, 711, 811, 911, 1011, 1111, 1211, 1300]
+    assert parse_grid("Paper", 128) == paper_grid(128)
+
+
+def test_grids_rise_and_orders_keep_their_seeds():
+    assert parse_grid("11, 0, 1, 11", 128) == [0, 1, 11]
+    assert parse_orders("morhf, LeRHF, random, random:3") == [("MoRHF", 0), ("LeRHF", 0), ("random", 0), ("random", 3)]
