@@ -25,8 +25,8 @@ SDXL = {
     "url": f"{HUB}/stabilityai/stable-diffusion-xl-base-1.0/resolve/main/sd_xl_base_1.0.safetensors",
     "directory": "checkpoints",
 }
-POCKET_SAMPLER = {"seed": 1, "steps": 20, "cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
-SD_SAMPLER = {"seed": 1, "steps": 30, "cfg": 7.5, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
+POCKET_SAMPLER: dict[str, Any] = {"seed": 1, "steps": 20, "cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
+SD_SAMPLER: dict[str, Any] = {"seed": 1, "steps": 30, "cfg": 7.5, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
 
 
 def pocket_build(graph: Graph) -> None:
@@ -137,7 +137,7 @@ def _build(
 def _compare(
     graph: Graph, note: Node, loader: Node, hrv: Node, text: str, side: int, batch: int, branches: list[Branch],
     sampler: dict[str, Any], enlarge: float | None = None,
-) -> tuple[Node, Node, float]:  # fmt: skip
+) -> tuple[Node, Node, int]:  # fmt: skip
     """The same prompt and seeds: as the model is, and once for each branch (title, steering node, its settings).
 
     Returns the two prompts and the lower edge of the last group.

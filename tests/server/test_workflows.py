@@ -101,15 +101,15 @@ def test_04_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, 
 def test_06_weakens_the_most_and_the_least_relevant_heads_beside_the_plain_pictures(server, object_info):
     prompt = workflows.converted("06_pocket_ordered_weakening", object_info)
     outputs = server.client.run(prompt)
-    plain, most, least = (
-        pixels(server, outputs, node).astype(int) for node in workflows.nodes_of(prompt, "PreviewImage")
-    )
+    *shown, sheet = workflows.nodes_of(prompt, "PreviewImage")
+    plain, most, least = (pixels(server, outputs, node).astype(int) for node in shown)
     assert plain.shape == most.shape == least.shape and len(plain) > 1
     changed_by_most, changed_by_least = (np.abs(plain - weakened).mean() for weakened in (most, least))
     assert changed_by_most > changed_by_least > 0
+    (sweep,) = server.client.images(outputs, sheet)
+    assert sweep.width > 6 * 96 and sweep.height > 3 * 96
     if WRITE_THUMBNAILS:
-        rows = [server.client.images(outputs, node)[:4] for node in workflows.nodes_of(prompt, "PreviewImage")[:2]]
-        write_thumbnail("06_pocket_ordered_weakening", [image for row in rows for image in row])
+        write_thumbnail("06_pocket_ordered_weakening", server.client.images(outputs, sheet))
 
 
 def test_a_file_that_is_not_there_is_named_before_anything_runs(server, object_info):
