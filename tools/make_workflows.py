@@ -13,7 +13,8 @@ from .litegraph import Graph
 from .server import ComfyServer
 
 Node = dict[str, Any]
-Branch = tuple[str, str, dict[str, Any]]
+Settings = dict[str, Any]
+Branch = tuple[str, str, Settings]  # title, steering node, its settings
 HUB = "https://huggingface.co"
 SD15 = {
     "name": "v1-5-pruned-emaonly-fp16.safetensors",
@@ -25,8 +26,8 @@ SDXL = {
     "url": f"{HUB}/stabilityai/stable-diffusion-xl-base-1.0/resolve/main/sd_xl_base_1.0.safetensors",
     "directory": "checkpoints",
 }
-POCKET_SAMPLER: dict[str, Any] = {"seed": 1, "steps": 20, "cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
-SD_SAMPLER: dict[str, Any] = {"seed": 1, "steps": 30, "cfg": 7.5, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
+POCKET_SAMPLER: Settings = {"seed": 1, "steps": 20, "cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
+SD_SAMPLER: Settings = {"seed": 1, "steps": 30, "cfg": 7.5, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
 
 
 def pocket_build(graph: Graph) -> None:
