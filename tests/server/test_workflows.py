@@ -63,17 +63,6 @@ def test_02_steers_the_word_and_keeps_the_plain_pictures_of_the_same_seeds_besid
         write_thumbnail("02_pocket_fix_misread_word", [image for pair in pairs for image in pair][:8])
 
 
-def test_06_draws_plain_pictures_and_others_with_weakened_heads(server, object_info):
-    prompt = workflows.converted("06_pocket_ordered_weakening", object_info)
-    outputs = server.client.run(prompt)
-    plain, most, least, *_ = workflows.nodes_of(prompt, "PreviewImage")
-    rows = [pixels(server, outputs, node).astype(int) for node in (plain, most, least)]
-    assert np.abs(rows[1] - rows[0]).mean() > 1 and np.abs(rows[2] - rows[1]).mean() > 1
-    if WRITE_THUMBNAILS:
-        images = [server.client.images(outputs, node)[:3] for node in (plain, most, least)]
-        write_thumbnail("06_pocket_ordered_weakening", [image for row in images for image in row])
-
-
 def test_05_builds_vectors_on_a_full_size_sd15_from_the_stock_loader(server, sd15_vectors, object_info):
     prompt = workflows.converted("05_sd15_build_hrv", object_info)
     (report,) = workflows.nodes_of(prompt, "PreviewAny")
