@@ -23,6 +23,7 @@ NODES = {
     "HRVConceptAdjust",
     "HRVHeatmap",
     "HRVWeaken",
+    "HRVWeakenSweep",
 }
 
 
