@@ -24,6 +24,9 @@ bench:  ## time and memory of steering and voting as ratios to plain sampling: o
 train-pocket:  ## train the pocket model from scratch (hours on a CPU; continues where it stopped)
 	@$(RUN) python -m hrv_engine.pocket.training
 
+pocket-vectors:  ## build the vectors that ship with the pocket model, after its weights changed
+	@$(RUN) python -m tools.pocket_vectors
+
 thumbnails:  ## the picture of each workflow, from the run that tests it
 	@HRV_WRITE_THUMBNAILS=1 $(RUN) pytest tests/server/test_workflows.py tests/browser -k "01 or 02 or 06 or thumbnail"
 
