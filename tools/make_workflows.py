@@ -42,7 +42,7 @@ def pocket_fix(graph: Graph) -> None:
     note = graph.note(560)
     loader = graph.node("HRVPocketModel")
     hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
-    asked = {"word": "orange", "desired": "Color", "undesired": "Fruit"}
+    asked = {"word": "orange", "desired": "Color", "undesired": "Fruit", "clamp": 4.0}
     _compare(graph, note, loader, hrv, "an orange square", 32, 8, [_adjusted(asked)], POCKET_SAMPLER, enlarge=8.0)
 
 
