@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 
 import pytest
 from PIL import Image
@@ -52,15 +53,22 @@ def test_the_server_accepts_what_the_frontend_sends(opened, server):
     server.client.cancel(server.client.queue(opened["prompt"]))
 
 
+def next_finished(server, before: set[str], seconds: float = 300) -> str:
+    """The id of the first run in the server's history that was not there before."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        new = set(server.client.get("/history")) - before
+        if new:
+            return new.pop()
+        time.sleep(0.5)
+    raise AssertionError(f"nothing was run within {seconds:.0f} seconds")
+
+
 def test_pressing_run_in_the_frontend_draws_the_plain_and_the_adjusted_pictures(page, server):
     opened = page.evaluate(OPEN, workflows.read("02_pocket_fix_misread_word"))
     before = set(server.client.get("/history"))
     page.evaluate("() => app.queuePrompt(0, 1)")
-    page.wait_for_function(
-        "async known => Object.keys(await (await fetch('/history')).json()).some(id => !known.includes(id))",
-        arg=list(before),
-    )
-    (number,) = set(server.client.get("/history")) - before
+    number = next_finished(server, before)
     outputs = server.client.result(number)
     shown = [len(outputs[node]["images"]) for node in workflows.nodes_of(opened["prompt"], "PreviewImage")]
     assert len(shown) == 2 and shown[0] == shown[1] > 0
