@@ -76,7 +76,7 @@ def pocket_weaken(graph: Graph) -> None:
     note = graph.note(560)
     loader = graph.node("HRVPocketModel")
     hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
-    heads = {"concept": "Color", "heads": 12}
+    heads = {"concept": "Color", "heads": 40}
     branches: list[Branch] = [
         ("Most relevant heads weakened", "HRVWeaken", {**heads, "order": "MoRHF"}),
         ("Least relevant heads weakened", "HRVWeaken", {**heads, "order": "LeRHF"}),
