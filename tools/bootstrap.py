@@ -118,7 +118,7 @@ def install(venv: Path, source: Path | None) -> None:
     if source:
         torch = [line for line in locked if re.match(r"torch(vision|audio)?==", line)]
         ours = ROOT / "pyproject.toml"
-        wanted: list[str | Path] = [*torch, "-r", source / "requirements.txt", "-r", ours, "--extra", "dev"]
+        wanted: list[str | Path] = [*torch, "-r", source / "requirements.txt", "-r", ours, "--all-extras"]
     else:
         wanted = ["-r", LOCK_FILE]
     run(*installer, *wanted, doing="installing PyTorch, ComfyUI's requirements and the test tools")
