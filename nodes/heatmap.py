@@ -1,10 +1,10 @@
 """HRV Heatmap: which heads carry a concept (figure 48)."""
 
-import torch
 from comfy_api.latest import io
 
 from ..hrv_engine.figures import heatmap
 from ..hrv_engine.rescale import concept_list
+from .pictures import to_image
 from .types import CATEGORY, HRV
 
 
@@ -37,5 +37,4 @@ class HRVHeatmap(io.ComfyNode):
     def execute(cls, hrv, concept) -> io.NodeOutput:
         voted = [name for name, row in zip(hrv.concepts.names, hrv.values, strict=True) if row.any()]
         names = concept_list(concept) if concept.strip() else voted
-        image = torch.from_numpy(heatmap(hrv, names).copy()).float() / 255
-        return io.NodeOutput(image[None])
+        return io.NodeOutput(to_image(heatmap(hrv, names)))

@@ -5,6 +5,8 @@ from comfy_api.latest import io
 HRV = io.Custom("HRV")
 Concepts = io.Custom("HRV_CONCEPTS")
 Prompts = io.Custom("HRV_PROMPTS")
+Scorer = io.Custom("HRV_SCORER")
+TokenMaps = io.Custom("HRV_TOKEN_MAPS")
 
 CATEGORY = "HRV"
 

@@ -4,13 +4,13 @@ import json
 
 import comfy.samplers
 import numpy as np
-import torch
 from comfy_api.latest import io, ui
 
 from ..hrv_engine.sheets import sheet
 from ..hrv_engine.weakening import parse_grid, parse_orders, weaken
 from .host.sweep import Sampling, sweep
 from .host.unet import layout_of, model_family
+from .pictures import to_image, to_pixels
 from .types import CATEGORY, HRV
 
 
@@ -144,8 +144,7 @@ class HRVWeakenSweep(io.ComfyNode):
         )
         images = vae.decode(latents)
         labels = [order if order != "random" else f"random {number}" for order, number in rows]
-        pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-        drawn = torch.from_numpy(sheet(pixels, labels, [f"k = {k}" for k in columns]).copy()).float() / 255
+        drawn = sheet(to_pixels(images), labels, [f"k = {k}" for k in columns])
         table = [{"order": label, "heads": k, "factor": factor, "seed": seed} for label in labels for k in columns]
         text = "\n".join(json.dumps(row) for row in table)
-        return io.NodeOutput(drawn[None], images, text, ui=ui.PreviewText(text))
+        return io.NodeOutput(to_image(drawn), images, text, ui=ui.PreviewText(text))
