@@ -20,16 +20,21 @@ class Tag:
     scales: tuple[HeadScale, ...] = ()
 
 
-def table_of(conditioning: Conditioning) -> TokenTable:
-    """The token table of a conditioning; raises HRVError when it was not encoded by HRV Prompt."""
-    for _, values in conditioning:
-        if isinstance(values.get(KEY), Tag):
-            return values[KEY].table
+def tables_of(conditioning: Conditioning) -> list[TokenTable]:
+    """The token tables of all prompts in a conditioning; raises HRVError when none was encoded by HRV Prompt."""
+    tables = [values[KEY].table for _, values in conditioning if isinstance(values.get(KEY), Tag)]
+    if tables:
+        return tables
     raise HRVError(
         "This conditioning has no token table, so its words cannot be found. Encode the prompt with HRV Prompt instead"
         " of CLIP Text Encode (it gives the same conditioning and adds the table), and connect nothing in between that"
         " encodes again."
     )
+
+
+def table_of(conditioning: Conditioning) -> TokenTable:
+    """The token table of the first prompt in a conditioning; raises HRVError as `tables_of` does."""
+    return tables_of(conditioning)[0]
 
 
 Where = Callable[[TokenTable], tuple[int, ...]]

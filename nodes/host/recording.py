@@ -9,7 +9,7 @@ from torch import Tensor
 from ...hrv_engine.heads import BlockKey, HeadLayout, HeadSlot, cross_attentions
 from ...hrv_engine.voting import Ballot, WordSampler, vote
 from .attention import Continue, around_cross_attention
-from .steering import POSITIVE
+from .rows import POSITIVE
 
 KEY = "hrv_build"
 

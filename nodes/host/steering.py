@@ -13,10 +13,9 @@ from ...hrv_engine.attention import scale_values
 from ...hrv_engine.heads import HeadLayout, HeadSlot
 from ...hrv_engine.rescale import HeadScale
 from .attention import Continue, around_cross_attention
-from .conditioning import KEY, Tag
+from .conditioning import KEY
+from .rows import columns_in, in_window, planned_rows, tagged_positives, with_plan
 from .unet import layout_of_unet
-
-POSITIVE = 0  # the index of the positive list in `conds`, hence in cond_or_uncond
 
 
 @dataclass(frozen=True)
@@ -38,29 +37,17 @@ def steered(model: Any) -> Any:
 
 
 def plan_rows(executor: Any, model: Any, conds: list, x_in: Tensor, timestep: Tensor, model_options: dict) -> Any:
-    """CALC_COND_BATCH wrapper: note the active scales of every tagged positive under (list, uuid).
-
-    Never by position and never by uuid alone: area conds are copied into the negative list with tag and uuid.
-    """
+    """CALC_COND_BATCH wrapper: note the active scales of every tagged positive."""
     sigma, plan = float(timestep.max()), {}
-    for cond in (conds[POSITIVE] or []) if conds else []:
-        tag = cond.get(KEY)
-        if isinstance(tag, Tag):
-            scales = tuple(scale for scale in tag.scales if _active(scale, model.model_sampling, sigma))
-            tokens = cond["cross_attn"].shape[1] // (2 if model_options.get("ppm_negpip") else 1)
-            if scales:
-                plan[(POSITIVE, cond["uuid"])] = RowPlan(scales, tokens)
-    if plan:
-        options = dict(model_options.get("transformer_options", {}))
-        options[KEY] = plan
-        model_options = {**model_options, "transformer_options": options}
-    return executor(model, conds, x_in, timestep, model_options)
+    for key, tag, tokens in tagged_positives(conds, model_options):
+        scales = tuple(scale for scale in tag.scales if _active(scale, model.model_sampling, sigma))
+        if scales:
+            plan[key] = RowPlan(scales, tokens)
+    return executor(model, conds, x_in, timestep, with_plan(model_options, KEY, plan))
 
 
 def _active(scale: HeadScale, model_sampling: Any, sigma: float) -> bool:
-    if scale.neutral:
-        return False
-    return model_sampling.percent_to_sigma(scale.end) <= sigma <= model_sampling.percent_to_sigma(scale.start)
+    return not scale.neutral and in_window(model_sampling, sigma, scale.start, scale.end)
 
 
 def scale_rows(
@@ -75,14 +62,10 @@ def scale_rows(
 ) -> Tensor:
     """DIFFUSION_MODEL wrapper: scale the value rows of planned chunks, wherever they stand in this call's batch."""
     options = transformer_options if transformer_options is not None else {}
-    plan = options.get(KEY)
-    if plan:
-        chunks = list(zip(options["cond_or_uncond"], options["uuids"], strict=True))
-        size = x.shape[0] // len(chunks)
-        rows = [(slice(i * size, (i + 1) * size), plan[chunk]) for i, chunk in enumerate(chunks) if chunk in plan]
-        if rows:
-            layout = layout_of_unet(executor.class_obj)
-            options = around_cross_attention(options, layout, ValueScaling(layout, rows, x.shape[0]))
+    rows = planned_rows(options, KEY, x.shape[0])
+    if rows:
+        layout = layout_of_unet(executor.class_obj)
+        options = around_cross_attention(options, layout, ValueScaling(layout, rows, x.shape[0]))
     return executor(x, timesteps, context, y, control, options, **kwargs)
 
 
@@ -105,17 +88,13 @@ class ValueScaling:
         return go_on(query, key, scale_values(value, weights))
 
     def _weights_like(self, value: Tensor) -> Tensor:
-        """W for values of this length, made once a call.
-
-        A context shorter than its neighbours is repeated to a common length: token j is also j + T, j + 2T, ...
-        """
+        """W for values of this length, made once a call."""
         length = value.shape[1]
         if length not in self._weights:
             weights = torch.ones(self.batch, length, self.layout.total, device=value.device)
             for rows, plan in self.rows:
-                copies = range(max(1, length // plan.tokens))
                 for scale in plan.scales:
-                    columns = [column + copy * plan.tokens for copy in copies for column in scale.columns]
+                    columns = columns_in(length, plan.tokens, scale.columns)
                     weights[rows, columns] *= _by_image(scale, rows.stop - rows.start).to(value.device)
             self._weights[length] = weights.to(value.dtype)
         return self._weights[length]

@@ -1,0 +1,99 @@
+"""Token maps: where a word looks, by head, by layer, or weighted by a Head Relevance Vector.
+
+Averaged over the UNet calls of a run and upsampled, as DAAM does (arXiv 2210.04885); the weights r_h / H are those of
+appendix F (Attend-and-Excite with HRVs), the plain mean is r_h = 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .errors import HRVError, nearest
+from .heads import HeadLayout
+
+START, END = "<start>", "<end>"
+
+
+@dataclass(frozen=True)
+class TokenMaps:
+    """The share of attention each pixel gives to each word, mean over UNet calls, before any rescaling of heads.
+
+    words: names; layers: float32 [images words heads height width] of each layer in HRV order, values 0 to 1 (a word
+    of several tokens has their sum); prompt: what the words were found in.
+    """
+
+    prompt: str
+    words: tuple[str, ...]
+    layout: HeadLayout
+    layers: tuple[Tensor, ...]
+
+    @property
+    def images(self) -> int:
+        """How many images the maps belong to."""
+        return int(self.layers[0].shape[0])
+
+    def word(self, name: str) -> int:
+        """The number of a recorded word, ignoring case; raises HRVError with the recorded ones."""
+        folded = [word.casefold() for word in self.words]
+        if name.strip().casefold() not in folded:
+            raise HRVError(
+                f'No map of "{name}" was recorded. Recorded: {", ".join(self.words)}; nearest:'
+                f" {nearest(name, self.words)}. Add it to the words of HRV Token Maps, or choose one of these."
+            )
+        return folded.index(name.strip().casefold())
+
+    def weighted(self, weights: np.ndarray) -> Tensor:
+        """Sum over heads of weights[h] map_h, upsampled to the largest layer; float32 [images words height width].
+
+        weights: float [heads]; 1 / H everywhere gives the mean over heads.
+        """
+        height, width = max((layer.shape[-2:] for layer in self.layers), key=lambda size: size[0] * size[1])
+        total = torch.zeros(*self.layers[0].shape[:2], height, width)
+        of_heads = torch.from_numpy(np.asarray(weights, np.float32))
+        for slot, layer in zip(self.layout.slots, self.layers, strict=True):
+            part = torch.einsum("iwhyx,h->iwyx", layer, of_heads[self.layout.head_range(slot.block)])
+            total += resized(part, (height, width))
+        return total
+
+    def mean(self, heads: Sequence[int] | None = None) -> Tensor:
+        """The plain mean over `heads` (HRV indices; None: all), float32 [images words height width]."""
+        weights: np.ndarray = np.zeros(self.layout.total, np.float32)
+        chosen = range(self.layout.total) if heads is None else heads
+        weights[list(chosen)] = 1 / max(len(chosen), 1)
+        return self.weighted(weights)
+
+    def shares(self) -> np.ndarray:
+        """The mean share of attention by head, float64 [images words heads]."""
+        return torch.cat([layer.double().mean(dim=(-2, -1)) for layer in self.layers], dim=-1).numpy()
+
+
+def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear, [... height width] to `size`; negative and overshooting values cannot arise."""
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    flat = functional.interpolate(maps.flatten(0, -3)[:, None], size=size, mode="bilinear", align_corners=False)
+    return flat[:, 0].unflatten(0, maps.shape[:-2])
+
+
+def level_size(pixels: int, height: int, width: int) -> tuple[int, int]:
+    """(height, width) of a layer with that many pixels below a latent of height x width: halved, rounding up.
+
+    Raises ValueError when no halving fits.
+    """
+    h, w = height, width
+    while h * w > pixels:
+        h, w = -(-h // 2), -(-w // 2)
+    if h * w != pixels:
+        raise ValueError(f"{pixels} pixels are no halving of {height} x {width}")
+    return h, w
+
+
+def peaked(maps: Tensor) -> Tensor:
+    """Each map [... height width] scaled so that it runs from 0 to 1 (a constant map becomes 0)."""
+    low = maps.amin(dim=(-2, -1), keepdim=True)
+    span = maps.amax(dim=(-2, -1), keepdim=True) - low
+    return (maps - low) / torch.where(span > 0, span, torch.ones_like(span))

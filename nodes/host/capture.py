@@ -1,0 +1,140 @@
+"""Records token maps while the stock sampler draws: one more attention call with indicators as values."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import comfy.ldm.modules.attention as host_attention
+import torch
+from comfy.patcher_extension import WrappersMP
+from torch import Tensor
+
+from ...hrv_engine.alignment import TokenTable
+from ...hrv_engine.attention import indicated_maps, indicator_values
+from ...hrv_engine.errors import HRVError
+from ...hrv_engine.heads import BlockKey, HeadLayout, HeadSlot
+from ...hrv_engine.token_maps import END, START, TokenMaps, level_size
+from .attention import Continue, around_cross_attention
+from .conditioning import Conditioning, table_of, tables_of
+from .rows import columns_in, in_window, planned_rows, tagged_positives, with_plan
+from .unet import layout_of
+
+KEY = "hrv_maps"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The words to look for in one conditioning: (number of the word, its columns), and its length before padding."""
+
+    columns: tuple[tuple[int, tuple[int, ...]], ...]
+    tokens: int
+
+
+class TokenMapRecorder:
+    """Adds up the maps of some words over one run; `take` gives their mean over UNet calls.
+
+    words: names as the user typed them; START and END stand for the begin-of-text and the end-of-text tokens.
+    """
+
+    def __init__(self, model: Any, positive: Conditioning, words: list[str], start: float, end: float) -> None:
+        self.prompt, self.words = table_of(positive).prompt, words
+        self.layout: HeadLayout = layout_of(model)
+        self.start, self.end = start, end
+        self.sums: dict[BlockKey, Tensor] = {}
+        self.calls: dict[BlockKey, Tensor] = {}
+        for word in words:
+            _check(word, tables_of(positive))
+
+    def attach(self, model: Any) -> Any:
+        """A clone of MODEL whose cross-attention is watched; what it draws does not change by a bit."""
+        clone = model.clone()
+        clone.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, KEY, self._plan)
+        clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, KEY, self._watch)
+        return clone
+
+    def take(self) -> TokenMaps:
+        """The maps recorded; raises HRVError when a word's prompt was never used on the whole picture."""
+        blocks = [slot.block for slot in self.layout.slots]
+        if not self.sums or any((self.calls[block] == 0).any() for block in blocks):
+            missing = [word for i, word in enumerate(self.words) if not self.sums or not self.calls[blocks[0]][:, i].all()]
+            raise HRVError(
+                f"No map was recorded for {', '.join(missing)}. The window from {self.start} to {self.end} may hold no"
+                " step, or the prompt acts on a part of the picture only (an area), which has no map of the whole."
+                " Widen start_percent and end_percent, or connect the prompt without its area."
+            )
+        layers = [self.sums[block] / self.calls[block][..., None, None, None] for block in blocks]
+        return TokenMaps(self.prompt, tuple(self.words), self.layout, tuple(layer.float().cpu() for layer in layers))
+
+    def _plan(self, executor: Any, model: Any, conds: list, x_in: Tensor, timestep: Tensor, options: dict) -> Any:
+        plan = {}
+        if in_window(model.model_sampling, float(timestep.max()), self.start, self.end):
+            for key, tag, tokens in tagged_positives(conds, options):
+                found = [(i, _columns(word, tag.table, tokens)) for i, word in enumerate(self.words)]
+                watched = tuple((i, columns) for i, columns in found if columns)
+                if watched:
+                    plan[key] = Watched(watched, tokens)
+        self.size = tuple(x_in.shape[-2:])
+        return executor(model, conds, x_in, timestep, with_plan(options, KEY, plan))
+
+    def _watch(
+        self,
+        executor: Any,
+        x: Tensor,
+        timesteps: Any = None,
+        context: Any = None,
+        y: Any = None,
+        control: Any = None,
+        transformer_options: dict | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        options = transformer_options if transformer_options is not None else {}
+        rows = planned_rows(options, KEY, x.shape[0]) if tuple(x.shape[-2:]) == self.size else []
+        if rows:
+            options = around_cross_attention(options, self.layout, _Watching(self, rows, x.shape))
+        return executor(x, timesteps, context, y, control, options, **kwargs)
+
+    def add(self, slot: HeadSlot, words: list[int], maps: Tensor) -> None:
+        """Add maps [images words heads height width] of some words of one layer."""
+        if slot.block not in self.sums:
+            shape = (maps.shape[0], len(self.words), *maps.shape[2:])
+            self.sums[slot.block] = torch.zeros(shape, device=maps.device)
+            self.calls[slot.block] = torch.zeros(shape[:2], device=maps.device)
+        self.sums[slot.block][:, words] += maps
+        self.calls[slot.block][:, words] += 1
+
+
+class _Watching:
+    """Looks at one UNet call, layer by layer, and goes on with the attention that would have run."""
+
+    def __init__(self, recorder: TokenMapRecorder, rows: list[tuple[slice, Watched]], shape: torch.Size) -> None:
+        self.recorder, self.rows, self.shape = recorder, rows, shape
+
+    def __call__(self, slot: HeadSlot, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        if query.shape[0] == self.shape[0]:
+            for rows, watched in self.rows:
+                self._record(slot, query[rows], key[rows], watched)
+        return go_on(query, key, value)
+
+    def _record(self, slot: HeadSlot, query: Tensor, key: Tensor, watched: Watched) -> None:
+        size = level_size(query.shape[1], *self.shape[-2:])
+        for first in range(0, len(watched.columns), slot.head_dim):
+            part = watched.columns[first : first + slot.head_dim]
+            groups = [columns_in(key.shape[1], watched.tokens, columns) for _, columns in part]
+            values = indicator_values(groups, key, slot.heads)
+            output = host_attention.optimized_attention(query, key, values, slot.heads)
+            maps = indicated_maps(output, slot.heads, len(groups)).float()
+            self.recorder.add(slot, [i for i, _ in part], maps.unflatten(-1, size))
+
+
+def _columns(word: str, table: TokenTable, tokens: int) -> tuple[int, ...]:
+    """The columns of a word in one prompt, of all its occurrences; none if it is not there."""
+    if word == START:
+        return tuple(range(0, tokens, 77))
+    if word == END:
+        return tuple(column for column in range(tokens) if column % 77 and column not in table.columns)
+    return tuple(dict.fromkeys(column for columns in table.find(word) for column in columns))
+
+
+def _check(word: str, tables: list[TokenTable]) -> None:
+    """Raise the HRVError of the first prompt unless one of them has the word."""
+    if word not in (START, END) and not any(table.find(word) for table in tables):
+        tables[0].columns_of(word)
