@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -127,3 +128,37 @@ def _walk(name: str, sequences: Any) -> Iterator[tuple[BlockKey, Any]]:
             for depth, block in enumerate(getattr(layer, "transformer_blocks", ())):
                 if getattr(block, "attn2", None) is not None:
                     yield (name, number, depth), block.attn2
+
+
+def parse_heads(text: str, layout: HeadLayout) -> list[int]:
+    """HRV indices from "120, L16/h0, L3": indices, heads by layer (from 1) and head (from 0), whole layers.
+
+    In the order given, each once; raises HRVError that quotes the part it cannot read.
+    """
+    found: list[int] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        match = re.fullmatch(r"(\d+)|L(\d+)(?:\s*/\s*h(\d+))?", part, re.IGNORECASE)
+        heads = _heads_of(match, layout) if match else []
+        if not heads:
+            raise HRVError(
+                f'There is no head "{part}". This model has {layout.summary}: write an index from 0 to'
+                f" {layout.total - 1}, a head such as L1/h0 (layer from 1 to {len(layout.slots)}, head from 0), or a"
+                " whole layer such as L1, separated by commas."
+            )
+        found += heads
+    return list(dict.fromkeys(found))
+
+
+def _heads_of(match: "re.Match[str]", layout: HeadLayout) -> list[int]:
+    """The heads a matched part names, none if they do not exist."""
+    index, layer, head = (None if group is None else int(group) for group in match.groups())
+    if index is not None:
+        return [index] if index < layout.total else []
+    assert layer is not None
+    if not 1 <= layer <= len(layout.slots):
+        return []
+    slot = layout.slots[layer - 1]
+    first = layout.offset(slot.block)
+    if head is None:
+        return list(range(first, first + slot.heads))
+    return [first + head] if head < slot.heads else []

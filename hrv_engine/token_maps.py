@@ -6,6 +6,7 @@ appendix F (Attend-and-Excite with HRVs), the plain mean is r_h = 1.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .errors import HRVError, nearest
+from .figures import colours
 from .heads import HeadLayout
 
 START, END = "<start>", "<end>"
@@ -59,16 +61,63 @@ class TokenMaps:
             total += resized(part, (height, width))
         return total
 
-    def mean(self, heads: Sequence[int] | None = None) -> Tensor:
-        """The plain mean over `heads` (HRV indices; None: all), float32 [images words height width]."""
-        weights: np.ndarray = np.zeros(self.layout.total, np.float32)
-        chosen = range(self.layout.total) if heads is None else heads
-        weights[list(chosen)] = 1 / max(len(chosen), 1)
-        return self.weighted(weights)
 
-    def shares(self) -> np.ndarray:
-        """The mean share of attention by head, float64 [images words heads]."""
-        return torch.cat([layer.double().mean(dim=(-2, -1)) for layer in self.layers], dim=-1).numpy()
+@dataclass(frozen=True)
+class View:
+    """One map of one word of one image to be looked at: float32 [height width] with its caption and its numbers."""
+
+    image: int
+    word: str
+    what: str
+    map: Tensor
+
+    @property
+    def caption(self) -> str:
+        """The word, what was averaged, and the range of shares from the darkest to the brightest place."""
+        return f"{self.word}, {self.what}\n{float(self.map.min()):.1%} to {float(self.map.max()):.1%}"
+
+    def row(self) -> dict[str, Any]:
+        """The numbers of the table; the peak's place in parts of width and height."""
+        height, width = self.map.shape
+        y, x = divmod(int(self.map.argmax()), width)
+        return {
+            "image": self.image,
+            "word": self.word,
+            "heads": self.what,
+            "least_share": float(self.map.min()),
+            "mean_share": float(self.map.mean()),
+            "peak_share": float(self.map.max()),
+            "peak_x": (x + 0.5) / width,
+            "peak_y": (y + 0.5) / height,
+        }
+
+
+def views(maps: TokenMaps, words: Sequence[str], weights: dict[str, np.ndarray]) -> list[View]:
+    """Maps of `words` under each named weighting float [heads], image by image and word by word."""
+    numbers = [maps.word(word) for word in words]
+    drawn = {what: maps.weighted(of_heads) for what, of_heads in weights.items()}
+    return [
+        View(image, maps.words[number], what, drawn[what][image, number])
+        for image in range(maps.images)
+        for number in numbers
+        for what in weights
+    ]
+
+
+def mean_weights(layout: HeadLayout, heads: Sequence[int] | slice) -> np.ndarray:
+    """Weights [heads] that take the plain mean over some heads."""
+    weights: np.ndarray = np.zeros(layout.total, np.float32)
+    weights[heads if isinstance(heads, slice) else list(heads)] = 1
+    return weights / weights.sum()
+
+
+def overlaid(picture: np.ndarray | None, view: Tensor, size: tuple[int, int], opacity: float) -> np.ndarray:
+    """A map in viridis over the picture in grey (None: the map alone), uint8 [height width 3] of `size`."""
+    shade = colours(peaked(resized(view[None], size)[0]).numpy()).astype(np.float32)
+    if picture is None:
+        return shade.astype(np.uint8)
+    grey = picture[..., :3].astype(np.float32).mean(axis=-1, keepdims=True)
+    return (shade * opacity + grey * (1 - opacity)).round().astype(np.uint8)
 
 
 def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:

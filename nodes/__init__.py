@@ -12,6 +12,8 @@ def node_classes() -> list[type]:
     from .prompt import HRVPrompt
     from .prompt_set import HRVPromptSet
     from .strengthen import HRVConceptStrengthen
+    from .token_map_view import HRVTokenMapView
+    from .token_maps import HRVTokenMaps
     from .weaken import HRVWeaken
     from .weaken_sweep import HRVWeakenSweep
 
@@ -30,4 +32,6 @@ def node_classes() -> list[type]:
         HRVHeatmap,
         HRVWeaken,
         HRVWeakenSweep,
+        HRVTokenMaps,
+        HRVTokenMapView,
     ]

@@ -1,5 +1,6 @@
 """The pack's own link types and the inputs that several nodes share."""
 
+import comfy.samplers
 from comfy_api.latest import io
 
 HRV = io.Custom("HRV")
@@ -60,6 +61,34 @@ def word_inputs() -> list[io.Input]:
                 "Upper bound of each head's relevance before combining; 0 means no bound. Use 9 for SDXL, whose vectors"
                 " have very large elements."
             ),
+        ),
+    ]
+
+
+def sampler_inputs() -> list[io.Input]:
+    """seed, steps, cfg, sampler_name, scheduler: the settings of a KSampler, with the paper's as defaults."""
+    return [
+        io.Int.Input(
+            "seed",
+            default=0,
+            min=0,
+            max=0xFFFFFFFFFFFFFFFF,
+            control_after_generate=io.ControlAfterGenerate.fixed,
+            tooltip="The noise to start from; the same seed draws the same pictures.",
+        ),
+        io.Int.Input("steps", default=50, min=1, max=1000, tooltip="Sampling steps per picture; 50 in the paper."),
+        io.Float.Input("cfg", default=7.5, min=0.0, max=100.0, step=0.1, tooltip="Guidance scale; 7.5 in the paper."),
+        io.Combo.Input(
+            "sampler_name",
+            options=comfy.samplers.KSampler.SAMPLERS,
+            default="ddim",
+            tooltip="The sampler that draws. ddim with ddim_uniform visits the same timesteps as the paper.",
+        ),
+        io.Combo.Input(
+            "scheduler",
+            options=comfy.samplers.KSampler.SCHEDULERS,
+            default="ddim_uniform",
+            tooltip="The noise schedule. ddim_uniform is the paper's spacing.",
         ),
     ]
 

@@ -55,7 +55,9 @@ class TokenMapRecorder:
         """The maps recorded; raises HRVError when a word's prompt was never used on the whole picture."""
         blocks = [slot.block for slot in self.layout.slots]
         if not self.sums or any((self.calls[block] == 0).any() for block in blocks):
-            missing = [word for i, word in enumerate(self.words) if not self.sums or not self.calls[blocks[0]][:, i].all()]
+            missing = [
+                word for i, word in enumerate(self.words) if not self.sums or not self.calls[blocks[0]][:, i].all()
+            ]
             raise HRVError(
                 f"No map was recorded for {', '.join(missing)}. The window from {self.start} to {self.end} may hold no"
                 " step, or the prompt acts on a part of the picture only (an area), which has no map of the whole."
