@@ -142,7 +142,10 @@ def level_size(pixels: int, height: int, width: int) -> tuple[int, int]:
 
 
 def peaked(maps: Tensor) -> Tensor:
-    """Each map [... height width] scaled so that it runs from 0 to 1 (a constant map becomes 0)."""
-    low = maps.amin(dim=(-2, -1), keepdim=True)
-    span = maps.amax(dim=(-2, -1), keepdim=True) - low
+    """Each map [... height width] moved and scaled to 0..1, for the eye and for masks.
+
+    A map that varies by less than a twentieth of its peak stays dark: there is nothing to see in it.
+    """
+    low, high = maps.amin(dim=(-2, -1), keepdim=True), maps.amax(dim=(-2, -1), keepdim=True)
+    span = torch.maximum(high - low, high / 20)
     return (maps - low) / torch.where(span > 0, span, torch.ones_like(span))

@@ -13,6 +13,7 @@ from .pictures import to_image, to_pixels
 from .types import CATEGORY, HRV, TokenMaps
 
 ALL, CONCEPT, LAYERS, HEADS = "all heads", "weighted by concept", "each layer", "single heads"
+WIDEST = 8  # maps side by side
 LARGEST_MAP = 64  # a map's least side on the sheet when there is no picture
 
 
@@ -25,34 +26,67 @@ class HRVTokenMapView(io.ComfyNode):
             node_id="HRVTokenMapView",
             display_name="HRV Token Map View",
             category=f"{CATEGORY}/see",
-            description="Shows where words look: over all heads, layer by layer, head by head, or through a concept's heads.",
+            description=(
+                "Shows where words look: over all heads, layer by layer, head by head, or through a concept's heads."
+            ),
             search_aliases=["hrv", "attention map", "DAAM", "overlay", "heat map", "mask from word", "attention heads"],
             inputs=[
                 TokenMaps.Input("token_maps", tooltip="What HRV Token Maps recorded."),
-                io.Image.Input("image", optional=True, tooltip="The decoded picture to lay the maps over. Left open: the maps alone."),
-                HRV.Input("hrv", optional=True, tooltip="Needed for `weighted by concept`, and to choose a concept's heads."),
-                io.String.Input("word", default="", placeholder="star", tooltip="Recorded words to show, separated by commas. Empty: all."),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="The decoded picture to lay the maps over. Left open: the maps alone.",
+                ),
+                HRV.Input(
+                    "hrv", optional=True, tooltip="Needed for `weighted by concept`, and to choose a concept's heads."
+                ),
+                io.String.Input(
+                    "word",
+                    default="",
+                    placeholder="star",
+                    tooltip="Recorded words to show, separated by commas. Empty: all.",
+                ),
                 io.Combo.Input(
                     "view",
                     options=[ALL, CONCEPT, LAYERS, HEADS],
                     default=ALL,
-                    tooltip="all heads: their mean; weighted by concept: each head counts by its relevance; each layer; single heads.",
+                    tooltip=(
+                        "all heads: their mean; weighted by concept: each head counts by its relevance; each layer;"
+                        " single heads."
+                    ),
                 ),
-                io.String.Input("concept", default="Color", tooltip="The concept whose heads count, for views that need an HRV."),
+                io.String.Input(
+                    "concept", default="Color", tooltip="The concept whose heads count, for views that need an HRV."
+                ),
                 io.String.Input(
                     "heads",
                     default="",
                     placeholder="120, L16/h3",
-                    tooltip="For single heads: HRV indices, L16/h0 or L16 for a layer. Empty: the concept's 8 most relevant.",
+                    tooltip=(
+                        "For single heads: HRV indices, L16/h0 or L16 for a layer. Empty: the concept's 8 most"
+                        " relevant."
+                    ),
                 ),
-                io.Float.Input("opacity", default=0.65, min=0.0, max=1.0, step=0.05, tooltip="How strongly the map covers the picture."),
+                io.Float.Input(
+                    "opacity",
+                    default=0.65,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="How strongly the map covers the picture.",
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="IMAGE", tooltip="All maps with captions; connect it to Preview Image."),
-                io.Mask.Output(display_name="MASK", tooltip="The same maps from 0 to 1 in picture size, one after another."),
-                io.String.Output(display_name="table", tooltip="CSV: image, word, heads, least, mean and peak share, place of the peak."),
+                io.Mask.Output(
+                    display_name="MASK", tooltip="The same maps from 0 to 1 in picture size, one after another."
+                ),
+                io.String.Output(
+                    display_name="table",
+                    tooltip="CSV: image, word, heads, least, mean and peak share, place of the peak.",
+                ),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(cls, token_maps, word, view, concept, heads, opacity, image=None, hrv=None) -> io.NodeOutput:
@@ -66,12 +100,9 @@ class HRVTokenMapView(io.ComfyNode):
         shown = views(token_maps, words, _weights(token_maps.layout, hrv, view, concept, heads))
         size = _size(shown[0].map) if pixels is None else pixels.shape[1:3]
         drawn = [overlaid(None if pixels is None else pixels[one.image], one.map, size, opacity) for one in shown]
-        columns = (
-            len(shown) // token_maps.images
-            if view in (ALL, CONCEPT)
-            else len(shown) // (token_maps.images * len(words))
-        )
-        picture = tiles(np.stack(drawn), [one.caption for one in shown], min(columns, 8))
+        together = len(shown) // token_maps.images // (1 if view in (ALL, CONCEPT) else len(words))
+        rows = -(-together // WIDEST)
+        picture = tiles(np.stack(drawn), [one.caption for one in shown], -(-together // rows))
         masks = torch.cat([peaked(resized(one.map[None], size)) for one in shown])
         table = as_csv([one.row() for one in shown])
         return io.NodeOutput(to_image(picture), masks, table, ui=ui.PreviewText(table))

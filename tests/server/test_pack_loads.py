@@ -24,6 +24,8 @@ NODES = {
     "HRVHeatmap",
     "HRVWeaken",
     "HRVWeakenSweep",
+    "HRVTokenMaps",
+    "HRVTokenMapView",
 }
 
 
