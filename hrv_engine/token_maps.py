@@ -1,7 +1,7 @@
 """Token maps: where a word looks, by head, by layer, or weighted by a Head Relevance Vector.
 
 Averaged over the UNet calls of a run and upsampled, as DAAM does (arXiv 2210.04885); the weights r_h / H are those of
-appendix F (Attend-and-Excite with HRVs), the plain mean is r_h = 1.
+section 5.3 (Attend-and-Excite with HRVs), the plain mean is r_h = 1.
 """
 
 from collections.abc import Sequence
