@@ -16,12 +16,16 @@ import numpy as np
 import torch
 
 import nodes
+from comfyui_hrv.hrv_engine.alignment import TokenTable
 from comfyui_hrv.hrv_engine.concepts import ConceptSet
 from comfyui_hrv.hrv_engine.relevance import HeadRelevance
 from comfyui_hrv.hrv_engine.voting import WordSampler
+from comfyui_hrv.hrv_engine.weakening import weaken
 from comfyui_hrv.nodes.adjust import HRVConceptAdjust
+from comfyui_hrv.nodes.host.capture import TokenMapRecorder
 from comfyui_hrv.nodes.host.conditioning import KEY
 from comfyui_hrv.nodes.host.recording import VoteRecorder
+from comfyui_hrv.nodes.host.sweep import Sampling, sweep
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.host.words import word_bank
 from comfyui_hrv.nodes.prompt import HRVPrompt
@@ -59,16 +63,42 @@ def _randomise(module: torch.nn.Module, seed: int) -> None:
             parameter.data.fill_(0.0 if name.endswith("bias") else 1.0)
 
 
+def random_vectors(model: Any) -> HeadRelevance:
+    """Vectors of the paper's 34 concepts for a model, without meaning."""
+    layout, concepts = layout_of(model), ConceptSet.load(PAPER34)
+    relevance = np.random.default_rng(0).random((len(concepts.names), layout.total)) ** 4
+    relevance *= layout.total / relevance.sum(axis=1, keepdims=True)
+    return HeadRelevance(relevance.astype(np.float32), concepts, layout)
+
+
+def sweeps(model: Any, clip: Any, latent: int, images: int = 4) -> dict[str, Step]:
+    """Name -> one step of several pictures in one batch: plain, and weakened by another number of heads each."""
+    positive, negative = HRVPrompt.execute(clip, PROMPT).args[0], nodes.CLIPTextEncode().encode(clip, "")[0]
+    hrv, sampling = random_vectors(model), Sampling(1, 1, 7.5, "euler", "normal")
+    factors = np.stack([weaken(hrv, "Color", "MoRHF", heads) for heads in range(1, 10 * images, 10)])
+    one = {"samples": torch.zeros(1, 4, latent, latent)}
+    batch = {"samples": torch.zeros(images, 4, latent, latent)}
+    settings = (1, 1, 7.5, "euler", "normal", positive, negative, batch)
+    where = all_columns
+    return {
+        "plain": lambda: nodes.common_ksampler(model, *settings),
+        "weakening sweep": lambda: sweep(model, positive, negative, one, where, factors, sampling, images),
+    }
+
+
+def all_columns(table: TokenTable) -> tuple[int, ...]:
+    """The columns of all semantic tokens."""
+    return table.columns
+
+
 def steps(model: Any, clip: Any, latent: int) -> dict[str, Step]:
     """Name -> one step of the stock KSampler (positive and negative in one batch) on a latent of this side length.
 
     The first is the plain step that the others are compared with.
     """
-    layout, concepts = layout_of(model), ConceptSet.load(PAPER34)
     positive, negative = HRVPrompt.execute(clip, PROMPT).args[0], nodes.CLIPTextEncode().encode(clip, "")[0]
-    relevance = np.random.default_rng(0).random((len(concepts.names), layout.total)) ** 4
-    relevance *= layout.total / relevance.sum(axis=1, keepdims=True)
-    hrv = HeadRelevance(relevance.astype(np.float32), concepts, layout)
+    hrv = random_vectors(model)
+    layout, concepts = hrv.layout, hrv.concepts
     settings = {"desired_weight": 2.0, "undesired_weight": 1.0, "strength": 1.0, "occurrence": 0, "clamp": 0.0}
     settings |= {"start_percent": 0.0, "end_percent": 1.0}
     steered, marked = HRVConceptAdjust.execute(model, positive, hrv, WORD, "Color", "Plants", **settings).args
@@ -92,10 +122,16 @@ def steps(model: Any, clip: Any, latent: int) -> dict[str, Step]:
 
         return vote
 
+    def token_maps() -> None:
+        recorder = TokenMapRecorder(model, positive, PROMPT.split(), 0.0, 1.0)
+        step(recorder.attach(model), positive)()
+        assert len(recorder.take().layers) == len(layout.slots)
+
     return {
         "plain": step(model, positive),
         "steering": step(steered, marked),
         "voting": voting(),
         "voting, 4 draws": voting(draws=4),
+        "token maps of 5 words": token_maps,
         "explicit maps": step(with_explicit_maps(model, layout, r, columns), positive),
     }

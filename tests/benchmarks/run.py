@@ -10,11 +10,11 @@ from pathlib import Path
 import comfy.utils
 import torch
 
-from .full_size import sd15, steps
+from .full_size import sd15, steps, sweeps
 from .measure import paired, peak_bytes
 
 FULL_SIZE = 320  # channels of SD1.5's first level
-BARS = {"steering": 1.02, "voting": 1.05}
+BARS = {"steering": 1.02, "voting": 1.05, "weakening sweep": 1 / 0.95}  # a sweep: pictures a second
 OUTPUT = Path(__file__).parents[2] / "output" / "bench.json"
 
 
@@ -32,18 +32,22 @@ def main(arguments: list[str]) -> int:
     comfy.utils.PROGRESS_BAR_ENABLED = False
     torch.set_num_threads(1)  # user CPU time is then the work done, not threads waiting for each other
     with torch.inference_mode():
-        variants = steps(*sd15(model_channels=options.channels), side)
+        trio = sd15(model_channels=options.channels)
+        variants, many = steps(*trio, side), sweeps(*trio, side)
         controls = {name: step for name, step in variants.items() if name not in BARS}
         barred = {name: step for name, step in variants.items() if name in ("plain", *BARS)}
         ratios = paired(controls, max(2, options.rounds // 3)) | paired(barred, max(2, options.rounds))
+        ratios |= {"weakening sweep": paired(many, max(2, options.rounds // 2))["weakening sweep"]}
         peaks = {name: peak_bytes(step) for name, step in variants.items()}
+        batch = peak_bytes(many["plain"])
+        peaks["weakening sweep"] = peak_bytes(many["weakening sweep"])
     rows = [
         {
-            "name": f"{name} step / plain step",
+            "name": f"{name} / plain{' batch' if name in many else ''} step",
             "ratio": round(ratio.median, 4),
             "low": round(ratio.low, 4),
             "high": round(ratio.high, 4),
-            "peak_memory_ratio": round(peaks[name] / peaks["plain"], 4),
+            "peak_memory_ratio": round(peaks[name] / (batch if name in many else peaks["plain"]), 4),
             "bar": BARS.get(name),
             "ok": name not in BARS or ratio.median <= BARS[name],
             "best_ratio": round(ratio.best, 4),
@@ -51,7 +55,7 @@ def main(arguments: list[str]) -> int:
             "peak_memory_mb": round(peaks[name] / 1e6, 1),
         }
         | ({"milliseconds": round(ratio.seconds * 1e3, 2)} if gpu else {})
-        for name, ratio in ((name, ratios[name]) for name in variants if name != "plain")
+        for name, ratio in ((name, ratios[name]) for name in (*variants, "weakening sweep") if name != "plain")
     ]
     if options.channels == FULL_SIZE:
         OUTPUT.parent.mkdir(exist_ok=True)
