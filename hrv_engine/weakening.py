@@ -1,5 +1,6 @@
 """Ordered weakening: weaken the first k heads of an order and see how soon the concept goes (section 4)."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,15 +8,16 @@ import numpy as np
 from .errors import HRVError
 from .relevance import ORDERS, HeadRelevance
 
-RANDOM = "random"
+RANDOM, REVERSED = "random", "random reversed"
 PAPER_GRID = "paper"
-WEAKENING_ORDERS = (*ORDERS, RANDOM)
+WEAKENING_ORDERS = (*ORDERS, RANDOM, REVERSED)
 
 
 def head_order(relevance: HeadRelevance, concept: str, order: str, seed: int = 0) -> np.ndarray:
-    """Head indices int64 [heads] in MoRHF, LeRHF or a random order; raises HRVError for any other name."""
-    if order == RANDOM:
-        return np.random.default_rng(seed).permutation(relevance.layout.total)
+    """Head indices int64 [heads] in MoRHF, LeRHF, a random order or its reverse; HRVError for any other name."""
+    if order in (RANDOM, REVERSED):
+        shuffled = np.random.default_rng(seed).permutation(relevance.layout.total)
+        return shuffled if order == RANDOM else shuffled[::-1].copy()
     if order not in ORDERS:
         raise HRVError(f'The order "{order}" is unknown. Legal: {", ".join(WEAKENING_ORDERS)}.')
     return relevance.order(concept, order)
@@ -64,19 +66,43 @@ def parse_grid(text: str, total: int) -> list[int]:
 
 
 def parse_orders(text: str) -> list[tuple[str, int]]:
-    """Orders with their seeds from "MoRHF, LeRHF, random:3" (random alone has seed 0); raises HRVError."""
+    """Orders with seeds from "MoRHF, LeRHF, random:3, random:3:reversed" (random alone: seed 0); raises HRVError."""
+    known = {order.casefold(): order for order in ORDERS}
     orders = []
     for part in filter(None, (part.strip() for part in text.split(","))):
-        name, _, seed = part.partition(":")
-        known = {order.casefold(): order for order in WEAKENING_ORDERS}.get(name.strip().casefold())
-        if known is None or (seed and (known != RANDOM or not seed.strip().isdecimal())):
+        match = re.fullmatch(r"random\s*(?::\s*(\d+))?\s*(:\s*reversed)?", part, re.IGNORECASE)
+        if match:
+            orders.append((REVERSED if match[2] else RANDOM, int(match[1] or 0)))
+        elif part.casefold() in known:
+            orders.append((known[part.casefold()], 0))
+        else:
             raise HRVError(
-                f'The order "{part}" is unknown. Legal: {", ".join(ORDERS)}, {RANDOM}, {RANDOM}:1, {RANDOM}:2, ...'
+                f'The order "{part}" is unknown. Legal: {", ".join(ORDERS)}, {RANDOM}, {RANDOM}:1, {RANDOM}:2, ...,'
+                f" {RANDOM}:1:reversed, ..."
             )
-        orders.append((known, int(seed or 0)))
     if not orders:
         raise HRVError(f'No order in "{text}". Legal: {", ".join(ORDERS)}, {RANDOM}:1, separated by commas.')
     return orders
+
+
+def order_label(order: str, seed: int) -> str:
+    """What a row or a curve is called: MoRHF, LeRHF, random 3, random 3 reversed."""
+    return order if order in ORDERS else f"{RANDOM} {seed}{order.removeprefix(RANDOM)}"
+
+
+def parse_factors(text: str) -> list[float]:
+    """Factors of weakened maps from "-2, -1, 0" in the order given, each once; raises HRVError (appendix C.4)."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        factors = [float(part) for part in parts]
+    except ValueError:
+        factors = []
+    if not factors or not all(-10 <= factor <= 10 for factor in factors):
+        raise HRVError(
+            f'"{text}" is no list of factors. Give numbers from -10 to 10 separated by commas: "-2" as in the paper, or'
+            ' "-2, -1, 0, 1" (1 changes nothing, below 0 is effective).'
+        )
+    return list(dict.fromkeys(factors))
 
 
 @dataclass(frozen=True)

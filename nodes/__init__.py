@@ -9,13 +9,17 @@ def node_classes() -> list[type]:
     from .files import HRVImport, HRVLoad, HRVMerge, HRVSave
     from .heatmap import HRVHeatmap
     from .pocket_model import HRVPocketModel
+    from .pocket_scorer import HRVPocketScorer
     from .prompt import HRVPrompt
     from .prompt_set import HRVPromptSet
+    from .score_images import HRVScoreImages
     from .strengthen import HRVConceptStrengthen
     from .token_map_view import HRVTokenMapView
     from .token_maps import HRVTokenMaps
     from .weaken import HRVWeaken
+    from .weaken_curve import HRVWeakenCurve
     from .weaken_sweep import HRVWeakenSweep
+    from .weakening_prompts import HRVWeakeningPrompts
 
     return [
         HRVPocketModel,
@@ -34,4 +38,8 @@ def node_classes() -> list[type]:
         HRVWeakenSweep,
         HRVTokenMaps,
         HRVTokenMapView,
+        HRVWeakeningPrompts,
+        HRVPocketScorer,
+        HRVScoreImages,
+        HRVWeakenCurve,
     ]

@@ -44,8 +44,8 @@ class HRVWeaken(io.ComfyNode):
                     options=list(WEAKENING_ORDERS),
                     default="MoRHF",
                     tooltip=(
-                        "MoRHF: most relevant heads first; LeRHF: least relevant first; random: the control, chosen by"
-                        " order_seed."
+                        "MoRHF: most relevant heads first; LeRHF: least relevant first; random and its reverse: the"
+                        " control, chosen by order_seed."
                     ),
                 ),
                 io.Int.Input(

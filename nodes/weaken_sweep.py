@@ -1,17 +1,18 @@
 """HRV Weaken Sweep: one prompt and seed, weakened head by head in several orders, as one sheet (section 4)."""
 
 import json
+from itertools import product
 
-import comfy.samplers
 import numpy as np
 from comfy_api.latest import io, ui
 
 from ..hrv_engine.sheets import sheet
-from ..hrv_engine.weakening import parse_grid, parse_orders, weaken
+from ..hrv_engine.weakening import order_label, parse_factors, parse_grid, parse_orders, weaken
+from .host.conditioning import table_of
 from .host.sweep import Sampling, sweep
 from .host.unet import layout_of, model_family
 from .pictures import to_image, to_pixels
-from .types import CATEGORY, HRV
+from .types import CATEGORY, HRV, sampler_inputs
 
 
 class HRVWeakenSweep(io.ComfyNode):
@@ -19,7 +20,6 @@ class HRVWeakenSweep(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        samplers, schedulers = comfy.samplers.KSampler.SAMPLERS, comfy.samplers.KSampler.SCHEDULERS
         return io.Schema(
             node_id="HRVWeakenSweep",
             display_name="HRV Weaken Sweep",
@@ -60,42 +60,19 @@ class HRVWeakenSweep(io.ComfyNode):
                     "orders",
                     default="MoRHF, LeRHF",
                     tooltip=(
-                        "One row each: MoRHF (most relevant first), LeRHF (least relevant first), random:0, random:1,"
-                        " ... (the control)."
+                        "One row each: MoRHF (most relevant first), LeRHF (least relevant first), random:1, random:2,"
+                        " ... and random:1:reversed, ... (the control)."
                     ),
                 ),
-                io.Float.Input(
-                    "factor",
-                    default=-2.0,
-                    min=-10.0,
-                    max=10.0,
-                    step=0.1,
-                    tooltip="What the weakened heads' maps are multiplied by: -2 in the paper.",
-                ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=io.ControlAfterGenerate.fixed,
-                    tooltip="The noise of every picture of the sheet.",
-                ),
-                io.Int.Input(
-                    "steps", default=50, min=1, max=1000, tooltip="Sampling steps per picture; 50 in the paper."
-                ),
-                io.Float.Input(
-                    "cfg", default=7.5, min=0.0, max=100.0, step=0.1, tooltip="Guidance scale; 7.5 in the paper."
-                ),
-                io.Combo.Input(
-                    "sampler_name",
-                    options=samplers,
-                    default="ddim",
+                io.String.Input(
+                    "factors",
+                    default="-2",
                     tooltip=(
-                        "Deterministic samplers draw several pictures at once; samplers that add noise draw one at a"
-                        " time, so that all get the same noise."
+                        "What the weakened heads' maps are multiplied by: -2 in the paper. Several, separated by"
+                        " commas, make one row each for every order."
                     ),
                 ),
-                io.Combo.Input("scheduler", options=schedulers, default="ddim_uniform", tooltip="The noise schedule."),
+                *sampler_inputs(),
                 io.Int.Input(
                     "batch_size",
                     default=4,
@@ -108,7 +85,8 @@ class HRVWeakenSweep(io.ComfyNode):
                 io.Image.Output(display_name="sheet", tooltip="All pictures with labels; connect it to Preview Image."),
                 io.Image.Output(display_name="images", tooltip="The pictures as a batch, row by row."),
                 io.String.Output(
-                    display_name="table", tooltip="One JSON object a picture: order, heads, factor, seed."
+                    display_name="table",
+                    tooltip="One JSON object a picture: order, heads, factor, seed, prompt. For HRV Score Images.",
                 ),
             ],
         )
@@ -125,7 +103,7 @@ class HRVWeakenSweep(io.ComfyNode):
         concept,
         heads,
         orders,
-        factor,
+        factors,
         seed,
         steps,
         cfg,
@@ -134,17 +112,22 @@ class HRVWeakenSweep(io.ComfyNode):
         batch_size,
     ) -> io.NodeOutput:
         relevance = hrv.for_layout(layout_of(model), model_family(model))
-        columns, rows = parse_grid(heads, relevance.layout.total), parse_orders(orders)
-        factors = np.stack(
-            [weaken(relevance, concept, order, k, factor, number) for order, number in rows for k in columns]
-        )
+        total, prompt = relevance.layout.total, table_of(positive).prompt
+        columns, lines = parse_grid(heads, total), list(product(parse_orders(orders), parse_factors(factors)))
+        wanted = [weaken(relevance, concept, order[0], k, factor, order[1]) for order, factor in lines for k in columns]
         settings = Sampling(seed, steps, cfg, sampler_name, scheduler)
         latents = sweep(
-            model, positive, negative, latent_image, lambda table: table.columns, factors, settings, batch_size
+            model, positive, negative, latent_image, lambda table: table.columns, np.stack(wanted), settings, batch_size
         )
         images = vae.decode(latents)
-        labels = [order if order != "random" else f"random {number}" for order, number in rows]
-        drawn = sheet(to_pixels(images), labels, [f"k = {k}" for k in columns])
-        table = [{"order": label, "heads": k, "factor": factor, "seed": seed} for label in labels for k in columns]
-        text = "\n".join(json.dumps(row) for row in table)
+        several = len({factor for _, factor in lines}) > 1
+        names = [order_label(*order) + f" x {factor:g}" * several for order, factor in lines]
+        drawn = sheet(to_pixels(images), names, [f"k = {k}" for k in columns])
+        about = {"seed": seed, "concept": concept, "prompt": prompt, "total": total}
+        table = [
+            {"order": order_label(*order), "heads": k, "factor": factor, **about}
+            for order, factor in lines
+            for k in columns
+        ]
+        text = "\n".join(json.dumps(row, ensure_ascii=False) for row in table)
         return io.NodeOutput(to_image(drawn), images, text, ui=ui.PreviewText(text))

@@ -50,12 +50,12 @@ def hrv(trio: Trio) -> HeadRelevance:
     return HeadRelevance(values, concepts, layout)
 
 
-def run(trio, vae, hrv, heads="0, 4", orders="MoRHF, random:3", sampler="euler", batch_size=3, images=1):
+def run(trio, vae, hrv, heads="0, 4", orders="MoRHF, random:3", sampler="euler", batch_size=3, images=1, factors="-2"):
     positive, negative = HRVPrompt.execute(trio.clip, TEXT).args[0], trio.encode("")
     latent = nodes.EmptyLatentImage().generate(64, 64, images)[0]
     settings = (5, 2, 5.0, sampler, "normal", batch_size)
     return HRVWeakenSweep.execute(
-        trio.model, positive, negative, vae, latent, hrv, "Material", heads, orders, -2.0, *settings
+        trio.model, positive, negative, vae, latent, hrv, "Material", heads, orders, factors, *settings
     ).args
 
 
@@ -77,6 +77,17 @@ def test_every_picture_is_the_one_a_single_run_draws(trio, vae, hrv, batch_size,
     for image, (order, heads, seed) in zip(images, asked, strict=True):
         assert relative(image[None], single(trio, vae, hrv, order, heads, seed, sampler)) <= 1e-3  # the VAE amplifies
     assert not torch.allclose(images[1], images[3], atol=1e-3)
+
+
+def test_several_factors_make_a_row_each_and_say_so(trio, vae, hrv):
+    sheet, images, table = run(trio, vae, hrv, heads="4", orders="MoRHF, random:3:reversed", factors="-2, 1")
+    rows = [json.loads(line) for line in table.splitlines()]
+    assert [(row["order"], row["factor"]) for row in rows] == [
+        ("MoRHF", -2.0), ("MoRHF", 1.0), ("random 3 reversed", -2.0), ("random 3 reversed", 1.0)
+    ]  # fmt: skip
+    assert rows[0]["prompt"] == TEXT and rows[0]["total"] == hrv.layout.total and rows[0]["concept"] == "Material"
+    assert torch.allclose(images[1], images[3], atol=1e-3) and not torch.allclose(images[0], images[1], atol=1e-3)
+    assert relative(images[2][None], single(trio, vae, hrv, "random reversed", 4, 3)) <= 1e-3
 
 
 def test_the_sheet_holds_every_picture_under_its_labels(trio, vae, hrv):
@@ -108,6 +119,8 @@ def test_cancelling_stops_between_steps(trio, vae, hrv, monkeypatch):
         ({"orders": "MoRHF, best"}, '"best".*MoRHF, LeRHF, random'),
         ({"orders": " "}, "No order"),
         ({"images": 2}, "holds 2"),
+        ({"factors": "-2, strong"}, '"-2, strong".*-10 to 10'),
+        ({"factors": ""}, "no list of factors"),
     ],
 )
 def test_bad_grids_orders_and_batches_are_refused_with_the_fix(trio, vae, hrv, change, quoted):

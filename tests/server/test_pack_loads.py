@@ -26,6 +26,10 @@ NODES = {
     "HRVWeakenSweep",
     "HRVTokenMaps",
     "HRVTokenMapView",
+    "HRVWeakeningPrompts",
+    "HRVPocketScorer",
+    "HRVScoreImages",
+    "HRVWeakenCurve",
 }
 
 

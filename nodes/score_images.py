@@ -1,0 +1,50 @@
+"""HRV Score Images: how much each picture shows a word."""
+
+import json
+
+from comfy_api.latest import io, ui
+
+from ..hrv_engine.curves import with_scores
+from .types import CATEGORY, Scorer
+
+
+class HRVScoreImages(io.ComfyNode):
+    """Score pictures against a word."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="HRVScoreImages",
+            display_name="HRV Score Images",
+            category=f"{CATEGORY}/measure",
+            description="Scores each picture against a word, for weakening curves or for any other comparison.",
+            search_aliases=["hrv", "CLIP score", "metric", "evaluate images", "image-text similarity"],
+            inputs=[
+                io.Image.Input("images", tooltip="The pictures, for instance those of HRV Weaken Sweep."),
+                Scorer.Input("scorer", tooltip="HRV Pocket Scorer for the pocket model, HRV CLIP Scorer for others."),
+                io.String.Input(
+                    "word",
+                    default="",
+                    placeholder="red",
+                    tooltip="What to look for. The paper scores the bare concept word, not the whole prompt.",
+                ),
+                io.String.Input(
+                    "table",
+                    default="",
+                    optional=True,
+                    force_input=True,
+                    tooltip="The table of HRV Weaken Sweep, one line a picture, to which the scores are added.",
+                ),
+            ],
+            outputs=[
+                io.String.Output(display_name="table", tooltip="One JSON object a picture, with word and score."),
+                io.Float.Output(display_name="mean", tooltip="The mean score of all pictures."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, images, scorer, word, table="") -> io.NodeOutput:
+        rows = with_scores(table, word, scorer.score(images, word))
+        text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+        mean = sum(row["score"] for row in rows) / len(rows)
+        return io.NodeOutput(text, mean, ui=ui.PreviewText(f"mean {mean:.4f}\n{text}"))
