@@ -5,6 +5,7 @@ def node_classes() -> list[type]:
     """All nodes of the pack; imports ComfyUI."""
     from .adjust import HRVConceptAdjust
     from .build import HRVBuild
+    from .clip_scorer import HRVCLIPScorer
     from .concepts import HRVConcepts
     from .files import HRVImport, HRVLoad, HRVMerge, HRVSave
     from .heatmap import HRVHeatmap
@@ -40,6 +41,7 @@ def node_classes() -> list[type]:
         HRVTokenMapView,
         HRVWeakeningPrompts,
         HRVPocketScorer,
+        HRVCLIPScorer,
         HRVScoreImages,
         HRVWeakenCurve,
     ]

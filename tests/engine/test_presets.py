@@ -11,7 +11,7 @@ from hrv_engine.prompts import PromptSet
 PRESETS = Path(__file__).parents[2] / "hrv_presets"
 CONCEPTS = sorted((PRESETS / "concepts").glob("*.yaml"))
 PROMPTS = sorted((PRESETS / "prompts").glob("*.yaml"))
-BENCHMARKS = sorted((PRESETS / "benchmarks").glob("*.yaml"))
+BENCHMARKS = sorted((PRESETS / "benchmarks").glob("*polysemous*.yaml"))  # the others: test_benchmarks.py
 
 
 def read(path: Path) -> dict:

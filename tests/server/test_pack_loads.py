@@ -28,6 +28,7 @@ NODES = {
     "HRVTokenMapView",
     "HRVWeakeningPrompts",
     "HRVPocketScorer",
+    "HRVCLIPScorer",
     "HRVScoreImages",
     "HRVWeakenCurve",
 }

@@ -1,0 +1,103 @@
+"""CLIP image-text similarity through OpenCLIP (the `eval` extra): cosine of picture and bare word (section 4.2)."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from .errors import HRVError, nearest
+from .plots import library
+
+ARCHITECTURE, DOWNLOADED = "ViT-H-14", "laion2b_s32b_b79k"  # the paper's weights
+AT_ONCE = 16  # pictures in one pass
+
+
+class CLIPScorer:
+    """Cosine similarity of picture and text, -1 to 1; `weights` is a file, or the name of weights to download.
+
+    Nothing is read or fetched before the first score. One model is kept in memory at a time.
+    """
+
+    name = "CLIP image-text similarity"
+
+    def __init__(
+        self, weights: Path | str, architecture: str = ARCHITECTURE, device: str = "cpu", precision: str = "fp32"
+    ) -> None:
+        legal: Sequence[str] = _open_clip().list_models()
+        if architecture not in legal:
+            raise HRVError(
+                f'OpenCLIP knows no architecture "{architecture}". Nearest: {nearest(architecture, legal)}. The paper'
+                f" scores with {ARCHITECTURE}."
+            )
+        if isinstance(weights, Path):
+            _check_file(weights)
+        self.weights, self.architecture, self.device, self.precision = str(weights), architecture, device, precision
+
+    def score(self, images: Tensor, text: str) -> np.ndarray:
+        """Scores float64 [images] of pictures float32 [images height width 3] in 0..1; raises HRVError for no text."""
+        if not text.strip():
+            raise HRVError("There is no word to score the pictures against. Type the word whose presence you ask for.")
+        model, preprocess, tokenize = _loaded(self.weights, self.architecture, self.device, self.precision)
+        kind = next(model.parameters()).dtype
+        with torch.no_grad():
+            wanted = model.encode_text(tokenize([text]).to(self.device), normalize=True)
+            scores = []
+            for part in images[..., :3].split(AT_ONCE):
+                pixels = (part.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+                batch = torch.stack([preprocess(Image.fromarray(picture)) for picture in pixels])
+                seen = model.encode_image(batch.to(self.device, kind), normalize=True)
+                scores.append((seen.float() @ wanted.float().T)[:, 0].cpu())
+        return torch.cat(scores).double().numpy()
+
+
+@lru_cache(maxsize=1)
+def _loaded(weights: str, architecture: str, device: str, precision: str) -> tuple[Any, Any, Any]:
+    """(model, preprocess, tokenizer); raises HRVError when the weights do not fit the architecture."""
+    try:
+        model, preprocess = _open_clip().create_model_from_pretrained(
+            architecture, pretrained=weights, device=device, precision=precision
+        )
+    except (RuntimeError, ValueError, KeyError, AssertionError, OSError, SafetensorError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise HRVError(
+            f"{weights} cannot be loaded as OpenCLIP {architecture}: {first[:300]}. Set the architecture the file was"
+            " trained with, or choose another file; a download needs a network."
+        ) from error
+    return model.eval(), preprocess, _open_clip().get_tokenizer(architecture)
+
+
+def _open_clip() -> Any:
+    return library("open_clip", "open-clip-torch", "eval", "The CLIP scorer")
+
+
+def _check_file(path: Path) -> None:
+    """Raise HRVError for a file that is not there, or that visibly holds an image tower only."""
+    if not path.is_file():
+        raise HRVError(
+            f"There is no file {path}. Put OpenCLIP weights of picture and text, for instance"
+            f" open_clip_model.safetensors of {ARCHITECTURE} ({DOWNLOADED}), into models/clip_vision."
+        )
+    if path.suffix != ".safetensors":
+        return
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            keys = list(file.keys())
+    except SafetensorError as error:
+        raise HRVError(f"{path.name} is not a readable safetensors file ({error}). Fetch it again.") from error
+    if not any("token_embedding" in key for key in keys):
+        raise HRVError(
+            f"{path.name} holds no text encoder (it may be the image encoder that IPAdapter uses), so a picture cannot"
+            " be compared with a word. Use full OpenCLIP weights such as open_clip_model.safetensors of"
+            f" {ARCHITECTURE}."
+        )
+    if any(key.startswith("vision_model.") for key in keys):
+        raise HRVError(
+            f"{path.name} is a CLIP in the layout of transformers, which OpenCLIP does not read. Use the file"
+            " open_clip_model.safetensors or open_clip_pytorch_model.bin of the same weights."
+        )

@@ -1,0 +1,32 @@
+"""Where CLIP weights for scoring lie, and on which device they run."""
+
+from pathlib import Path
+
+import comfy.model_management
+import folder_paths
+
+from ...hrv_engine.clip_scorer import DOWNLOADED, CLIPScorer
+from ...hrv_engine.errors import HRVError
+
+FOLDER = "clip_vision"
+DOWNLOAD = f"{DOWNLOADED} (download)"
+NOTHING = "put OpenCLIP weights into models/clip_vision"
+
+
+def weight_files() -> list[str]:
+    """Names for a menu: files of the clip_vision folder, then the download, which is never the default."""
+    return [*(folder_paths.get_filename_list(FOLDER) or [NOTHING]), DOWNLOAD]
+
+
+def clip_scorer(name: str, architecture: str) -> CLIPScorer:
+    """The scorer of a menu entry on ComfyUI's device, at half precision on a GPU; raises HRVError."""
+    if name == NOTHING:
+        raise HRVError(
+            "There are no CLIP weights to score with. Put open_clip_model.safetensors of ViT-H-14 (laion2b_s32b_b79k,"
+            " 4 GB)"
+            f' into models/{FOLDER} and reload the page, or choose "{DOWNLOAD}" to fetch it.'
+        )
+    device = comfy.model_management.get_torch_device()
+    precision = "fp32" if comfy.model_management.is_device_cpu(device) else "fp16"
+    weights = DOWNLOADED if name == DOWNLOAD else Path(folder_paths.get_full_path_or_raise(FOLDER, name))
+    return CLIPScorer(weights, architecture, str(device), precision)

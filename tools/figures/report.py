@@ -1,0 +1,182 @@
+"""What `make figures` counts and draws: convergence, portraits of the vectors, ordered weakening."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from PIL import Image
+
+from hrv_engine import files
+from hrv_engine.benchmarks import load_experiments
+from hrv_engine.convergence import DetailedVotes, agreement, cheapest, convergence_figure
+from hrv_engine.convergence import convergence as convergence_table
+from hrv_engine.curves import QUIET, WeakeningResult, draw_curves
+from hrv_engine.plots import new_plot, pixels
+from hrv_engine.relevance import HeadVotes
+from hrv_engine.sheets import sheet
+from hrv_engine.tables import as_csv
+from hrv_engine.weakening import RANDOM, REVERSED, order_label
+
+from .captions import captions
+from .workers import results
+
+PRESETS = Path(__file__).resolve().parents[2] / "hrv_presets"
+BUILD = {"images": 480, "draws": 4, "batch": 16, "seed": 20_000}
+QUICK = {"prompts": "pocket_quick", "draws": 4, "seed": 7}
+WEAKENING = {"prompts": 16, "heads": [0, 4, 8, 16, 32, 56, 84, 112], "random_orders": [1, 2, 3], "seed": 1}
+WANTED = 0.99
+
+
+def save(picture: np.ndarray, path: Path) -> None:
+    """Write a PNG."""
+    Image.fromarray(picture).save(path)
+
+
+def votes(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
+    """One long build, how fast it settles, and how near the quick preset comes to it; portraits of the vectors."""
+    count, batch, draws, seed = (BUILD[key] for key in ("images", "batch", "draws", "seed"))
+    texts = captions(count, seed)
+    tasks = [(texts[first : first + batch], first, draws, seed) for first in range(0, count, batch)]
+    quick_texts = yaml.safe_load((PRESETS / "prompts" / f"{QUICK['prompts']}.yaml").read_text(encoding="utf-8"))[
+        "prompts"
+    ]
+    tasks.append((quick_texts, 0, QUICK["draws"], QUICK["seed"]))
+    *counted, quick = results(executor, "votes", tasks, "voting")
+    detailed = DetailedVotes(np.concatenate(counted, axis=1))
+    table = convergence_table(detailed)
+    (folder / "convergence.csv").write_text(as_csv(table), encoding="utf-8")
+    save(convergence_figure(table, WANTED), folder / "convergence.png")
+    _portraits(detailed, folder)
+    full, least = detailed.summed(slice(None)), cheapest(table, WANTED)
+    cosine, rows = agreement(DetailedVotes(quick).summed(slice(None)), full)
+    calls = len(quick_texts) * detailed.steps
+    return {
+        "convergence": table,
+        "fewest_calls": {"wanted": WANTED, **(least or {})},
+        "quick": {
+            **QUICK,
+            "images": len(quick_texts),
+            "unet_calls": calls,
+            "share_of_full_calls": calls / (count * detailed.steps),
+            "cosine": cosine,
+            "least": float(rows.min()),
+        },
+    }
+
+
+def _portraits(detailed: DetailedVotes, folder: Path) -> None:
+    """Heat map, cosines and t-SNE of the long build's vectors, drawn by the engine behind the nodes."""
+    from hrv_engine.embedding import embedding, embedding_figure
+    from hrv_engine.figures import heatmap
+    from hrv_engine.matrix import matrix_figure
+    from hrv_engine.similarity import concept_cosines, timestep_cosines
+
+    shipped = files.load(PRESETS / "hrv" / "pocket.safetensors")
+    per_step = detailed.counts.sum(axis=(0, 1), dtype=np.int64)
+    built = HeadVotes(per_step.sum(axis=0), shipped.concepts, shipped.layout, per_step=per_step).relevance()
+    names = list(built.concepts.names)
+    save(heatmap(built, names), folder / "heatmap.png")
+    save(matrix_figure(concept_cosines(built), names, "cosine of concepts"), folder / "cosine_concepts.png")
+    steps = [str(step) for step in range(len(per_step))]
+    save(matrix_figure(timestep_cosines(built), steps, "cosine of timesteps"), folder / "cosine_timesteps.png")
+    save(embedding_figure(embedding(built, names, perplexity=30.0, seed=0)), folder / "tsne.png")
+
+
+def weakening(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
+    """Curves, areas and strips of every experiment of the pocket model."""
+    experiments = load_experiments(PRESETS / "benchmarks" / "pocket_weakening.yaml")
+    heads, seed = WEAKENING["heads"], WEAKENING["seed"]
+    pairs = [("MoRHF", 0), ("LeRHF", 0)]
+    pairs += [(order, number) for number in WEAKENING["random_orders"] for order in (RANDOM, REVERSED)]
+    orders = [(order_label(order, number), order, number) for order, number in pairs]
+    tasks, owners = [], []
+    for name, experiment in experiments.items():
+        for text, word in experiment.first(WEAKENING["prompts"]).prompts:
+            tasks.append((experiment.concept, text, word, seed + len(tasks), orders, heads, experiment.factor))
+            owners.append(name)
+    drawn = results(executor, "weakening", tasks, "weakening")
+    found: dict[str, WeakeningResult] = {}
+    for name in experiments:
+        mine = [one for one, owner in zip(drawn, owners, strict=True) if owner == name]
+        found[name] = WeakeningResult.of(list(chain.from_iterable(rows for rows, _ in mine)))
+        prompts = [rows[0]["prompt"] for rows, _ in mine]
+        _strip(mine, prompts, heads, folder / f"strip_{name.lower()}.png")
+    save(_panels(found), folder / "weakening.png")
+    table = {name: _figures(result) for name, result in found.items()}
+    lines = [{"concept": name, **result_row} for name, result in found.items() for result_row in result.table()]
+    (folder / "weakening.csv").write_text(as_csv(lines), encoding="utf-8")
+    (folder / "areas.csv").write_text(as_csv([_area_row(name, one) for name, one in table.items()]), encoding="utf-8")
+    return {"weakening": table}
+
+
+def _figures(result: WeakeningResult) -> dict[str, Any]:
+    (factor,) = result.factors
+    areas = result.areas(factor)
+    chance = [area for name, area in areas.items() if name != "hrv"]
+    return {
+        "hrv_area": areas["hrv"],
+        "random_areas": chance,
+        "base_score": result.base_score(),
+        "all_heads_score": float(result.curves[0].scores[-1]),
+        "prompts": result.prompts,
+        "beats_every_random_order": areas["hrv"] > max(map(abs, chance)),
+    }
+
+
+def _area_row(name: str, one: dict[str, Any]) -> dict[str, Any]:
+    chance = np.abs(one["random_areas"])
+    return {
+        "concept": name,
+        "hrv_area": one["hrv_area"],
+        "random_mean": float(np.mean(one["random_areas"])),
+        "random_spread": float(np.std(one["random_areas"], ddof=1)),
+        "random_largest": float(chance.max()),
+        "base_score": one["base_score"],
+        "all_heads_score": one["all_heads_score"],
+    }
+
+
+def _panels(found: dict[str, WeakeningResult]) -> np.ndarray:
+    columns = 4
+    figure, axes = new_plot(columns, -(-len(found) // columns), width=16.0, height=8.0)
+    for axis, (name, result) in zip(axes.flat, found.items(), strict=False):
+        draw_curves(axis, result, result.factors[0])
+        axis.set_title(f"{name}: area {result.areas(result.factors[0])['hrv']:+.3f}", fontsize=13, loc="left")
+        axis.set_ylim(-0.03, 1.03)
+    figure.supxlabel("weakened heads k (of 112); grey: random orders", fontsize=12, color=QUIET)
+    figure.supylabel("probability of the word", fontsize=12)
+    return pixels(figure)
+
+
+def _strip(drawn: list, prompts: list[str], heads: list[int], path: Path, shown: int = 3) -> None:
+    """The first prompts of an experiment in MoRHF and LeRHF order, one picture a number of heads."""
+    pick = [number * len(drawn) // shown for number in range(shown)]
+    pictures = np.concatenate([drawn[number][1] for number in pick])
+    labels = [f"{prompts[number]}: {order}" for number in pick for order in ("MoRHF", "LeRHF")]
+    save(sheet(pictures, labels, [f"k = {k}" for k in heads]), path)
+
+
+def summary(figures: dict[str, Any]) -> str:
+    """The closing table."""
+    lines = ["concept      area HRV   random areas               plain   all heads weakened"]
+    for name, one in figures["weakening"].items():
+        chance = " ".join(f"{area:+.3f}" for area in one["random_areas"])
+        mark = "beats all" if one["beats_every_random_order"] else "does not"
+        lines.append(
+            f"{name:<12} {one['hrv_area']:+.3f}    {chance:<24} {one['base_score']:.2f}    {one['all_heads_score']:.2f}"
+            f"   {mark}"
+        )
+    quick, fewest = figures["quick"], figures["fewest_calls"]
+    lines.append(
+        f"quick preset: {quick['images']} images, {quick['draws']} draws, {quick['share_of_full_calls']:.1%} of the"
+        f" UNet calls of the long build: cosine {quick['cosine']:.4f}, worst concept {quick['least']:.4f}"
+    )
+    lines.append(
+        f"fewest images with cosine {fewest['wanted']} to images never used: {fewest.get('images', 'not reached')}"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,40 @@
+"""One long build of the pocket model whose votes are kept apart: by draw, image and step."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...hrv_engine.voting import WordSampler
+from ...nodes.host.recording import VoteRecorder
+from ...nodes.host.unet import layout_of
+from ...nodes.host.words import encode, word_bank
+from . import world
+
+
+class DetailedRecorder(VoteRecorder):
+    """A VoteRecorder that keeps the votes of every image and step apart: int8 [images steps concepts heads]."""
+
+    def begin(self, images: list[int]) -> None:
+        """Start the next batch."""
+        super().begin(images)
+        self.detail = np.zeros((len(images), self.steps or 1, len(self.sampler.bank.spans), self.layout.total), np.int8)
+
+    def count(self, step: int, heads: slice, votes: Tensor) -> None:
+        """Keep votes int64 [images concepts heads] of one layer."""
+        self.detail[:, step, :, heads] += votes.cpu().numpy().astype(np.int8)
+
+
+def task(texts: list[str], first: int, draws: int, seed: int) -> np.ndarray:
+    """Draw one batch, images `first` onwards, and return its votes, int8 [draws images steps concepts heads]."""
+    model, clip, _ = world.pocket()
+    bank, layout = word_bank(clip, world.concepts()), layout_of(model)
+    recorders = [DetailedRecorder(WordSampler(bank, seed + draw), layout, world.STEPS) for draw in range(draws)]
+    watched = model
+    for recorder in recorders:
+        recorder.begin(list(range(first, first + len(texts))))
+        watched = recorder.attach(watched)
+    positive = [[torch.cat([encode(clip, text)[0][0] for text in texts]), {}]]
+    world.draw(watched, positive, encode(clip, ""), seed + first, len(texts))
+    return np.stack([recorder.detail for recorder in recorders])

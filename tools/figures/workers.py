@@ -1,0 +1,57 @@
+"""Work on several cores: processes of one thread each, every one with ComfyUI and the pocket model in it."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def pool() -> Iterator[ProcessPoolExecutor]:
+    """One process a core, each ready to draw; ended with the caller, whatever happens."""
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=context, initializer=_start)
+    try:
+        yield executor
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
+    executor.shutdown()
+
+
+def results(executor: ProcessPoolExecutor, module: str, tasks: Iterable[tuple], title: str) -> list[Any]:
+    """`tools.figures.<module>.task(*arguments)` for every task, in the order of the tasks, with a progress bar."""
+    futures = {executor.submit(_work, module, task): number for number, task in enumerate(tasks)}
+    found: dict[int, Any] = {}
+    for future in tqdm(as_completed(futures), total=len(futures), desc=title, smoothing=0):
+        found[futures[future]] = future.result()
+    return [found[number] for number in sorted(found)]
+
+
+def _start() -> None:
+    from tools.pack import load_pack, use_comfyui
+
+    load_pack()
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]  # `nodes` is ComfyUI's
+    use_comfyui("--cpu")
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _work(module: str, arguments: tuple) -> Any:
+    import torch
+
+    with torch.inference_mode():
+        return importlib.import_module(f"comfyui_hrv.tools.figures.{module}").task(*arguments)
