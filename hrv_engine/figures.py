@@ -1,5 +1,7 @@
 """Figures as images: the heat map of an HRV over layers and heads (figure 48)."""
 
+from typing import Any
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -36,6 +38,26 @@ def heatmap(relevance: HeadRelevance, concepts: list[str]) -> np.ndarray:
     for number, panel in enumerate(panels):
         sheet.paste(panel, ((number % columns) * width, (number // columns) * height))
     return np.asarray(sheet)
+
+
+def heat_table(relevance: HeadRelevance, concepts: list[str]) -> list[dict[str, Any]]:
+    """The numbers of a heat map, one row a cell: concept, head (HRV index), layer, head in its layer, block, element.
+
+    Layers count from 1 and heads from 0, as in `HeadLayout.locate`.
+    """
+    layout, places = relevance.layout, [relevance.layout.locate(head) for head in range(relevance.layout.total)]
+    return [
+        {
+            "concept": concept,
+            "head": head,
+            "layer": layer,
+            "head_in_layer": number,
+            "block": layout.slots[layer - 1].label,
+            "relevance": float(relevance.row(concept)[head]),
+        }
+        for concept in concepts
+        for head, (layer, number) in enumerate(places)
+    ]
 
 
 def colours(values: np.ndarray) -> np.ndarray:

@@ -150,6 +150,11 @@ class HeadRelevance:
             )
         return self.values[index]
 
+    @property
+    def voted(self) -> list[str]:
+        """Names of the concepts that won a vote, in row order."""
+        return [name for name, row in zip(self.concepts.names, self.values, strict=True) if row.any()]
+
     def order(self, concept: str, kind: str = "MoRHF") -> np.ndarray:
         """Head indices int64 [heads], most relevant first (MoRHF) or least relevant first (LeRHF, exactly the reverse).
 

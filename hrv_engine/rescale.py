@@ -65,3 +65,16 @@ def concept_list(text: str) -> list[str]:
     if not names:
         raise HRVError(f'No concept in "{text}". Give the name of a concept, or several separated by commas.')
     return names
+
+
+def chosen_concepts(relevance: HeadRelevance, text: str) -> list[str]:
+    """The concepts a comma-separated text names, each once, as the file spells them; empty: all that won a vote.
+
+    Raises HRVError for an unknown concept, one without votes, or a file in which none has votes.
+    """
+    if not text.strip() and not relevance.voted:
+        raise HRVError(f'None of the concepts {", ".join(relevance.concepts.names)} won a vote: build on more prompts.')
+    names = concept_list(text) if text.strip() else relevance.voted
+    for name in names:
+        relevance.row(name)
+    return list(dict.fromkeys(relevance.concepts.names[relevance.concepts.index(name)] for name in names))

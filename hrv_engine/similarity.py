@@ -42,15 +42,20 @@ def timestep_vectors(per_step: np.ndarray) -> np.ndarray:
     return rows.mean(axis=1)
 
 
-def timestep_cosines(relevance: HeadRelevance) -> np.ndarray:
-    """Cosines of the timesteps' vectors [steps steps]; raises HRVError for a file without votes per timestep."""
+def step_votes(relevance: HeadRelevance) -> np.ndarray:
+    """Votes per timestep, integers [steps concepts heads]; raises HRVError for a file without them."""
     per_step = None if relevance.votes is None else relevance.votes.per_step
     if per_step is None:
         raise HRVError(
             "This HRV has no votes per timestep, so nothing can be said over time. Build it with per_timestep switched"
             " on."
         )
-    return cosines(timestep_vectors(per_step))
+    return per_step
+
+
+def timestep_cosines(relevance: HeadRelevance) -> np.ndarray:
+    """Cosines of the timesteps' vectors [steps steps]; raises HRVError for a file without votes per timestep."""
+    return cosines(timestep_vectors(step_votes(relevance)))
 
 
 def summary(matrix: np.ndarray, names: list[str]) -> CosineSummary:

@@ -2,8 +2,9 @@
 
 from comfy_api.latest import io
 
-from ..hrv_engine.figures import heatmap
-from ..hrv_engine.rescale import concept_list
+from ..hrv_engine.figures import heat_table, heatmap
+from ..hrv_engine.rescale import chosen_concepts
+from ..hrv_engine.tables import as_csv
 from .pictures import to_image
 from .types import CATEGORY, HRV
 
@@ -30,11 +31,16 @@ class HRVHeatmap(io.ComfyNode):
                     tooltip="One concept, or several separated by commas. Empty draws all that won a vote.",
                 ),
             ],
-            outputs=[io.Image.Output(display_name="IMAGE", tooltip="The heat map; connect it to Preview Image.")],
+            outputs=[
+                io.Image.Output(display_name="IMAGE", tooltip="The heat map; connect it to Preview Image."),
+                io.String.Output(
+                    display_name="table",
+                    tooltip="Its numbers as CSV: concept, head, layer, head in the layer, block, relevance.",
+                ),
+            ],
         )
 
     @classmethod
     def execute(cls, hrv, concept) -> io.NodeOutput:
-        voted = [name for name, row in zip(hrv.concepts.names, hrv.values, strict=True) if row.any()]
-        names = concept_list(concept) if concept.strip() else voted
-        return io.NodeOutput(to_image(heatmap(hrv, names)))
+        names = chosen_concepts(hrv, concept)
+        return io.NodeOutput(to_image(heatmap(hrv, names)), as_csv(heat_table(hrv, names)))

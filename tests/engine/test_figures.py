@@ -1,13 +1,17 @@
 """Heat maps: the brightest cell is the most relevant head, and the labels are there."""
 
+import csv
+import io
+
 import numpy as np
 import pytest
 
 from comfyui_hrv.tests.engine.examples import concept_set, random_counts, sd1_layout, sdxl_layout, small_layout
 from hrv_engine.errors import HRVError
-from hrv_engine.figures import INK, NO_HEAD, PAPER, VIRIDIS, colours, heatmap
+from hrv_engine.figures import INK, NO_HEAD, PAPER, VIRIDIS, colours, heat_table, heatmap
 from hrv_engine.heads import HeadLayout
 from hrv_engine.relevance import HeadRelevance
+from hrv_engine.tables import as_csv
 
 NAMES = ("Color", "Shape", "Size")
 
@@ -115,3 +119,19 @@ def test_a_concept_without_votes_and_an_unknown_one_have_no_heat_map():
         heatmap(silent, ["Color", "Shape"])
     with pytest.raises(HRVError, match='Nearest: "Color"'):
         heatmap(silent, ["Colour"])
+
+
+def test_the_table_has_the_number_of_every_cell_under_its_layer_and_head():
+    layout = small_layout()
+    drawn = hrv(layout, top=5)
+    rows = list(csv.DictReader(io.StringIO(as_csv(heat_table(drawn, ["Color", "Size"])))))
+    assert [float(row["relevance"]) for row in rows] == [*drawn.values[0], *drawn.values[2]]
+    assert [row["concept"] for row in rows] == ["Color"] * 8 + ["Size"] * 8
+    assert rows[5] == {
+        "concept": "Color",
+        "head": "5",
+        "layer": "2",
+        "head_in_layer": "3",
+        "block": "middle 0.0",
+        "relevance": "400",
+    }

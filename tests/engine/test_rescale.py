@@ -91,3 +91,13 @@ def test_a_misspelt_concept_is_refused_on_either_side():
     for desired, undesired in (("Colr", "Shape"), ("Shape", "Colr")):
         with pytest.raises(HRVError, match='"Colr".*Nearest: "Color"'):
             adjust(hrv(), desired, undesired)
+
+
+def test_chosen_concepts_are_those_named_once_each_or_all_that_won_a_vote():
+    hrv = ballot([[1] * 8, [0] * 8, [2] * 8]).relevance()
+    assert chosen_concepts(hrv, "") == ["Color", "Size"]
+    assert chosen_concepts(hrv, " size, COLOR,Size") == ["Size", "Color"]
+    with pytest.raises(HRVError, match='"Shape" never won a vote'):
+        chosen_concepts(hrv, "Shape")
+    with pytest.raises(HRVError, match="None of the concepts Color, Shape won a vote"):
+        chosen_concepts(ballot([[0] * 8] * 2).relevance(), " ")

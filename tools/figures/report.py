@@ -28,7 +28,7 @@ from .workers import results
 PRESETS = Path(__file__).resolve().parents[2] / "hrv_presets"
 BUILD = {"images": 480, "draws": 4, "batch": 16, "seed": 20_000}
 QUICK = {"prompts": "pocket_quick", "draws": 4, "seed": 7}
-WEAKENING = {"prompts": 16, "heads": [0, 4, 8, 16, 32, 56, 84, 112], "random_orders": [1, 2, 3], "seed": 1}
+WEAKENING = {"prompts": 12, "heads": [0, 4, 8, 16, 32, 64, 112], "random_orders": [1, 2, 3], "seed": 1}
 WANTED = 0.99
 
 

@@ -44,7 +44,7 @@ def task(
     place = {key: number for number, key in enumerate(wanted)}
     scores = world.scorer().score(images, word)
     rows, shown = [], []
-    for label, order, number in orders:
+    for label, _, _ in orders:
         for k in counts:
             index = place["", k] if k in (0, total) else place[label, k]
             rows.append(
