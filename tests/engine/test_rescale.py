@@ -6,7 +6,15 @@ import pytest
 from comfyui_hrv.tests.engine.examples import ballot, random_counts
 from hrv_engine.errors import HRVError
 from hrv_engine.relevance import HeadRelevance
-from hrv_engine.rescale import HeadScale, adjust, check_window, concept_list, strengthen, with_strength
+from hrv_engine.rescale import (
+    HeadScale,
+    adjust,
+    check_window,
+    chosen_concepts,
+    concept_list,
+    strengthen,
+    with_strength,
+)
 
 
 def hrv(seed: int = 1) -> HeadRelevance:
