@@ -52,7 +52,7 @@ def embedding(relevance: HeadRelevance, names: list[str], perplexity: float, see
 
 
 def embedding_figure(found: Embedding) -> np.ndarray:
-    """A point a vector, light for the first step and dark for the last, each concept named at its median; [H W 3]."""
+    """A point a vector, light for the first step and dark for the last, each concept named above its points; [H W 3]."""
     figure, axis = new_plot(width=9.0, height=7.0)
     names = list(dict.fromkeys(found.concepts))
     shapes = "osD^vP"
@@ -64,10 +64,11 @@ def embedding_figure(found: Embedding) -> np.ndarray:
         marker = shapes[(number // len(PALETTE)) % len(shapes)]
         strength = 0.25 + 0.75 * steps[mine] / max(found.steps - 1, 1)
         axis.scatter(*found.points[mine].T, s=34, c=colour, alpha=strength, marker=marker, linewidths=0)
-        labels.append((name, np.median(found.points[mine], axis=0)))
-    for name, (x, y) in labels:
-        box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.5}
-        axis.annotate(name, (x, y), fontsize=11, ha="center", va="center", bbox=box)
+        x, y = found.points[mine].T
+        labels.append((name, float(np.median(x)), float(y.max())))
+    for name, x, y in labels:
+        axis.annotate(name, (x, y), (0, 5), textcoords="offset points", fontsize=11, ha="center", va="bottom")
     axis.set(xticks=[], yticks=[])
+    axis.margins(0.08)
     axis.set_title("t-SNE of concept x timestep vectors; darker: later steps", fontsize=13, loc="left")
     return pixels(figure)
