@@ -30,7 +30,8 @@ class ConceptSet:
     def __post_init__(self) -> None:
         if not self.concepts:
             raise HRVError(
-                f'The concept set "{self.name}" is empty. Give at least two concepts, each with one or more words.'
+                f'The concept set "{self.name}" is empty. Give one or more concepts, each with one or more words (HRV'
+                " Build needs two or more, since concepts compete for votes)."
             )
         seen: set[str] = set()
         for concept in self.concepts:
@@ -88,8 +89,14 @@ class ConceptSet:
         )
 
     @classmethod
-    def parse(cls, text: str, fallback_name: str = "custom") -> "ConceptSet":
-        """Read YAML: `{name, concepts: {Color: [Red, ...]}}` or just the inner mapping; raises HRVError."""
+    def parse(
+        cls, text: str, fallback_name: str = "custom", folder: Path | None = None, above: tuple[str, ...] = ()
+    ) -> "ConceptSet":
+        """Read YAML: `{name, extends, concepts: {Color: [Red, ...]}}` or just the inner mapping; raises HRVError.
+
+        extends: the name of another set in `folder`, whose concepts come first (appendix J); above: the sets that
+        extend this one, to notice a cycle.
+        """
         try:
             data = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader that refuses duplicate keys
         except yaml.YAMLError as error:
@@ -101,34 +108,56 @@ class ConceptSet:
                 f"Concepts must be a mapping from concept to words, not {str(data)[:60]!r}. Write `Color: [red, green,"
                 " blue]`."
             )
-        concepts = data.get("concepts", data)
-        if not isinstance(concepts, dict):
-            raise HRVError(f"`concepts` must map each concept to its words, not {str(concepts)[:60]!r}.")
-        for name, words in concepts.items():
-            if not isinstance(words, list):
-                raise HRVError(
-                    f'The words of "{name}" must be a list, not {str(words)[:60]!r}. Write `{name}: [one, two, three]`.'
-                )
-            for text in (name, *words):
-                if not isinstance(text, str):
-                    raise HRVError(
-                        f'YAML reads {text!r} of the concept "{name}" as a {type(text).__name__}, not as text (so it'
-                        ' does with yes, no, on, off and numbers). Put it in quotes: "yes", "1".'
-                    )
+        concepts = data.get("concepts", {key: words for key, words in data.items() if key != "extends"})
+        _check_words(concepts)
         name = str(data.get("name", fallback_name)) if "concepts" in data else fallback_name
-        return cls(name, tuple(Concept(key, tuple(words)) for key, words in concepts.items()))
+        base = _extended(data["extends"], folder, above) if "extends" in data else ()
+        return cls(name, (*base, *(Concept(key, tuple(words)) for key, words in concepts.items())))
 
     @classmethod
-    def load(cls, path: Path) -> "ConceptSet":
-        """Read a YAML file; raises HRVError that names the file."""
+    def load(cls, path: Path, above: tuple[str, ...] = ()) -> "ConceptSet":
+        """Read a YAML file, which may extend another one of its folder; raises HRVError that names the file."""
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise HRVError(f"The concept file {path} cannot be read as UTF-8 text: {error}.") from error
         try:
-            return cls.parse(text, fallback_name=path.stem)
+            return cls.parse(text, path.stem, path.parent, (*above, path.stem))
         except HRVError as error:
             raise HRVError(f"{path}: {error}") from error
+
+
+def _check_words(concepts: Any) -> None:
+    """Raise HRVError unless this maps texts to lists of texts."""
+    if not isinstance(concepts, dict):
+        raise HRVError(f"`concepts` must map each concept to its words, not {str(concepts)[:60]!r}.")
+    for name, words in concepts.items():
+        if not isinstance(words, list):
+            raise HRVError(
+                f'The words of "{name}" must be a list, not {str(words)[:60]!r}. Write `{name}: [one, two, three]`.'
+            )
+        for text in (name, *words):
+            if not isinstance(text, str):
+                raise HRVError(
+                    f'YAML reads {text!r} of the concept "{name}" as a {type(text).__name__}, not as text (so it'
+                    ' does with yes, no, on, off and numbers). Put it in quotes: "yes", "1".'
+                )
+
+
+def _extended(base: Any, folder: Path | None, above: tuple[str, ...]) -> tuple[Concept, ...]:
+    """The concepts of the set that `extends` names; raises HRVError for one that is not there or extends itself."""
+    legal = [] if folder is None else sorted(path.stem for path in folder.glob("*.yaml"))
+    if base in above:
+        raise HRVError(
+            f"Concept sets extend each other in a circle: {' extends '.join((*above, base))}. Take `extends` out of one"
+            " of them."
+        )
+    if base not in legal or folder is None:
+        raise HRVError(
+            f"`extends: {base}` names no concept set. Write the name of one that lies in the same folder, without"
+            f" .yaml; legal: {', '.join(legal) or 'none here'}."
+        )
+    return ConceptSet.load(folder / f"{base}.yaml", above).concepts
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

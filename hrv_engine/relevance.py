@@ -41,7 +41,12 @@ class HeadVotes:
     def none(
         cls, concepts: ConceptSet, layout: HeadLayout, recipe: dict[str, Any], steps: int | None = None
     ) -> "HeadVotes":
-        """An empty ballot; `steps` asks for votes per sampling step."""
+        """An empty ballot; `steps` asks for votes per sampling step; raises HRVError for fewer than two concepts."""
+        if len(concepts.concepts) < 2:
+            raise HRVError(
+                f'"{concepts.name}" has one concept only, "{concepts.names[0]}", which would win every vote. Votes need'
+                " two or more concepts: add others for it to compete with."
+            )
         shape = (len(concepts.concepts), layout.total)
         per_step: np.ndarray | None = np.zeros((steps, *shape), np.int64) if steps else None
         return cls(np.zeros(shape, np.int64), concepts, layout, dict(recipe), (), per_step)

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..hrv_engine.concepts import ConceptSet
-from .host.folders import preset_names, preset_path
+from .host.folders import PRESETS, preset_names, preset_path
 from .types import CATEGORY, Concepts
 
 
@@ -28,8 +28,8 @@ class HRVConcepts(io.ComfyNode):
                     options=presets,
                     default="paper34" if "paper34" in presets else None,
                     tooltip=(
-                        "paper34: the paper's 34 concepts with 10 words each; pocket: the concepts of the pocket model."
-                        " Ignored when custom_yaml is filled."
+                        "paper34: the paper's 34 concepts with 10 words each, alone or with one more (tableware,"
+                        " processes); pocket: the concepts of the pocket model. Ignored when custom_yaml is filled."
                     ),
                 ),
                 io.String.Input(
@@ -38,8 +38,9 @@ class HRVConcepts(io.ComfyNode):
                     default="",
                     placeholder="Color: [red, green, blue]\nFruit: [apple, banana]",
                     tooltip=(
-                        "Your own concepts, one line each: `Color: [red, green, blue]`. At least two, since concepts"
-                        " compete for votes. Empty: the preset."
+                        "Your own concepts, one line each: `Color: [red, green, blue]`. HRV Build needs two or more,"
+                        " since concepts compete for votes. A line `extends: paper34` adds yours to a preset. Empty:"
+                        " the preset."
                     ),
                 ),
                 io.String.Input(
@@ -58,7 +59,9 @@ class HRVConcepts(io.ComfyNode):
     @classmethod
     def execute(cls, preset, custom_yaml, keep) -> io.NodeOutput:
         chosen = (
-            ConceptSet.parse(custom_yaml) if custom_yaml.strip() else ConceptSet.load(preset_path("concepts", preset))
+            ConceptSet.parse(custom_yaml, folder=PRESETS / "concepts")
+            if custom_yaml.strip()
+            else ConceptSet.load(preset_path("concepts", preset))
         )
         names = [name for name in keep.split(",") if name.strip()]
         return io.NodeOutput(chosen.keep(names) if names else chosen)

@@ -2,9 +2,10 @@
 
 import pytest
 
-from comfyui_hrv.tests.engine.examples import concept_set
+from comfyui_hrv.tests.engine.examples import concept_set, small_layout
 from hrv_engine.concepts import Concept, ConceptSet
 from hrv_engine.errors import HRVError
+from hrv_engine.relevance import HeadVotes
 
 
 def test_concepts_keep_the_order_of_the_file_and_not_of_the_alphabet():
@@ -113,3 +114,54 @@ def test_errors_of_a_file_name_the_file(tmp_path):
     (tmp_path / "latin.yaml").write_bytes("Été: [été]".encode("latin-1"))
     with pytest.raises(HRVError, match="latin.yaml.*UTF-8"):
         ConceptSet.load(tmp_path / "latin.yaml")
+
+
+def write(folder, **texts: str) -> None:
+    for name, text in texts.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+
+def test_a_set_that_extends_another_has_its_concepts_first_and_its_own_after_them(tmp_path):
+    write(
+        tmp_path,
+        base="name: other name\nconcepts: {Color: [red], Shape: [round]}",
+        middle="extends: base\nconcepts: {Size: [big]}",
+        top="name: mine\nextends: middle\nconcepts: {Age: [old]}",
+    )
+    concepts = ConceptSet.load(tmp_path / "top.yaml")
+    assert (concepts.name, concepts.names) == ("mine", ("Color", "Shape", "Size", "Age"))
+    assert concepts.concepts[:2] == ConceptSet.load(tmp_path / "base.yaml").concepts
+    pasted = ConceptSet.parse("extends: middle\nAge: [old]", folder=tmp_path)
+    assert (pasted.name, pasted.concepts) == ("custom", concepts.concepts)
+
+
+@pytest.mark.parametrize("base", ["bases", "../base", "base.yaml", "[base]", "3", "~"])
+def test_extending_what_is_not_in_the_folder_is_refused_with_what_is(tmp_path, base):
+    write(tmp_path, base="Color: [red]", top=f"extends: {base}\nconcepts: {{Size: [big]}}")
+    with pytest.raises(HRVError, match=r"top.yaml.*names no concept set.*legal: base, top"):
+        ConceptSet.load(tmp_path / "top.yaml")
+
+
+@pytest.mark.parametrize("last, circle", [("a", "a extends b extends c extends a"), ("c", "c extends c")])
+def test_sets_that_extend_each_other_in_a_circle_are_refused(tmp_path, last, circle):
+    texts = {"a": "b", "b": "c", "c": last}
+    write(tmp_path, **{name: f"extends: {base}\nconcepts: {{{name}: [x]}}" for name, base in texts.items()})
+    with pytest.raises(HRVError, match=circle):
+        ConceptSet.load(tmp_path / "a.yaml")
+
+
+def test_a_concept_of_the_extended_set_is_not_replaced_but_refused(tmp_path):
+    write(tmp_path, base="Color: [red]", top="extends: base\nconcepts: {COLOR: [blue]}")
+    with pytest.raises(HRVError, match="top.yaml.*COLOR.*twice"):
+        ConceptSet.load(tmp_path / "top.yaml")
+
+
+def test_text_without_a_folder_cannot_extend_anything():
+    assert "extends: paper34" in refused("extends: paper34\nSize: [big]")
+
+
+def test_one_concept_is_a_set_for_importing_but_nothing_to_vote_on():
+    alone = ConceptSet.parse("Color: [red]")
+    with pytest.raises(HRVError, match='one concept only, "Color".*two or more'):
+        HeadVotes.none(alone, small_layout(), {})
+    assert HeadVotes.none(concept_set("Color", "Size"), small_layout(), {}).counts.shape == (2, 8)

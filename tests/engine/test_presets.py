@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from hrv_engine.concepts import ConceptSet
+from hrv_engine.pocket.captions import vocabulary
 from hrv_engine.prompts import PromptSet
 
 PRESETS = Path(__file__).parents[2] / "hrv_presets"
@@ -50,9 +51,9 @@ def test_a_concept_file_carries_its_own_name_and_says_where_it_comes_from(path: 
     concepts = ConceptSet.load(path)
     assert concepts.name == path.stem
     assert len(concepts.names) >= 2
-    assert all(isinstance(word, str) for words in read(path)["concepts"].values() for word in words), (
-        "quote words like yes, no, 1"
-    )
+    assert all(
+        isinstance(word, str) for words in read(path)["concepts"].values() for word in words
+    ), "quote words like yes, no, 1"
     assert {"description", "source"} <= read(path).keys()
 
 
@@ -104,3 +105,35 @@ def test_polysemous_sd_marks_the_four_published_rows():
         "A single rusted nut",
     }
     assert all(isinstance(row["published"], bool) for row in rows)
+
+
+def load(name: str) -> ConceptSet:
+    return ConceptSet.load(PRESETS / "concepts" / f"{name}.yaml")
+
+
+@pytest.mark.parametrize(
+    "name, base, added, words",
+    [
+        ("paper34_tableware", "paper34", "Tableware", 10),
+        ("paper34_processes", "paper34", "Physical and Chemical Processes", 5),
+        ("pocket_extended", "pocket", "Plural", 10),
+    ],
+)
+def test_an_extended_set_keeps_the_rows_of_its_base_and_adds_one_concept_of_new_words(name, base, added, words):
+    known, extended = load(base).concepts, load(name).concepts
+    assert extended[:-1] == known and extended[-1].name == added
+    old = {word.casefold() for concept in known for word in concept.words}
+    new = {word.casefold() for word in extended[-1].words}
+    assert len(new) == len(extended[-1].words) == words and not new & old
+
+
+def test_tableware_leaves_out_what_the_paper_draws_to_test_it():
+    drawn = (
+        "salad bowl, serving platter, bread basket, fondue pot, spoon, fork, nut dish, coffee pot, tureen, chafing dish"
+    )
+    tested = set(drawn.replace(",", "").split())
+    assert not tested & {word.casefold() for word in load("paper34_tableware").concepts[-1].words}
+
+
+def test_the_pocket_models_further_concept_is_made_of_words_it_was_trained_on():
+    assert set(load("pocket_extended").concepts[-1].words) <= set(vocabulary())
