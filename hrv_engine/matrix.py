@@ -1,55 +1,81 @@
-"""A labelled matrix as a picture (figure 47): cosines of concepts or of timesteps."""
+"""A square matrix as a figure, with labels, a colour scale and, when it is small, the numbers (figure 47)."""
+
+from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from .figures import INK, PAPER, colours, font
 
-NUMBERED = 16  # up to so many rows, every cell carries its number
-LABELS = 40  # beyond that, only every fifth row and column is labelled
+MARGIN, BAR = 14, 18
+NUMBERED = 16  # rows up to which the number is written into each cell
 
 
-def matrix_figure(matrix: np.ndarray, names: list[str], title: str) -> np.ndarray:
-    """Cells of [n n] in viridis, from the least off-diagonal value to 1, beside their scale; uint8 [height width 3]."""
-    count = len(matrix)
-    cell = 46 if count <= NUMBERED else 24 if count <= LABELS else 12
-    text, heading, number = font(15 if cell > 20 else 13), font(20), font(13)
-    labelled = range(count) if count <= LABELS else range(0, count, 5)
-    longest = max(int(text.getlength(names[index])) for index in labelled)
-    left, top, right = longest + 24, longest + 54, 92
-    image = Image.new("RGB", (left + count * cell + right, top + count * cell + 16), PAPER)
-    draw = ImageDraw.Draw(image)
-    draw.text((12, 10), title, INK, heading)
-    least = float(matrix[~np.eye(count, dtype=bool)].min()) if count > 1 else 0.0
-    shades = colours((matrix - least) / max(1 - least, 1e-9))
-    for row in range(count):
-        for column in range(count):
-            x, y, shade = left + column * cell, top + row * cell, tuple(int(part) for part in shades[row, column])
-            draw.rectangle((x, y, x + cell - 2, y + cell - 2), shade)
-            if count <= NUMBERED:
-                ink = INK if sum(shade) > 330 else PAPER
-                label = f"{matrix[row, column]:.2f}"
-                draw.text((x + cell / 2 - 1, y + cell / 2 - 1), label, ink, number, anchor="mm")
-    for index in labelled:
-        middle = index * cell + cell / 2 - 1
-        draw.text((left - 8, top + middle), names[index], INK, text, anchor="rm")
-        _upright(image, names[index], (left + middle, top - 8), text)
-    _scale(image, left + count * cell + 16, top, count * cell - 2, least, number)
-    return np.asarray(image)
+def matrix_figure(values: np.ndarray, labels: Sequence[str], title: str) -> np.ndarray:
+    """A matrix [n n] with the same labels at rows and columns; uint8 [height width 3].
+
+    Colours run from the smallest entry to the largest, which stand beside the bar. An empty label is left out: give
+    labels to some rows only when they number something (`sparse_labels`).
+    """
+    cell = cell_size(len(values))
+    text, heading = font(max(9, min(15, round(cell * 0.8)))), font(20)
+    if len(set(labels) - {""}) < len(values):  # numbers in places: room enough to be larger than a cell
+        text = font(14)
+    longest = max(int(text.getlength(label)) for label in labels)
+    left, top, side = MARGIN + longest + 8, MARGIN + 34, cell * len(values)
+    low, high = float(values.min()), float(values.max())
+    width = max(left + side + 20 + BAR + 56, MARGIN + int(heading.getlength(title)) + MARGIN)
+    picture = Image.new("RGB", (width, top + side + longest + 8 + MARGIN), PAPER)
+    draw = ImageDraw.Draw(picture)
+    draw.text((MARGIN, MARGIN), title, INK, heading)
+    shades = colours((values - low) / (high - low or 1))
+    picture.paste(Image.fromarray(shades.repeat(cell, axis=0).repeat(cell, axis=1)), (left, top))
+    if len(values) <= NUMBERED:
+        _write_numbers(draw, values, shades, cell, (left, top))
+    for number, label in enumerate(labels):
+        draw.text((left - 8, top + (number + 0.5) * cell), label, INK, text, anchor="rm")
+        _write_upright(picture, label, text, left + (number + 0.5) * cell, top + side + 8)
+    _draw_bar(picture, (left + side + 20, top, side), low, high)
+    return np.asarray(picture)
 
 
-def _upright(image: Image.Image, label: str, foot: tuple[float, float], text: object) -> None:
-    """A label that reads upwards, its end at `foot`."""
-    box = font(getattr(text, "size", 13)).getbbox(label)
-    strip = Image.new("RGB", (int(box[2]) + 4, int(getattr(text, "size", 13) * 1.4)), PAPER)
-    ImageDraw.Draw(strip).text((2, strip.height / 2), label, INK, text, anchor="lm")  # type: ignore[arg-type]
-    turned = strip.rotate(90, expand=True)
-    image.paste(turned, (int(foot[0] - turned.width / 2), int(foot[1] - turned.height)))
+def cell_size(rows: int) -> int:
+    """Pixels a cell, so that figures of 2 to 100 rows come out between 150 and 1000 pixels."""
+    return 52 if rows <= NUMBERED else max(6, min(20, 900 // rows))
 
 
-def _scale(image: Image.Image, x: int, y: int, length: int, least: float, text: object) -> None:
-    ramp = colours(np.linspace(1, 0, length))[:, None].repeat(14, axis=1)
-    image.paste(Image.fromarray(ramp), (x, y))
-    for value, place in ((1.0, 0.0), ((1 + least) / 2, 0.5), (least, 1.0)):
-        at = (x + 20, y + place * (length - 1))
-        ImageDraw.Draw(image).text(at, f"{value:.2f}", INK, text, anchor="lm")  # type: ignore[arg-type]
+def sparse_labels(count: int) -> list[str]:
+    """Numbers from 0 for `count` rows, about ten of them written and the others empty."""
+    every = next(step for step in (1, 2, 5, 10, 20, 50, 100, count) if count <= 12 * step)
+    return [str(number) if number % every == 0 else "" for number in range(count)]
+
+
+def _write_numbers(
+    draw: ImageDraw.ImageDraw, values: np.ndarray, shades: np.ndarray, cell: int, corner: tuple[int, int]
+) -> None:
+    for (row, column), value in np.ndenumerate(values):
+        light = shades[row, column] @ (0.299, 0.587, 0.114) > 128
+        place = corner[0] + (column + 0.5) * cell, corner[1] + (row + 0.5) * cell
+        draw.text(place, f"{value:.2f}", INK if light else PAPER, font(15), anchor="mm")
+
+
+def _write_upright(picture: Image.Image, label: str, text: ImageFont.FreeTypeFont, x: float, y: int) -> None:
+    """A label that reads upwards and ends at (x, y), its middle over x."""
+    if not label:
+        return
+    length, height = int(text.getlength(label)) + 2, int(text.size * 1.4)
+    strip = Image.new("RGB", (length, height), PAPER)
+    ImageDraw.Draw(strip).text((length, height / 2), label, INK, text, anchor="rm")
+    picture.paste(strip.rotate(90, expand=True), (round(x - height / 2), y))
+
+
+def _draw_bar(picture: Image.Image, place: tuple[int, int, int], low: float, high: float) -> None:
+    x, y, length = place
+    ramp = colours(np.linspace(1, 0, length))[:, None].repeat(BAR, axis=1)
+    picture.paste(Image.fromarray(ramp), (x, y))
+    digits = 2 if high - low > 0.1 else 4
+    for part in (0.0, 0.5, 1.0):
+        value = high - part * (high - low)
+        ImageDraw.Draw(picture).text(
+            (x + BAR + 6, y + part * (length - 1)), f"{value:.{digits}f}", INK, font(13), anchor="lm"
+        )

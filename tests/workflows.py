@@ -29,10 +29,11 @@ def nodes_of(prompt: dict[str, Any], kind: str) -> list[str]:
 
 
 def with_values(prompt: dict[str, Any], **values: Any) -> dict[str, Any]:
-    """The prompt with these widget values wherever a node has an input of that name; every name must occur."""
+    """The prompt with these values wherever a node has an unlinked input of that name; every name must occur."""
     changed = {number: {**node, "inputs": dict(node["inputs"])} for number, node in prompt.items()}
     for name, value in values.items():
-        holders = [node["inputs"] for node in changed.values() if name in node["inputs"]]
+        every = [node["inputs"] for node in changed.values() if name in node["inputs"]]
+        holders = [inputs for inputs in every if not isinstance(inputs[name], list)]
         assert holders, f"no node has an input {name!r}"
         for inputs in holders:
             inputs[name] = value

@@ -38,11 +38,12 @@ class Graph:
     def node(
         self, kind: str, title: str | None = None, models: list | None = None, wide: int = 300, **values: Any
     ) -> dict[str, Any]:
-        """A node; values are widget values, or (node, output name) for a link; other widgets keep their default."""
+        """A node; values are widget values, or (node, output name) for a link; others keep their default."""
         schema = self.object_info[kind]
         sockets: list[dict[str, Any]] = []
         widgets: list[Any] = []
         knobs: list[dict[str, Any]] = []
+        late: list[tuple[int, tuple[dict[str, Any], str]]] = []  # widgets fed by a link: (number, source)
         height = FOOT
         for name, spec in self._inputs(schema):
             options = spec[1] if len(spec) > 1 else {}
@@ -53,6 +54,8 @@ class Graph:
             }
             if entry["type"] in WIDGETS and not options.get("forceInput"):
                 seed = bool(options.get("control_after_generate"))
+                if isinstance(values.get(name), tuple):
+                    late.append((len(knobs), values.pop(name)))
                 widgets += [values.pop(name, _default(spec, options)), *(["fixed"] if seed else [])]
                 knobs.append({**entry, "widget": {"name": name}})
                 height += WIDGET * (1 + seed) + (TEXT if options.get("multiline") else 0)
@@ -60,6 +63,8 @@ class Graph:
                 if name in values:
                     entry["link"] = self._link(values.pop(name), len(self.nodes) + 1, len(sockets))
                 sockets.append(entry)
+        for number, source in late:
+            knobs[number]["link"] = self._link(source, len(self.nodes) + 1, len(sockets) + number)
         if values:
             raise KeyError(f"{kind} has no input {', '.join(values)}")
         outs = [
