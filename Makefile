@@ -2,7 +2,7 @@
 RUN := python3 tools/bootstrap.py --
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test check bench train-pocket pocket-vectors thumbnails clean
+.PHONY: help demo test check bench figures steering train-pocket pocket-vectors thumbnails clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -21,6 +21,12 @@ check:  ## linter and type checker
 bench:  ## time and memory of steering and voting as ratios to plain sampling: output/bench.json
 	@$(RUN) python -m tools.bench
 
+figures:  ## what the pocket model's vectors show: weakening, convergence, portraits: output/figures/ (10 to 15 minutes)
+	@$(RUN) python -m tools.figures
+
+steering:  ## misreading under every strength and clamp, on prompts kept for choosing them too: output/figures/steering.csv
+	@$(RUN) python -m tools.figures steering
+
 train-pocket:  ## train the pocket model from scratch (hours on a CPU; continues where it stopped)
 	@$(RUN) python -m hrv_engine.pocket.training
 
@@ -28,7 +34,7 @@ pocket-vectors:  ## build the vectors that ship with the pocket model, after its
 	@$(RUN) python -m tools.pocket_vectors
 
 thumbnails:  ## the picture of each workflow, from the run that tests it
-	@HRV_WRITE_THUMBNAILS=1 $(RUN) pytest tests/server/test_workflows.py tests/browser -k "01 or 02 or 06 or thumbnail"
+	@HRV_WRITE_THUMBNAILS=1 $(RUN) pytest tests/server/test_workflows.py tests/browser -k "01 or 02 or 06 or 09 or thumbnail"
 
 clean:  ## remove what the targets wrote into the repository (the cache folder stays)
 	rm -rf output .pytest_cache .mypy_cache .ruff_cache

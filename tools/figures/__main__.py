@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import time
@@ -12,21 +13,32 @@ OUTPUT = ROOT / "output" / "figures"
 
 
 def main() -> None:
-    """Draw everything; progress goes to the terminal, the closing table to standard output."""
+    """Draw the parts asked for; progress goes to the terminal, the closing table to standard output."""
+    parser = argparse.ArgumentParser(prog="python -m tools.figures", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=["weakening", "votes", "steering"], help="default: weakening votes")
+    parts = parser.parse_args().parts or ["weakening", "votes"]
     from tools.pack import load_pack
 
     load_pack()
     from . import report, workers
 
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
+    path, started, drawn = OUTPUT / "figures.json", time.monotonic(), {}
     with workers.pool() as executor:
-        figures = {**report.weakening(executor, OUTPUT), **report.votes(executor, OUTPUT)}
-    figures["settings"] = {"build": report.BUILD, "quick": report.QUICK, "weakening": report.WEAKENING}
-    figures["minutes"] = round((time.monotonic() - started) / 60, 1)
-    (OUTPUT / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        for part in parts:
+            drawn |= getattr(report, part)(executor, OUTPUT)
+    names = {
+        "weakening": report.WEAKENING,
+        "votes": report.BUILD | {"quick": report.QUICK},
+        "steering": report.STEERING,
+    }
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    settings = {**before.get("settings", {}), **{part: names[part] for part in parts}}
+    minutes = {**before.get("minutes", {}), " ".join(parts): round((time.monotonic() - started) / 60, 1)}
+    figures = {**before, **drawn, "settings": settings, "minutes": minutes}
+    path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     sys.stderr.write(f"wrote {OUTPUT.relative_to(ROOT)}\n")
-    print(report.summary(figures))
+    print(report.summary(drawn))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ PRESETS = Path(__file__).resolve().parents[2] / "hrv_presets"
 BUILD = {"images": 480, "draws": 4, "batch": 16, "seed": 20_000}
 QUICK = {"prompts": "pocket_quick", "draws": 4, "seed": 7}
 WEAKENING = {"prompts": 12, "heads": [0, 4, 8, 16, 32, 64, 112], "random_orders": [1, 2, 3], "seed": 1}
+STEERING = {"images": 16, "seed": 300, "strengths": [0.5, 1.0], "clamps": [0.0, 2.0, 3.0, 4.0, 6.0]}
 WANTED = 0.99
 
 
@@ -161,22 +162,50 @@ def _strip(drawn: list, prompts: list[str], heads: list[int], path: Path, shown:
     save(sheet(pictures, labels, [f"k = {k}" for k in heads]), path)
 
 
+def steering(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
+    """Misreading under every strength and clamp: on prompts kept for choosing settings, and on the benchmark's."""
+    settings = [("plain", 1.0, 0.0)]
+    settings += [("adjusted", strength, clamp) for strength in STEERING["strengths"] for clamp in STEERING["clamps"]]
+    settings += [(method, 1.0, clamp) for method in ("strengthened", "shuffled") for clamp in (0.0, 4.0)]
+    keys, tasks = [], []
+    for name in ("pocket_polysemous_heldout", "pocket_polysemous"):
+        text = (PRESETS / "benchmarks" / f"{name}.yaml").read_text(encoding="utf-8")
+        for number, asked in enumerate(yaml.safe_load(text)["prompts"]):
+            for setting in settings:
+                keys.append((name, *setting))
+                tasks.append((asked, *setting, STEERING["seed"] + number, STEERING["images"]))
+    counted = results(executor, "steering", tasks, "steering")
+    rows = []
+    for key in dict.fromkeys(keys):
+        mine = [one for one, owner in zip(counted, keys, strict=True) if owner == key]
+        total = {what: sum(one[what] for one in mine) for what in mine[0]}
+        shares = {what: total[what] / total["images"] for what in ("misread", "thing", "shape", "color")}
+        named = zip(("prompts", "method", "strength", "clamp"), key, strict=True)
+        rows.append({**dict(named), "images": total["images"], **shares})
+    (folder / "steering.csv").write_text(as_csv(rows), encoding="utf-8")
+    return {"steering": rows}
+
+
 def summary(figures: dict[str, Any]) -> str:
-    """The closing table."""
-    lines = ["concept      area HRV   random areas               plain   all heads weakened"]
-    for name, one in figures["weakening"].items():
+    """The closing table of the parts that were drawn."""
+    lines = []
+    if "weakening" in figures:
+        lines.append("concept      area HRV   random areas               plain   all heads weakened")
+    for name, one in figures.get("weakening", {}).items():
         chance = " ".join(f"{area:+.3f}" for area in one["random_areas"])
         mark = "beats all" if one["beats_every_random_order"] else "does not"
+        scores = f"{one['base_score']:.2f}    {one['all_heads_score']:.2f}"
+        lines.append(f"{name:<12} {one['hrv_area']:+.3f}    {chance:<24} {scores}   {mark}")
+    if "quick" in figures:
+        quick, fewest = figures["quick"], figures["fewest_calls"]
         lines.append(
-            f"{name:<12} {one['hrv_area']:+.3f}    {chance:<24} {one['base_score']:.2f}    {one['all_heads_score']:.2f}"
-            f"   {mark}"
+            f"quick preset: {quick['images']} images, {quick['draws']} draws, {quick['share_of_full_calls']:.1%} of the"
+            f" UNet calls of the long build: cosine {quick['cosine']:.4f}, worst concept {quick['least']:.4f}"
         )
-    quick, fewest = figures["quick"], figures["fewest_calls"]
-    lines.append(
-        f"quick preset: {quick['images']} images, {quick['draws']} draws, {quick['share_of_full_calls']:.1%} of the"
-        f" UNet calls of the long build: cosine {quick['cosine']:.4f}, worst concept {quick['least']:.4f}"
-    )
-    lines.append(
-        f"fewest images with cosine {fewest['wanted']} to images never used: {fewest.get('images', 'not reached')}"
-    )
+        reached = fewest.get("images", "not reached")
+        lines.append(f"fewest images with cosine {fewest['wanted']} to images never used: {reached}")
+    for row in figures.get("steering", []):
+        clamp = f"clamp {row['clamp']:g}" if row["clamp"] else "no clamp"
+        shares = ", ".join(f"{what} {row[what]:.1%}" for what in ("misread", "thing", "shape", "color"))
+        lines.append(f"{row['prompts']}: {row['method']}, strength {row['strength']:g}, {clamp}: {shares}")
     return "\n".join(lines)
