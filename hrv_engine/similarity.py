@@ -1,11 +1,14 @@
 """How alike Head Relevance Vectors are: cosines of concepts and of timesteps (figure 47), and a concept's top heads."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .errors import HRVError
 from .relevance import HeadRelevance
+
+KINDS = ("concepts", "timesteps")
 
 
 @dataclass(frozen=True)
@@ -80,3 +83,48 @@ def top_heads(relevance: HeadRelevance, concept: str, count: int = 10) -> list[t
     row = relevance.row(concept)
     order = relevance.order(concept)[:count]
     return [(int(head), relevance.layout.label(int(head)), float(row[head])) for head in order]
+
+
+def named_cosines(relevance: HeadRelevance, of: str) -> tuple[list[str], np.ndarray]:
+    """Row names and cosines [n n] of the "concepts" that won a vote, or of the "timesteps", numbered from 0.
+
+    Raises HRVError for any other word, and for timesteps of a file without votes per timestep.
+    """
+    if of not in KINDS:
+        raise HRVError(f'"{of}" cannot be compared. Legal: {", ".join(KINDS)}.')
+    if of == "timesteps":
+        matrix = timestep_cosines(relevance)
+        return [str(step) for step in range(len(matrix))], matrix
+    names = relevance.voted
+    rows = [relevance.concepts.index(name) for name in names]
+    return names, concept_cosines(relevance)[np.ix_(rows, rows)]
+
+
+def summary_text(matrix: np.ndarray, names: list[str], of: str) -> str:
+    """The summary of a cosine matrix as two lines, with the pairs that are closest and farthest."""
+    found = summary(matrix, names)
+    word = of.removesuffix("s")
+    return (
+        f"{len(names)} {of}, {len(names) * (len(names) - 1) // 2} pairs: mean cosine {found.mean:.4f}, median"
+        f" {found.median:.4f}\nclosest: {word} {' and '.join(found.closest)}, {found.most:.4f}; farthest: {word}"
+        f" {' and '.join(found.farthest)}, {found.least:.4f}"
+    )
+
+
+def top_heads_table(relevance: HeadRelevance, concepts: list[str], count: int) -> list[dict[str, Any]]:
+    """The top heads of several concepts: concept, rank (from 1), head (HRV index), label, relevance."""
+    return [
+        {"concept": concept, "rank": rank, "head": head, "label": label, "relevance": element}
+        for concept in concepts
+        for rank, (head, label, element) in enumerate(top_heads(relevance, concept, count), start=1)
+    ]
+
+
+def top_heads_text(rows: list[dict[str, Any]]) -> str:
+    """The rows of `top_heads_table` as one paragraph a concept, one line a head."""
+    lines = []
+    for row in rows:
+        if row["rank"] == 1:
+            lines += [""] * bool(lines) + [row["concept"]]
+        lines.append(f"{row['rank']:>3}. head {row['head']} = {row['label']}: {row['relevance']:.2f}")
+    return "\n".join(lines)

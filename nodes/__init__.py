@@ -14,9 +14,11 @@ def node_classes() -> list[type]:
     from .prompt import HRVPrompt
     from .prompt_set import HRVPromptSet
     from .score_images import HRVScoreImages
+    from .similarity import HRVSimilarity
     from .strengthen import HRVConceptStrengthen
     from .token_map_view import HRVTokenMapView
     from .token_maps import HRVTokenMaps
+    from .top_heads import HRVTopHeads
     from .weaken import HRVWeaken
     from .weaken_curve import HRVWeakenCurve
     from .weaken_sweep import HRVWeakenSweep
@@ -35,6 +37,8 @@ def node_classes() -> list[type]:
         HRVConceptStrengthen,
         HRVConceptAdjust,
         HRVHeatmap,
+        HRVSimilarity,
+        HRVTopHeads,
         HRVWeaken,
         HRVWeakenSweep,
         HRVTokenMaps,

@@ -2,17 +2,15 @@
 
 from comfy_api.latest import io, ui
 
-from ..hrv_engine.matrix import matrix_figure
-from ..hrv_engine.similarity import concept_cosines, summary, timestep_cosines
-from ..hrv_engine.tables import matrix_csv
+from ..hrv_engine.matrix import matrix_figure, sparse_labels
+from ..hrv_engine.similarity import KINDS, named_cosines, summary_text
+from ..hrv_engine.tables import as_csv
 from .pictures import to_image
 from .types import CATEGORY, HRV
 
-CONCEPTS, TIMESTEPS = "concepts", "timesteps"
-
 
 class HRVSimilarity(io.ComfyNode):
-    """Cosine matrix of an HRV's rows or of its timesteps."""
+    """Cosines of all pairs, as a matrix."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -21,32 +19,39 @@ class HRVSimilarity(io.ComfyNode):
             display_name="HRV Similarity",
             category=f"{CATEGORY}/see",
             description=(
-                "Draws the cosine similarity of all concepts' vectors, or of all timesteps' mean vectors: concepts that"
-                " share heads are hard to steer apart."
+                "Draws the cosine similarity of all pairs of concepts, or of timesteps: concepts that share their heads"
+                " are hard to tell apart by steering."
             ),
-            search_aliases=["hrv", "cosine", "similarity matrix", "correlation", "concepts", "timesteps"],
+            search_aliases=["hrv", "cosine", "compare concepts", "matrix", "figure", "timesteps", "interpretability"],
             inputs=[
-                HRV.Input("hrv", tooltip="The vectors to compare."),
+                HRV.Input("hrv", tooltip="The vectors to compare with one another."),
                 io.Combo.Input(
                     "of",
-                    options=[CONCEPTS, TIMESTEPS],
-                    default=CONCEPTS,
-                    tooltip="concepts: every concept with every other; timesteps: needs an HRV built with per_timestep.",
+                    options=list(KINDS),
+                    default=KINDS[0],
+                    tooltip=(
+                        "concepts: all that won a vote. timesteps: the mean over concepts at each sampling step, for"
+                        " vectors built with per_timestep."
+                    ),
                 ),
             ],
             outputs=[
                 io.Image.Output(display_name="IMAGE", tooltip="The matrix; connect it to Preview Image."),
                 io.String.Output(
-                    display_name="summary", tooltip="Least, mean, median and largest cosine, with their pairs."
+                    display_name="summary", tooltip="Smallest, mean, median and largest cosine, with the pairs."
                 ),
-                io.String.Output(display_name="table", tooltip="CSV: the matrix with its names."),
+                io.String.Output(display_name="table", tooltip="The matrix as CSV, with the names in line and column."),
             ],
         )
 
     @classmethod
     def execute(cls, hrv, of) -> io.NodeOutput:
-        matrix = concept_cosines(hrv) if of == CONCEPTS else timestep_cosines(hrv)
-        names = list(hrv.concepts.names) if of == CONCEPTS else [str(step) for step in range(len(matrix))]
-        text = summary(matrix, names).text()
-        picture = matrix_figure(matrix, names, f"Cosine of {of}")
-        return io.NodeOutput(to_image(picture), text, matrix_csv(matrix, names), ui=ui.PreviewText(text))
+        names, matrix = named_cosines(hrv, of)
+        text = summary_text(matrix, names, of)
+        labels = names if of == "concepts" else sparse_labels(len(names))
+        rows = [
+            {of.removesuffix("s"): name, **dict(zip(names, map(float, row), strict=True))}
+            for name, row in zip(names, matrix, strict=True)
+        ]
+        picture = matrix_figure(matrix, labels, f"Cosine similarity of {of}")
+        return io.NodeOutput(to_image(picture), text, as_csv(rows), ui=ui.PreviewText(text))

@@ -1,15 +1,15 @@
-"""HRV Top Heads: the most relevant heads of a concept, as text."""
+"""HRV Top Heads: which heads are the most relevant of each concept."""
 
 from comfy_api.latest import io, ui
 
-from ..hrv_engine.rescale import concept_list
-from ..hrv_engine.similarity import head_row, top_heads
+from ..hrv_engine.rescale import chosen_concepts
+from ..hrv_engine.similarity import top_heads_table, top_heads_text
 from ..hrv_engine.tables import as_csv
 from .types import CATEGORY, HRV
 
 
 class HRVTopHeads(io.ComfyNode):
-    """List a concept's most relevant heads."""
+    """The front of the MoRHF order, with labels and elements."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -17,30 +17,26 @@ class HRVTopHeads(io.ComfyNode):
             node_id="HRVTopHeads",
             display_name="HRV Top Heads",
             category=f"{CATEGORY}/see",
-            description="Lists the attention heads that carry a concept, most relevant first.",
-            search_aliases=["hrv", "attention heads", "ranking", "most relevant heads", "interpretability"],
+            description="Lists the most relevant heads of each concept, with layer, head number and relevance.",
+            search_aliases=["hrv", "attention heads", "ranking", "MoRHF", "list heads", "interpretability"],
             inputs=[
                 HRV.Input("hrv", tooltip="The vectors to read."),
                 io.String.Input(
-                    "concept", default="", tooltip="One concept, or several separated by commas. Empty: all with votes."
+                    "concept",
+                    default="",
+                    placeholder="Color, Plants",
+                    tooltip="One concept, or several separated by commas. Empty lists all that won a vote.",
                 ),
-                io.Int.Input("count", default=10, min=1, max=100000, tooltip="How many heads of each concept."),
+                io.Int.Input("count", default=10, min=1, max=100000, tooltip="How many heads of each concept to list."),
             ],
             outputs=[
-                io.String.Output(display_name="text", tooltip="A line a concept: index, layer and head, relevance."),
-                io.String.Output(
-                    display_name="table", tooltip="CSV: concept, rank, head, layer, head in layer, block, relevance."
-                ),
+                io.String.Output(display_name="text", tooltip="The heads of each concept, one line each."),
+                io.String.Output(display_name="table", tooltip="CSV: concept, rank, head, label, relevance."),
             ],
         )
 
     @classmethod
     def execute(cls, hrv, concept, count) -> io.NodeOutput:
-        names = concept_list(concept) if concept.strip() else hrv.voted()
-        lines, rows = [], []
-        for name in names:
-            best = top_heads(hrv, name, count)
-            lines.append(f"{name}: " + "; ".join(f"{head} = {label} {value:.2f}" for head, label, value in best))
-            rows += [head_row(hrv, name, head) | {"rank": rank} for rank, (head, _, _) in enumerate(best, start=1)]
-        text = "\n".join(lines)
+        rows = top_heads_table(hrv, chosen_concepts(hrv, concept), count)
+        text = top_heads_text(rows)
         return io.NodeOutput(text, as_csv(rows), ui=ui.PreviewText(text))

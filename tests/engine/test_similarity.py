@@ -82,3 +82,31 @@ def test_timesteps_need_votes_per_timestep():
     steps = np.array([[[1, 0, 0, 0, 0, 0, 0, 0]] * 2, [[0, 1, 0, 0, 0, 0, 0, 0]] * 2])
     hrv = ballot(steps.sum(axis=0), per_step=steps).relevance()
     np.testing.assert_allclose(similarity.timestep_cosines(hrv), np.eye(2), atol=1e-12)
+
+
+def test_named_cosines_leave_out_concepts_without_votes():
+    hrv = ballot([[1] * 8, [0] * 8, [3, 0, 0, 0, 0, 0, 0, 0]]).relevance()
+    names, matrix = similarity.named_cosines(hrv, "concepts")
+    assert names == ["Color", "Size"]
+    np.testing.assert_allclose(matrix, [[1, 8**-0.5], [8**-0.5, 1]])
+    with pytest.raises(HRVError, match='"heads" cannot be compared. Legal: concepts, timesteps'):
+        similarity.named_cosines(hrv, "heads")
+
+
+def test_the_summary_text_gives_both_pairs_and_their_cosines():
+    text = similarity.summary_text(np.array([[1, 0.2, 0.9], [0.2, 1, 0.4], [0.9, 0.4, 1]]), ["a", "b", "c"], "concepts")
+    assert "3 concepts, 3 pairs: mean cosine 0.5000, median 0.4000" in text
+    assert "closest: concept a and c, 0.9000; farthest: concept a and b, 0.2000" in text
+
+
+def test_the_table_of_top_heads_ranks_each_concept_from_one_and_the_text_repeats_it():
+    hrv = ballot([[0, 9, 1, 1, 1, 5, 1, 1], [1, 1, 1, 1, 1, 1, 1, 3]]).relevance()
+    rows = similarity.top_heads_table(hrv, ["Color", "Shape"], 2)
+    assert [(row["concept"], row["rank"], row["head"]) for row in rows] == [
+        ("Color", 1, 1),
+        ("Color", 2, 5),
+        ("Shape", 1, 7),
+        ("Shape", 2, 0),
+    ]
+    assert rows[0]["relevance"] == pytest.approx(9 * 8 / 19)
+    assert similarity.top_heads_text(rows).split("\n")[:2] == ["Color", "  1. head 1 = L1/h1 (input 1.0): 3.79"]

@@ -11,8 +11,11 @@ import pytest
 import torch
 
 from comfyui_hrv.hrv_engine import files
-from comfyui_hrv.hrv_engine.relevance import HeadRelevance
+from comfyui_hrv.hrv_engine.errors import HRVError
+from comfyui_hrv.hrv_engine.relevance import HeadRelevance, HeadVotes
 from comfyui_hrv.nodes.heatmap import HRVHeatmap
+from comfyui_hrv.nodes.similarity import HRVSimilarity
+from comfyui_hrv.nodes.top_heads import HRVTopHeads
 
 SHIPPED = Path(__file__).parents[2] / "hrv_presets" / "hrv" / "pocket.safetensors"
 
@@ -20,6 +23,15 @@ SHIPPED = Path(__file__).parents[2] / "hrv_presets" / "hrv" / "pocket.safetensor
 @pytest.fixture(scope="module")
 def hrv() -> HeadRelevance:
     return files.load(SHIPPED)
+
+
+@pytest.fixture(scope="module")
+def timed(hrv: HeadRelevance) -> HeadRelevance:
+    """The same concepts and heads with random votes at each of 20 steps; every concept keeps to some heads."""
+    draw = np.random.default_rng(1)
+    habits = draw.random((1, len(hrv.concepts.names), hrv.layout.total)) ** 4 * 200
+    per_step = draw.poisson(habits.repeat(20, axis=0))
+    return HeadVotes(per_step.sum(axis=0), hrv.concepts, hrv.layout, per_step=per_step).relevance()
 
 
 def rows_of(table: str) -> list[dict[str, str]]:
@@ -45,3 +57,33 @@ def test_the_heat_map_comes_with_the_numbers_it_draws(hrv, concept, drawn):
     np.testing.assert_allclose(
         [float(row["relevance"]) for row in rows[: hrv.layout.total]], hrv.row("Color"), rtol=1e-5
     )
+
+
+def test_similarity_tabulates_the_cosines_of_all_concepts_and_names_the_closest(hrv):
+    image, summary, table = HRVSimilarity.execute(hrv, "concepts").args
+    names, rows = list(hrv.concepts.names), rows_of(table)
+    assert is_image(image) and [row["concept"] for row in rows] == names
+    matrix = np.array([[float(row[name]) for name in names] for row in rows])
+    unit = hrv.values / np.linalg.norm(hrv.values, axis=1, keepdims=True)
+    np.testing.assert_allclose(matrix, unit @ unit.T, rtol=1e-5)
+    np.fill_diagonal(matrix, 0)
+    assert f"closest: concept {' and '.join(names[i] for i in np.argwhere(matrix == matrix.max())[0])}" in summary
+
+
+def test_similarity_of_timesteps_has_a_row_a_step_and_needs_votes_a_step(hrv, timed):
+    image, summary, table = HRVSimilarity.execute(timed, "timesteps").args
+    rows = rows_of(table)
+    assert is_image(image) and [row["timestep"] for row in rows] == [str(step) for step in range(20)]
+    assert float(rows[3]["7"]) == float(rows[7]["3"]) > 0.9 and summary.startswith("20 timesteps, 190 pairs")
+    with pytest.raises(HRVError, match="per_timestep"):
+        HRVSimilarity.execute(hrv, "timesteps")
+
+
+def test_top_heads_are_the_front_of_the_morhf_order(hrv):
+    text, table = HRVTopHeads.execute(hrv, "Shape, color", 5).args
+    rows = rows_of(table)
+    assert [int(row["head"]) for row in rows] == [*hrv.order("Shape")[:5], *hrv.order("Color")[:5]]
+    assert all(row["label"] in text for row in rows)
+    assert len(rows_of(HRVTopHeads.execute(hrv, "", 10).args[1])) == 120
+    with pytest.raises(HRVError, match='There is no concept "Colour"'):
+        HRVTopHeads.execute(hrv, "Colour", 5)

@@ -22,6 +22,8 @@ NODES = {
     "HRVConceptStrengthen",
     "HRVConceptAdjust",
     "HRVHeatmap",
+    "HRVSimilarity",
+    "HRVTopHeads",
     "HRVWeaken",
     "HRVWeakenSweep",
     "HRVTokenMaps",
