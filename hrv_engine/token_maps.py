@@ -113,7 +113,7 @@ def mean_weights(layout: HeadLayout, heads: Sequence[int] | slice) -> np.ndarray
 
 def overlaid(picture: np.ndarray | None, view: Tensor, size: tuple[int, int], opacity: float) -> np.ndarray:
     """A map in viridis over the picture in grey (None: the map alone), uint8 [height width 3] of `size`."""
-    shade = colours(peaked(resized(view[None], size)[0]).numpy()).astype(np.float32)
+    shade: np.ndarray = colours(peaked(resized(view[None], size)[0]).numpy()).astype(np.float32)
     if picture is None:
         return shade.astype(np.uint8)
     grey = picture[..., :3].astype(np.float32).mean(axis=-1, keepdims=True)

@@ -59,7 +59,7 @@ def see_inside(graph: Graph) -> None:
     right, lower = graph.group("Model and vectors", (0, 0), [[note], [loader, shipped, concepts, prompts]])
     hrv = (shipped, "hrv")
 
-    views = [
+    views: list[tuple[str, str, dict[str, Any]]] = [
         ("HRVHeatmap", "Which heads carry a concept", {"concept": "Color, Shape, Scene"}),
         ("HRVSimilarity", "Which concepts share heads", {"of": "concepts"}),
         ("HRVHeadConcepts", "Which concept is this head", {}),
@@ -159,7 +159,7 @@ def _measured(
         "HRVScoreImages", wide=320, images=(sweep, "images"), scorer=(scorer, "scorer"), word=(experiment, "word"),
         table=(sweep, "table"),
     )  # fmt: skip
-    curve = graph.node("HRVWeakenCurve", wide=360, table=(score, "table"), title=(experiment, "concept"))
+    curve = graph.node("HRVWeakenCurve", wide=360, table=(score, "table"), more={"title": (experiment, "concept")})
     picture = graph.node("PreviewImage", "Curve", wide=560, images=(curve, "IMAGE"))
     areas = graph.node("PreviewAny", "Areas", wide=360, source=(curve, "areas"))
     first = [experiment, prompt] if show_sheet else [experiment, prompt, scorer]

@@ -36,10 +36,12 @@ class Graph:
         return self._add("MarkdownNote", "Read me", [], [], [text.strip()], [380, height], {})
 
     def node(
-        self, kind: str, title: str | None = None, models: list | None = None, wide: int = 300, **values: Any
-    ) -> dict[str, Any]:
+        self, kind: str, title: str | None = None, models: list | None = None, wide: int = 300,
+        more: dict[str, Any] | None = None, **values: Any,
+    ) -> dict[str, Any]:  # fmt: skip
         """A node; values are widget values, or (node, output name) for a link; others keep their default."""
         schema = self.object_info[kind]
+        values |= more or {}  # inputs whose names are taken by this method's own
         sockets: list[dict[str, Any]] = []
         widgets: list[Any] = []
         knobs: list[dict[str, Any]] = []

@@ -7,23 +7,27 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "output" / "figures"
+PARTS = ("weakening", "votes", "steering")
 
 
 def main() -> None:
     """Draw the parts asked for; progress goes to the terminal, the closing table to standard output."""
     parser = argparse.ArgumentParser(prog="python -m tools.figures", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=["weakening", "votes", "steering"], help="default: weakening votes")
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; default: weakening votes")
     parts = parser.parse_args().parts or ["weakening", "votes"]
-    from tools.pack import load_pack
+    if set(parts) - set(PARTS):
+        parser.error(f"unknown part among {parts}; there are {', '.join(PARTS)}")
+    from ..pack import load_pack
 
     load_pack()
     from . import report, workers
 
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    path, started, drawn = OUTPUT / "figures.json", time.monotonic(), {}
+    path, started, drawn = OUTPUT / "figures.json", time.monotonic(), dict[str, Any]()
     with workers.pool() as executor:
         for part in parts:
             drawn |= getattr(report, part)(executor, OUTPUT)

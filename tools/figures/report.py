@@ -26,10 +26,10 @@ from .captions import captions
 from .workers import results
 
 PRESETS = Path(__file__).resolve().parents[2] / "hrv_presets"
-BUILD = {"images": 480, "draws": 4, "batch": 16, "seed": 20_000}
-QUICK = {"prompts": "pocket_quick", "draws": 4, "seed": 7}
-WEAKENING = {"prompts": 12, "heads": [0, 4, 8, 16, 32, 64, 112], "random_orders": [1, 2, 3], "seed": 1}
-STEERING = {"images": 16, "seed": 300, "strengths": [0.5, 1.0], "clamps": [0.0, 2.0, 3.0, 4.0, 6.0]}
+BUILD: dict[str, Any] = {"images": 480, "draws": 4, "batch": 16, "seed": 20_000}
+QUICK: dict[str, Any] = {"prompts": "pocket_quick", "draws": 4, "seed": 7}
+WEAKENING: dict[str, Any] = {"prompts": 12, "heads": [0, 4, 8, 16, 32, 64, 112], "random_orders": [1, 2, 3], "seed": 1}
+STEERING: dict[str, Any] = {"images": 16, "seed": 300, "strengths": [0.5, 1.0], "clamps": [0.0, 2.0, 3.0, 4.0, 6.0]}
 WANTED = 0.99
 
 
@@ -42,7 +42,7 @@ def votes(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
     """One long build, how fast it settles, and how near the quick preset comes to it; portraits of the vectors."""
     count, batch, draws, seed = (BUILD[key] for key in ("images", "batch", "draws", "seed"))
     texts = captions(count, seed)
-    tasks = [(texts[first : first + batch], first, draws, seed) for first in range(0, count, batch)]
+    tasks: list[tuple] = [(texts[first : first + batch], first, draws, seed) for first in range(0, count, batch)]
     quick_texts = yaml.safe_load((PRESETS / "prompts" / f"{QUICK['prompts']}.yaml").read_text(encoding="utf-8"))[
         "prompts"
     ]
@@ -95,7 +95,7 @@ def weakening(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
     pairs = [("MoRHF", 0), ("LeRHF", 0)]
     pairs += [(order, number) for number in WEAKENING["random_orders"] for order in (RANDOM, REVERSED)]
     orders = [(order_label(order, number), order, number) for order, number in pairs]
-    tasks, owners = [], []
+    tasks, owners = list[tuple](), list[str]()
     for name, experiment in experiments.items():
         for text, word in experiment.first(WEAKENING["prompts"]).prompts:
             tasks.append((experiment.concept, text, word, seed + len(tasks), orders, heads, experiment.factor))
@@ -167,7 +167,7 @@ def steering(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
     settings = [("plain", 1.0, 0.0)]
     settings += [("adjusted", strength, clamp) for strength in STEERING["strengths"] for clamp in STEERING["clamps"]]
     settings += [(method, 1.0, clamp) for method in ("strengthened", "shuffled") for clamp in (0.0, 4.0)]
-    keys, tasks = [], []
+    keys, tasks = list[tuple](), list[tuple]()
     for name in ("pocket_polysemous_heldout", "pocket_polysemous"):
         text = (PRESETS / "benchmarks" / f"{name}.yaml").read_text(encoding="utf-8")
         for number, asked in enumerate(yaml.safe_load(text)["prompts"]):

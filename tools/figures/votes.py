@@ -19,7 +19,8 @@ class DetailedRecorder(VoteRecorder):
     def begin(self, images: list[int]) -> None:
         """Start the next batch."""
         super().begin(images)
-        self.detail = np.zeros((len(images), self.steps or 1, len(self.sampler.bank.spans), self.layout.total), np.int8)
+        shape = (len(images), self.steps or 1, len(self.sampler.bank.spans), self.layout.total)
+        self.detail: np.ndarray = np.zeros(shape, np.int8)
 
     def count(self, step: int, heads: slice, votes: Tensor) -> None:
         """Keep votes int64 [images concepts heads] of one layer."""

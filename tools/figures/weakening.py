@@ -34,7 +34,7 @@ def task(
         sequence = head_order(relevance, concept, order, number)
         for k in counts:
             key = ("", k) if k in (0, total) else (label, k)
-            factors = np.ones(total, np.float32)
+            factors: np.ndarray = np.ones(total, np.float32)
             factors[sequence[:k]] = factor
             wanted[key] = factors
     latent = core.EmptyLatentImage().generate(32, 32, 1)[0]

@@ -40,7 +40,7 @@ def results(executor: ProcessPoolExecutor, module: str, tasks: Iterable[tuple], 
 
 
 def _start() -> None:
-    from tools.pack import load_pack, use_comfyui
+    from ..pack import load_pack, use_comfyui
 
     load_pack()
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]  # `nodes` is ComfyUI's
