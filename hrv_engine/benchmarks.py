@@ -23,11 +23,25 @@ class WeakeningExperiment:
     factor: float
 
     def first(self, count: int) -> "WeakeningExperiment":
-        """`count` of the prompts, evenly spread over the lists; 0, or more than there are, keeps all."""
-        total = len(self.prompts)
-        if not 0 < count < total:
+        """`count` of the prompts, as many of each scored word as of any other; 0, or more than there are, keeps all."""
+        if not 0 < count < len(self.prompts):
             return self
-        return replace(self, prompts=tuple(self.prompts[number * total // count] for number in range(count)))
+        chosen: list[tuple[str, str]] = []
+        for several in _rounds(self.prompts):
+            left = min(count - len(chosen), len(several))
+            chosen += [several[number * len(several) // left] for number in range(left)]
+        return replace(self, prompts=tuple(prompt for prompt in self.prompts if prompt in set(chosen)))
+
+
+def _rounds(prompts: tuple[tuple[str, str], ...]) -> list[list[tuple[str, str]]]:
+    """Rounds of one prompt a scored word, each from another place of the word's list so that both lists vary."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for prompt in prompts:
+        groups.setdefault(prompt[1], []).append(prompt)
+    return [
+        [group[(start + number) % len(group)] for number, group in enumerate(groups.values()) if start < len(group)]
+        for start in range(max(map(len, groups.values())))
+    ]
 
 
 def load_experiments(path: Path) -> dict[str, WeakeningExperiment]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ PAPER, POCKET = (load_experiments(BENCHMARKS / f"{name}.yaml") for name in ("ord
 TABLE_5 = {  # pictures a point; three seeds each
     "Color": 150, "Weather Conditions": 60, "Animals": 30, "Material": 150, "Image Style": 150,
     "Geometric Patterns": 75, "Nature Scenes": 30, "Fruits and Vegetables": 30, "Furniture": 30,
+    "Animals, held out": 30, "Color, held out": 150, "Material, held out": 150,
+    "Fruits and Vegetables, held out": 30, "Nature Scenes, held out": 30, "Tableware": 30,
 }  # fmt: skip
 
 
@@ -24,7 +27,12 @@ TABLE_5 = {  # pictures a point; three seeds each
 def test_the_papers_experiments_have_the_papers_number_of_pictures(name: str, images: int):
     experiment = PAPER[name]
     assert len(experiment.prompts) * len(experiment.seeds) == images
-    assert experiment.seeds == (10, 20, 30) and experiment.factor == -2.0 and experiment.concept == name
+    assert experiment.seeds == (10, 20, 30) and experiment.factor == -2.0
+    assert experiment.concept == name.removesuffix(", held out")
+
+
+def test_there_is_no_other_experiment_of_the_paper():
+    assert set(PAPER) == set(TABLE_5)
 
 
 @pytest.mark.parametrize("experiment", [*PAPER.values(), *POCKET.values()], ids=lambda one: f"{one.concept}-{one.name}")
@@ -46,10 +54,20 @@ def test_other_benchmarks_have_no_weakening_experiments():
     assert load_experiments(BENCHMARKS / "pocket_polysemous.yaml") == {}
 
 
-def test_the_first_prompts_are_spread_over_all_words():
-    some = POCKET["Color"].first(8)
-    assert {word for _, word in some.prompts} == {word for _, word in POCKET["Color"].prompts}
-    assert POCKET["Color"].first(0) is POCKET["Color"].first(1000) is POCKET["Color"]
+@pytest.mark.parametrize("experiment", [*PAPER.values(), *POCKET.values()], ids=lambda one: f"{one.concept}-{one.name}")
+def test_a_few_prompts_are_spread_over_the_scored_words(experiment):
+    words = {word for _, word in experiment.prompts}
+    for count in range(1, len(experiment.prompts) + 1):
+        some = experiment.first(count).prompts
+        often = Counter(word for _, word in some)
+        assert len(set(some)) == len(some) == count
+        assert len(often) == min(count, len(words)) and max(often.values()) - min(often.values()) <= 1
+
+
+def test_a_few_prompts_vary_the_other_word_too_and_nothing_means_all():
+    color = POCKET["Color"]
+    assert {text.split()[-1] for text, _ in color.first(8).prompts} == {text.split()[-1] for text, _ in color.prompts}
+    assert color.first(0) is color.first(1000) is color
 
 
 @pytest.mark.parametrize(
