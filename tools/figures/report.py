@@ -72,7 +72,7 @@ def votes(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
 
 def _portraits(detailed: DetailedVotes, folder: Path) -> None:
     """Heat map, cosines and t-SNE of the long build's vectors, drawn by the engine behind the nodes."""
-    from hrv_engine.embedding import embedding, embedding_figure
+    from hrv_engine.embedding import embed, embedding_figure
     from hrv_engine.figures import heatmap
     from hrv_engine.matrix import matrix_figure
     from hrv_engine.similarity import concept_cosines, timestep_cosines
@@ -85,7 +85,7 @@ def _portraits(detailed: DetailedVotes, folder: Path) -> None:
     save(matrix_figure(concept_cosines(built), names, "cosine of concepts"), folder / "cosine_concepts.png")
     steps = [str(step) for step in range(len(per_step))]
     save(matrix_figure(timestep_cosines(built), steps, "cosine of timesteps"), folder / "cosine_timesteps.png")
-    save(embedding_figure(embedding(built, names, perplexity=30.0, seed=0)), folder / "tsne.png")
+    save(embedding_figure(embed(built, names)), folder / "tsne.png")
 
 
 def weakening(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
