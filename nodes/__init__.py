@@ -19,6 +19,7 @@ def node_classes() -> list[type]:
     from .token_map_view import HRVTokenMapView
     from .token_maps import HRVTokenMaps
     from .top_heads import HRVTopHeads
+    from .tsne import HRVTSNE
     from .weaken import HRVWeaken
     from .weaken_curve import HRVWeakenCurve
     from .weaken_sweep import HRVWeakenSweep
@@ -39,6 +40,7 @@ def node_classes() -> list[type]:
         HRVHeatmap,
         HRVSimilarity,
         HRVTopHeads,
+        HRVTSNE,
         HRVWeaken,
         HRVWeakenSweep,
         HRVTokenMaps,

@@ -16,6 +16,7 @@ from comfyui_hrv.hrv_engine.relevance import HeadRelevance, HeadVotes
 from comfyui_hrv.nodes.heatmap import HRVHeatmap
 from comfyui_hrv.nodes.similarity import HRVSimilarity
 from comfyui_hrv.nodes.top_heads import HRVTopHeads
+from comfyui_hrv.nodes.tsne import HRVTSNE
 
 SHIPPED = Path(__file__).parents[2] / "hrv_presets" / "hrv" / "pocket.safetensors"
 
@@ -87,3 +88,20 @@ def test_top_heads_are_the_front_of_the_morhf_order(hrv):
     assert len(rows_of(HRVTopHeads.execute(hrv, "", 10).args[1])) == 120
     with pytest.raises(HRVError, match='There is no concept "Colour"'):
         HRVTopHeads.execute(hrv, "Colour", 5)
+
+
+def test_t_sne_places_every_concept_at_every_step_and_keeps_the_concepts_apart(timed):
+    image, table = HRVTSNE.execute(timed, "Color, Shape, Plant", 10.0, 1).args
+    rows = rows_of(table)
+    assert is_image(image) and len(rows) == 60 and rows[25]["concept"] == "Shape" and rows[25]["step"] == "5"
+    places = np.array([[float(row["x"]), float(row["y"])] for row in rows]).reshape(3, 20, 2)
+    spread = np.linalg.norm(places - places.mean(axis=1, keepdims=True), axis=-1).max()
+    middles = places.mean(axis=1)
+    assert min(np.linalg.norm(middles[i] - middles[i - 1]) for i in range(3)) > spread
+
+
+def test_t_sne_refuses_vectors_without_steps_and_too_large_a_perplexity(hrv, timed):
+    with pytest.raises(HRVError, match="per_timestep"):
+        HRVTSNE.execute(hrv, "", 30.0, 0)
+    with pytest.raises(HRVError, match="40 does not fit 40 points.*not including, 40"):
+        HRVTSNE.execute(timed, "Color, Shape", 40.0, 0)

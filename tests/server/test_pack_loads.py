@@ -24,6 +24,7 @@ NODES = {
     "HRVHeatmap",
     "HRVSimilarity",
     "HRVTopHeads",
+    "HRVTSNE",
     "HRVWeaken",
     "HRVWeakenSweep",
     "HRVTokenMaps",
