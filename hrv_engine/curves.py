@@ -1,6 +1,6 @@
-"""Weakening curves: scores against the number of weakened heads, with bands, areas and a figure (figure 7, Table 6)."""
+"""Weakening curves: scores against the number of weakened heads, with bands and areas (section 4, Table 6)."""
 
-import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 from scipy import integrate, stats
 
 from .errors import HRVError
-from .plots import PALETTE, QUIET, new_plot, pixels
+from .scored_rows import check_rows
 from .weakening import RANDOM, WeakeningCurve, area_between
 
 LEAST_PROMPTS = 3  # below that a band would say nothing
@@ -42,20 +42,32 @@ class Curve:
 
 @dataclass(frozen=True)
 class WeakeningResult:
-    """The curves of one experiment; total: H, the number of heads of the model; prompts: how many were averaged."""
+    """The curves of one experiment.
+
+    total: H, the number of heads of the model; prompts: how many were averaged; confidence: of the bands; concept and
+    scorer: whose heads were weakened and what the score is, "" where the rows do not say.
+    """
 
     curves: tuple[Curve, ...]
     total: int
     prompts: int
+    confidence: float
+    concept: str
+    scorer: str
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]], confidence: float = 0.95) -> "WeakeningResult":
         """Curves from rows {order, heads, factor, seed, prompt, word, score, total}, one a picture.
 
         Scores are averaged over the seeds of a prompt first; the band is a percentile bootstrap over prompts
-        (2000 resamples, fixed seed). Raises HRVError for no rows, rows without scores, or orders with different k.
+        (2000 resamples, fixed seed). Raises HRVError for no rows, rows without scores, rows of several models, concepts
+        or scorers, a single k, or orders with different k.
         """
-        _check(rows, confidence)
+        check_rows(rows)
+        if not 0 < confidence < 1:
+            raise HRVError(
+                f"confidence = {confidence} is no probability. Use a number between 0 and 1, for instance 0.95."
+            )
         keys = dict.fromkeys((str(row["order"]), float(row["factor"])) for row in rows)
         curves = tuple(_curve(order, factor, rows, confidence) for order, factor in keys)
         if len({curve.heads for curve in curves}) > 1 or len(curves[0].heads) < 2:
@@ -64,7 +76,9 @@ class WeakeningResult:
                 f"A curve needs the same two or more numbers of heads in every order, but these were drawn: {listed}."
                 " Draw all orders in the same HRV Weaken Sweep, with k = 0 and all heads among them."
             )
-        return cls(curves, int(rows[0]["total"]), len({str(row["prompt"]) for row in rows}))
+        prompts = len({str(row["prompt"]) for row in rows})
+        concept, scorer = (str(rows[0].get(key, "")) for key in ("concept", "scorer"))
+        return cls(curves, int(rows[0]["total"]), prompts, confidence, concept, scorer)
 
     def curve(self, order: str, factor: float) -> Curve | None:
         """The curve of an order, None if it was not drawn."""
@@ -76,8 +90,8 @@ class WeakeningResult:
         return tuple(dict.fromkeys(curve.factor for curve in self.curves))
 
     def base_score(self) -> float:
-        """The mean score of the plain pictures (k = 0)."""
-        return float(self.curves[0].scores[0])
+        """The mean score of the plain pictures, nan if k = 0 was not drawn."""
+        return float(self.curves[0].scores[0]) if self.curves[0].heads[0] == 0 else math.nan
 
     def areas(self, factor: float) -> dict[str, float]:
         """LeRHF minus MoRHF over k / H (Table 6): "hrv", and each random order against its reverse where both exist."""
@@ -110,7 +124,8 @@ class WeakeningResult:
 
     def text(self) -> str:
         """Areas and heights in a few lines."""
-        lines = [f"{self.prompts} prompts, H = {self.total}, plain score {self.base_score():.4f}"]
+        plain = "" if math.isnan(self.base_score()) else f", plain score {self.base_score():.4f}"
+        lines = [f"{self.prompts} prompt{'s' * (self.prompts > 1)}, H = {self.total}{plain}"]
         for factor in self.factors:
             areas = self.areas(factor)
             if "hrv" in areas:
@@ -124,88 +139,6 @@ class WeakeningResult:
                 lines.append(f"factor {factor:g}: random orders {listed}; mean {np.mean(chance):+.4f}")
         lines += [f"{curve.order} x {curve.factor:g}: mean score {curve.mean_score():.4f}" for curve in self.curves]
         return "\n".join(lines)
-
-
-def read_rows(text: str) -> list[dict[str, Any]]:
-    """Rows from JSON lines; raises HRVError that quotes a line that is none."""
-    rows = []
-    for line in filter(None, (line.strip() for line in text.splitlines())):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            row = None
-        if not isinstance(row, dict):
-            raise HRVError(
-                f'"{line[:60]}" is no line of a table of HRV Weaken Sweep or HRV Score Images (one JSON object a'
-                " picture). Connect the output `table` of these nodes."
-            )
-        rows.append(row)
-    return rows
-
-
-def with_scores(table: str, word: str, scores: np.ndarray) -> list[dict[str, Any]]:
-    """The rows of a table (empty: one a picture, numbered) with word and score; raises HRVError if counts differ."""
-    rows = read_rows(table) or [{"image": number} for number in range(len(scores))]
-    if len(rows) != len(scores):
-        raise HRVError(
-            f"There are {len(scores)} pictures but {len(rows)} lines in the table. Connect images and table of the same"
-            " HRV Weaken Sweep, or leave the table open."
-        )
-    return [{**row, "word": word, "score": float(score)} for row, score in zip(rows, scores, strict=True)]
-
-
-def draw_curves(axis: Any, result: WeakeningResult, factor: float) -> None:
-    """MoRHF and LeRHF with their bands, random orders in thin grey, each named at its line, on a matplotlib axis."""
-    for curve in result.curves:
-        if curve.factor != factor:
-            continue
-        named = {"MoRHF": PALETTE[1], "LeRHF": PALETTE[0]}
-        colour = named.get(curve.order, QUIET)
-        chance = curve.order not in named
-        axis.plot(curve.heads, curve.scores, color=colour, linewidth=1.0 if chance else 2.4, zorder=1 if chance else 3)
-        if not chance and curve.low is not None:
-            axis.fill_between(curve.heads, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0, zorder=2)
-        if not chance:
-            gap = np.abs(curve.scores[1:-1] - curve.scores[0]) if len(curve.heads) > 2 else np.zeros(1)
-            place = (int(gap.argmax()) if curve.order == "MoRHF" else len(curve.heads) // 2 - 1) + 1
-            place = min(place, len(curve.heads) - 1)
-            shift = (0, -14) if curve.order == "MoRHF" else (0, 8)
-            axis.annotate(curve.order, (curve.heads[place], curve.scores[place]), shift, textcoords="offset points",
-                          color=colour, fontsize=12, fontweight="bold", ha="center")  # fmt: skip
-    axis.set_xlim(0, result.total)
-
-
-def curves_figure(result: WeakeningResult, title: str, score_name: str = "score") -> np.ndarray:
-    """One panel a factor: mean score against k, uint8 [height width 3]; grey lines are random orders."""
-    factors = result.factors
-    figure, axes = new_plot(len(factors), width=7.0 * len(factors) ** 0.8, height=4.6)
-    for axis, factor in zip(np.atleast_1d(axes), factors, strict=True):
-        draw_curves(axis, result, factor)
-        axis.set_xlabel("weakened heads k", fontsize=12)
-        axis.set_title(f"{title}, factor {factor:g}", fontsize=13, loc="left")
-    np.atleast_1d(axes)[0].set_ylabel(score_name, fontsize=12)
-    if any(curve.order.startswith(RANDOM) for curve in result.curves):
-        figure.text(0.995, 0.01, "grey: random orders", color=QUIET, fontsize=10, ha="right")
-    return pixels(figure)
-
-
-def _check(rows: Sequence[Mapping[str, Any]], confidence: float) -> None:
-    if not rows:
-        raise HRVError(
-            "There is nothing to draw a curve from: the table is empty. Connect the table of HRV Score Images."
-        )
-    if any("score" not in row for row in rows):
-        raise HRVError(
-            "These rows have no scores, so there is no curve yet. Connect HRV Weaken Sweep's images and table to HRV"
-            " Score Images, and its table here."
-        )
-    missing = [key for key in ("order", "heads", "factor", "seed", "prompt", "total") if key not in rows[0]]
-    if missing:
-        raise HRVError(f"The rows lack {', '.join(missing)}. Give HRV Score Images the table of HRV Weaken Sweep.")
-    if len({row["total"] for row in rows}) > 1:
-        raise HRVError("These rows come from models with different numbers of heads. Draw one curve for each model.")
-    if not 0 < confidence < 1:
-        raise HRVError(f"confidence = {confidence} is no probability. Use a number between 0 and 1, for instance 0.95.")
 
 
 def _curve(order: str, factor: float, rows: Iterable[Mapping[str, Any]], confidence: float) -> Curve:

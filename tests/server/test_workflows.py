@@ -87,19 +87,6 @@ def test_04_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, 
     assert failure.value.node_type == "CheckpointLoaderSimple"
 
 
-def test_06_weakens_the_most_and_the_least_relevant_heads_beside_the_plain_pictures(server, object_info):
-    prompt = workflows.converted("06_pocket_ordered_weakening", object_info)
-    outputs = server.client.run(prompt)
-    *shown, sheet = workflows.nodes_of(prompt, "PreviewImage")
-    plain, most, least = (pixels(server, outputs, node).astype(int) for node in shown)
-    assert plain.shape == most.shape == least.shape and len(plain) > 1
-    assert np.abs(plain - most).mean() > 1 and np.abs(plain - least).mean() > 1 and np.abs(most - least).mean() > 1
-    (sweep,) = server.client.images(outputs, sheet)
-    assert sweep.width > 6 * 96 and sweep.height > 3 * 96
-    if WRITE_THUMBNAILS:
-        write_thumbnail("06_pocket_ordered_weakening", server.client.images(outputs, sheet))
-
-
 def test_a_file_that_is_not_there_is_named_before_anything_runs(server, object_info):
     prompt = workflows.converted("03_sd15_fix_misread_word", object_info)
     with pytest.raises(PromptRejected) as refusal:

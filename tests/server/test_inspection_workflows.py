@@ -1,0 +1,143 @@
+"""The workflows that look into a model, 06 to 09, through /prompt: on the pocket model and on a full-size SD1.5."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from comfyui_hrv.tests import workflows
+from comfyui_hrv.tests.engine.examples import sd1_layout
+from comfyui_hrv.tools.client import PromptFailed
+from comfyui_hrv.tools.thumbnails import write_thumbnail
+from hrv_engine import files
+from hrv_engine.concepts import ConceptSet
+from hrv_engine.relevance import HeadRelevance
+
+WRITE_THUMBNAILS = bool(os.environ.get("HRV_WRITE_THUMBNAILS"))
+SMALLEST_CLIP = "ViT-S-16-alt"
+
+
+@pytest.fixture(scope="module")
+def object_info(server) -> dict:
+    return server.client.object_info()
+
+
+@pytest.fixture(scope="module")
+def random_clip(server) -> str:
+    """A CLIP of OpenCLIP's smallest architecture with random weights in models/clip_vision."""
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    weights = {name: value.half() for name, value in open_clip.create_model(SMALLEST_CLIP).state_dict().items()}
+    (server.models / "clip_vision").mkdir(exist_ok=True)
+    save_file(weights, server.models / "clip_vision" / "random_clip.safetensors")
+    return "random_clip.safetensors"
+
+
+@pytest.fixture(scope="module")
+def sd15_vectors(server, repository) -> None:
+    """Vectors of the paper's concepts over SD1.5's heads, random, under the name the workflow asks for."""
+    path = server.models / "hrv" / "sd15_paper34.safetensors"
+    concepts = ConceptSet.load(repository / "hrv_presets" / "concepts" / "paper34.yaml")
+    values = np.random.default_rng(0).random((len(concepts.names), 128)).astype(np.float32)
+    path.parent.mkdir(exist_ok=True)
+    files.save(path, HeadRelevance(values, concepts, sd1_layout()))
+
+
+def pixels(server, outputs: dict, node: str) -> np.ndarray:
+    """A preview node's pictures, [images height width 3] in 0..255."""
+    return np.stack([np.asarray(image) for image in server.client.images(outputs, node)])
+
+
+def titled(name: str, title: str) -> str:
+    """The id of a workflow's node by its title."""
+    return next(str(node["id"]) for node in workflows.read(name)["nodes"] if node.get("title") == title)
+
+
+def test_06_weakens_heads_beside_plain_pictures_and_measures_it_over_prompts(server, object_info):
+    name = "06_pocket_ordered_weakening"
+    prompt = workflows.converted(name, object_info)
+    outputs = server.client.run(prompt)
+    titles = ("Plain", "Most relevant heads weakened", "Least relevant heads weakened")
+    plain, most, least = (pixels(server, outputs, titled(name, title)).astype(int) for title in titles)
+    assert plain.shape == most.shape == least.shape and len(plain) > 1
+    assert np.abs(plain - most).mean() > 1 and np.abs(plain - least).mean() > 1 and np.abs(most - least).mean() > 1
+    (sweep,) = server.client.images(outputs, titled(name, "Sheet"))
+    assert sweep.width > 7 * 96 and sweep.height > 4 * 96
+    (curve,) = server.client.images(outputs, titled(name, "Curve"))
+    assert np.asarray(curve).std() > 10
+    areas = outputs[titled(name, "Areas")]["text"][0]
+    assert "6 prompts" in areas and "area LeRHF - MoRHF" in areas and "random orders" in areas
+    if WRITE_THUMBNAILS:
+        write_thumbnail(name, [sweep])
+
+
+def test_07_scores_the_papers_experiment_on_a_full_size_sd15_with_clip(
+    server, sd15_checkpoint, sd15_vectors, random_clip, object_info
+):  # fmt: skip
+    name = "07_sd15_ordered_weakening"
+    prompt = workflows.converted(name, server.client.object_info())
+    few = workflows.with_values(prompt, width=64, height=64, steps=2, heads="0, 128", prompts=3)
+    (scorer,) = workflows.nodes_of(few, "HRVCLIPScorer")
+    few[scorer]["inputs"] |= {"file": random_clip, "architecture": SMALLEST_CLIP}
+    outputs = server.client.run(few, timeout=900)
+    areas = outputs[titled(name, "Areas")]["text"][0]
+    assert "3 prompts, H = 128" in areas and "area LeRHF - MoRHF over k/H = +0.0000" in areas  # both ends are shared
+    assert len(server.client.images(outputs, titled(name, "Sheets"))) == 3
+    assert np.asarray(server.client.images(outputs, titled(name, "Curve"))[0]).std() > 10
+
+
+def test_07_says_what_is_missing_when_there_are_no_clip_weights(server, sd15_checkpoint, sd15_vectors):
+    prompt = workflows.converted("07_sd15_ordered_weakening", server.client.object_info())
+    (scorer,) = workflows.nodes_of(prompt, "HRVCLIPScorer")
+    if prompt[scorer]["inputs"]["file"].startswith("put "):
+        prompt[scorer]["inputs"]["architecture"] = "ViT-H-15"
+        with pytest.raises(PromptFailed) as failure:
+            server.client.run(
+                {scorer: prompt[scorer], "show": {"class_type": "PreviewAny", "inputs": {"source": [scorer, 0]}}}
+            )
+        assert "models/clip_vision" in failure.value.message
+
+
+def test_08_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, stand_ins, random_clip):
+    """SDXL at full size does not fit a test machine: the files it names exist, but hold nothing to load."""
+    prompt = workflows.converted("08_sdxl_ordered_weakening", server.client.object_info())
+    (scorer,) = workflows.nodes_of(prompt, "HRVCLIPScorer")
+    prompt[scorer]["inputs"] |= {"file": random_clip, "architecture": SMALLEST_CLIP}
+    with pytest.raises(PromptFailed) as failure:
+        server.client.run(prompt)
+    assert failure.value.node_type == "CheckpointLoaderSimple"
+
+
+def test_09_draws_every_view_of_an_hrv_and_of_where_words_look(server, object_info):
+    name = "09_see_inside_an_hrv"
+    prompt = workflows.converted(name, object_info)
+    outputs = server.client.run(prompt)
+    shown = workflows.nodes_of(prompt, "PreviewImage")
+    assert len(shown) == 9
+    for node in shown:
+        assert pixels(server, outputs, node).std() > 5, node
+    heads = outputs[titled(name, "Top heads")]["text"][0]
+    assert heads.startswith("Color") and "Fruit" in heads
+    report = outputs[titled(name, "Report")]["text"][0]
+    assert "112 heads" in report and "96 images" in report
+    if WRITE_THUMBNAILS:
+        views = ("Which heads carry a concept", "Which concepts share heads", "Concepts over time", "All heads")
+        pictures = [server.client.images(outputs, titled(name, title))[0] for title in views]
+        side = max(max(picture.size) for picture in pictures)
+        write_thumbnail(name, [_squared(picture, side) for picture in pictures])
+
+
+def _squared(picture, side: int):
+    """The picture enlarged to fit a white square of this side."""
+    from PIL import Image
+
+    zoom = side / max(picture.size)
+    large = picture.resize((round(picture.width * zoom), round(picture.height * zoom)), Image.Resampling.LANCZOS)
+    ground = Image.new("RGB", (side, side), (255, 255, 255))
+    ground.paste(large, ((side - large.width) // 2, (side - large.height) // 2))
+    return ground
