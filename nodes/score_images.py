@@ -1,10 +1,8 @@
 """HRV Score Images: how much each picture shows a word."""
 
-import json
-
 from comfy_api.latest import io, ui
 
-from ..hrv_engine.curves import with_scores
+from ..hrv_engine.scored_rows import with_scores, write_rows
 from .types import CATEGORY, Scorer
 
 
@@ -37,14 +35,16 @@ class HRVScoreImages(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.String.Output(display_name="table", tooltip="One JSON object a picture, with word and score."),
+                io.String.Output(
+                    display_name="table", tooltip="One JSON object a picture, with word, score and scorer."
+                ),
                 io.Float.Output(display_name="mean", tooltip="The mean score of all pictures."),
             ],
         )
 
     @classmethod
     def execute(cls, images, scorer, word, table="") -> io.NodeOutput:
-        rows = with_scores(table, word, scorer.score(images, word))
-        text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+        rows = with_scores(table, word, scorer.score(images, word), scorer.name)
+        text = write_rows(rows)
         mean = sum(row["score"] for row in rows) / len(rows)
         return io.NodeOutput(text, mean, ui=ui.PreviewText(f"mean {mean:.4f}\n{text}"))

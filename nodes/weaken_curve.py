@@ -2,7 +2,9 @@
 
 from comfy_api.latest import io, ui
 
-from ..hrv_engine.curves import WeakeningResult, curves_figure, read_rows
+from ..hrv_engine.curve_figures import curves_figure
+from ..hrv_engine.curves import WeakeningResult
+from ..hrv_engine.scored_rows import read_rows
 from ..hrv_engine.tables import as_csv
 from .pictures import to_image
 from .types import CATEGORY
@@ -30,7 +32,10 @@ class HRVWeakenCurve(io.ComfyNode):
                     tooltip="The table of HRV Score Images; a list of them is drawn as one curve.",
                 ),
                 io.String.Input(
-                    "title", default="ordered weakening", tooltip="The figure's title, for instance the concept."
+                    "title",
+                    default="",
+                    placeholder="Color",
+                    tooltip="The figure's title. Empty: the concept whose heads were weakened.",
                 ),
                 io.Float.Input(
                     "confidence",
@@ -51,5 +56,5 @@ class HRVWeakenCurve(io.ComfyNode):
     @classmethod
     def execute(cls, table, title, confidence) -> io.NodeOutput:
         result = WeakeningResult.of(read_rows("\n".join(table)), confidence[0])
-        picture = curves_figure(result, title[0])
+        picture = curves_figure(result, title[0].strip() or result.concept or "ordered weakening")
         return io.NodeOutput(to_image(picture), result.text(), as_csv(result.table()), ui=ui.PreviewText(result.text()))

@@ -9,9 +9,11 @@ import json
 import numpy as np
 import pytest
 
-from hrv_engine.curves import WeakeningResult, curves_figure, read_rows, with_scores
+from hrv_engine.curve_figures import curves_figure, score_limits
+from hrv_engine.curves import WeakeningResult
 from hrv_engine.errors import HRVError
 from hrv_engine.plots import PALETTE
+from hrv_engine.scored_rows import read_rows, with_scores, write_rows
 from hrv_engine.tables import as_csv
 
 K = (0, 1, 11, 21, 31, 41, 51, 61, 71, 81, 91, 101, 111, 121, 128)
@@ -91,6 +93,17 @@ def test_the_table_reads_back_to_the_curves():
     assert {line["factor"] for line in lines} == {"-2", "-1"}
 
 
+def test_without_plain_pictures_there_is_no_plain_score():
+    result = WeakeningResult.of([one for one in noisy(3) if one["heads"]])
+    assert np.isnan(result.base_score()) and "plain" not in result.text()
+
+
+def test_panels_share_limits_that_hold_every_line_and_band():
+    result = WeakeningResult.of(noisy(5, factors=(-2.0, -1.0)))
+    low, high = score_limits(result)
+    assert all(low < curve.low.min() and curve.high.max() < high for curve in result.curves)
+
+
 def test_the_figure_draws_both_orders_in_their_colours_and_one_panel_a_factor():
     one = curves_figure(WeakeningResult.of(noisy(5)), "Color")
     two = curves_figure(WeakeningResult.of(noisy(5, factors=(-2.0, -1.0))), "Color")
@@ -109,7 +122,9 @@ def test_the_figure_draws_both_orders_in_their_colours_and_one_panel_a_factor():
         ([row(), row("LeRHF")], "two or more numbers of heads"),
         ([row(), row(heads=8), row("LeRHF"), row("LeRHF", 4)], "MoRHF: .0, 8.; LeRHF: .0, 4."),
         ([row(), row(heads=8), row(prompt="other")], "some prompts"),
-        ([row(), row(heads=8, total=9)], "different numbers of heads"),
+        ([row(), row(heads=8, total=9)], "different numbers of heads .8, 9."),
+        ([{**row(), "concept": "Color"}, {**row(heads=8), "concept": "Shape"}], "different concepts .Color, Shape."),
+        ([{**row(), "scorer": "a"}, {**row(heads=8), "scorer": "b"}], "scores of different kinds"),
     ],
 )
 def test_rows_without_a_curve_are_refused_with_the_fix(rows, quoted):
@@ -124,9 +139,12 @@ def test_a_confidence_that_is_no_probability_is_refused():
 
 def test_scores_join_the_rows_of_the_sweep():
     table = "\n".join(json.dumps({"heads": k}) for k in (0, 8))
-    assert with_scores(table, "red", np.array([0.5, 0.25])) == [
-        {"heads": 0, "word": "red", "score": 0.5}, {"heads": 8, "word": "red", "score": 0.25}
-    ]  # fmt: skip
+    rows = with_scores(table, "red", np.array([0.5, 0.25]), "cosine")
+    assert rows == [
+        {"heads": 0, "word": "red", "score": 0.5, "scorer": "cosine"},
+        {"heads": 8, "word": "red", "score": 0.25, "scorer": "cosine"},
+    ]
+    assert read_rows(write_rows(rows)) == rows
     assert [one["image"] for one in with_scores("", "red", np.zeros(2))] == [0, 1]
     with pytest.raises(HRVError, match="3 pictures but 2 lines"):
         with_scores(table, "red", np.zeros(3))
