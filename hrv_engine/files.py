@@ -13,6 +13,7 @@ from safetensors.numpy import save as to_bytes
 from .concepts import ConceptSet
 from .errors import HRVError
 from .heads import HeadLayout
+from .logit_scale import LogitScale
 from .relevance import HeadRelevance, HeadVotes
 
 FORMAT, VERSION = "head-relevance-vectors", 1
@@ -34,6 +35,9 @@ def save(path: Path, relevance: HeadRelevance) -> None:
         tensors["votes"] = votes.counts
         if votes.per_step is not None:
             tensors["votes_per_step"] = votes.per_step
+        if votes.logits is not None:
+            header["logit_count"] = votes.logits.count
+            tensors |= {"logit_total": votes.logits.total, "logit_squares": votes.logits.squares}
     else:
         tensors["relevance"] = relevance.values
         if relevance.orders is not None:
@@ -101,6 +105,7 @@ def _relevance(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> HeadRe
             header.get("recipe", {}),
             tuple(header.get("parts", ())),
             tensors.get("votes_per_step"),
+            _logits(header, tensors),
         )
         relevance = votes.relevance()
         return HeadRelevance(relevance.values, concepts, layout, votes=votes, source=header.get("source", {}))
@@ -109,6 +114,12 @@ def _relevance(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> HeadRe
     return HeadRelevance(
         tensors["relevance"], concepts, layout, orders=tensors.get("orders"), source=header.get("source", {})
     )
+
+
+def _logits(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> LogitScale | None:
+    if "logit_total" not in tensors:
+        return None
+    return LogitScale(int(header["logit_count"]), tensors["logit_total"], tensors["logit_squares"])
 
 
 def _header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:

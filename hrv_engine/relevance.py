@@ -8,6 +8,7 @@ import numpy as np
 from .concepts import ConceptSet
 from .errors import HRVError
 from .heads import HeadLayout
+from .logit_scale import LogitScale
 
 ORDERS = ("MoRHF", "LeRHF")
 
@@ -16,7 +17,8 @@ ORDERS = ("MoRHF", "LeRHF")
 class HeadVotes:
     """Votes of Algorithm 1, which add up over images, steps and partial builds.
 
-    counts: int64 [concepts, heads]; per_step: int64 [steps, concepts, heads] or None.
+    counts: int64 [concepts, heads]; per_step: int64 [steps, concepts, heads] or None; logits: how strongly each head
+    attended, collected on request.
     recipe: every build setting that must agree before votes may be added; parts: which prompts were counted.
     """
 
@@ -26,6 +28,7 @@ class HeadVotes:
     recipe: dict[str, Any] = field(default_factory=dict)
     parts: tuple[dict[str, Any], ...] = ()
     per_step: np.ndarray | None = None
+    logits: LogitScale | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.concepts.concepts), self.layout.total)
@@ -72,6 +75,7 @@ class HeadVotes:
             self.recipe | other.recipe,
             _joined(self.parts + other.parts),
             None if self.per_step is None or other.per_step is None else self.per_step + other.per_step,
+            None if self.logits is None or other.logits is None else self.logits + other.logits,
         )
 
     def check_compatible(self, other: "HeadVotes") -> None:
@@ -87,7 +91,7 @@ class HeadVotes:
                 " model architecture."
             )
         for key in sorted(self.recipe.keys() | other.recipe.keys()):
-            mine, theirs = self.recipe.get(key), other.recipe.get(key)
+            mine, theirs = self.recipe.get(key, "off"), other.recipe.get(key, "off")
             if mine != theirs:
                 raise HRVError(
                     f"The build settings differ: {key} is {mine!r} in one and {theirs!r} in the other. Votes of"

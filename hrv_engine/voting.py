@@ -149,6 +149,23 @@ def vote(query: Tensor, keys: Tensor, ballot: Ballot, heads: int, bos_key: bool)
     return counts
 
 
+def logit_sizes(query: Tensor, keys: Tensor, ballot: Ballot, heads: int) -> Tensor:
+    """Mean |q k / sqrt(d)| of each head over pixels, tokens of drawn words, and draws (equation 6); [images heads].
+
+    query, keys: as in `vote`; the begin-of-text key does not count.
+    """
+    q = split_heads(query, heads).float()
+    k = keys.unflatten(-1, (heads, -1)).float().transpose(0, 1)  # [heads tokens dim]
+    head = torch.arange(heads, device=k.device)[:, None]
+    total = torch.zeros(q.shape[:2], device=q.device)
+    for draw in range(ballot.rows.shape[1]):
+        rows = ballot.rows[:, draw].to(k.device).expand(-1, heads, -1)  # [images heads keys]
+        used = (ballot.concept[:, draw].to(k.device) >= 0).expand(-1, heads, -1)
+        sizes = (q @ k[head, rows].transpose(-1, -2)).abs().mean(dim=2) * q.shape[-1] ** -0.5
+        total += (sizes * used).sum(dim=-1) / used.sum(dim=-1)
+    return total / ballot.rows.shape[1]
+
+
 def _mean_by_concept(share: Tensor, concept: Tensor, concepts: int) -> Tensor:
     """Mean over each word's tokens: [images heads keys] -> [images heads concepts]."""
     into = concept.clamp(min=0)

@@ -137,6 +137,12 @@ class HRVBuild(io.ComfyNode):
                         "Keep votes per step as well, for figures over time. The file grows by the number of steps."
                     ),
                 ),
+                io.Boolean.Input(
+                    "logit_scale",
+                    default=False,
+                    advanced=True,
+                    tooltip="Also measure how strongly each head attends before the softmax, for HRV Logit Scale.",
+                ),
                 io.String.Input(
                     "save_as",
                     default="my_hrv",
@@ -181,13 +187,26 @@ class HRVBuild(io.ComfyNode):
         sampling,
         bos_key,
         per_timestep,
+        logit_scale,
         save_as,
         resume,
         negative=None,
     ) -> io.NodeOutput:
         path = new_hrv_path(save_as) if save_as.strip() else None
         settings = BuildSettings(
-            width, height, steps, cfg, sampler_name, scheduler, seed, batch_size, draws, sampling, bos_key, per_timestep
+            width,
+            height,
+            steps,
+            cfg,
+            sampler_name,
+            scheduler,
+            seed,
+            batch_size,
+            draws,
+            sampling,
+            bos_key,
+            per_timestep,
+            logit_scale,
         )
         try:
             relevance = build(model, clip, concepts, prompts, settings, negative, path, resume).relevance()

@@ -12,6 +12,7 @@ import torch
 from ...hrv_engine import files
 from ...hrv_engine.concepts import ConceptSet
 from ...hrv_engine.errors import HRVError
+from ...hrv_engine.logit_scale import LogitScale
 from ...hrv_engine.prompts import PromptSet
 from ...hrv_engine.relevance import HeadVotes
 from ...hrv_engine.voting import WordSampler
@@ -40,10 +41,13 @@ class BuildSettings:
     sampling: str
     bos_key: bool
     per_timestep: bool
+    logit_scale: bool = False
 
     def recipe(self, model: Any) -> dict[str, Any]:
         """The settings stored in the file, with the model's family and fingerprint."""
         own = {key: value for key, value in asdict(self).items() if key not in ("seed", "batch_size")}
+        if not self.logit_scale:
+            del own["logit_scale"]  # so that files from before this setting can go on
         return {**own, "model_family": model_family(model), "model_fingerprint": fingerprint(model)}
 
 
@@ -63,11 +67,14 @@ def build(
     there was built with other settings; a cancelled build keeps all whole batches in `path` and re-raises.
     """
     layout = layout_of(model)
-    ballot = HeadVotes.none(concepts, layout, settings.recipe(model), settings.steps if settings.per_timestep else None)
+    steps = settings.steps if settings.per_timestep else None
+    ballot = HeadVotes.none(concepts, layout, settings.recipe(model), steps)
+    if settings.logit_scale:
+        ballot = replace(ballot, logits=LogitScale.none(layout.total))
     votes = _resumed(ballot, path) if resume else ballot
     done = _counted(votes, prompts, settings.seed)
     sampler = WordSampler(word_bank(clip, concepts), settings.seed, settings.draws, settings.sampling, settings.bos_key)
-    recorder = VoteRecorder(sampler, layout, settings.steps if settings.per_timestep else None)
+    recorder = VoteRecorder(sampler, layout, steps, settings.logit_scale)
     recorded = recorder.attach(model)
     negative = encode(clip, "") if negative is None else negative
     progress = ImageProgress(recorded, (len(prompts.prompts) - done) * settings.steps)
@@ -86,7 +93,8 @@ def build(
             }
             counts = recorder.take().numpy()
             per_step = counts if settings.per_timestep else None
-            votes = votes + replace(ballot, counts=counts.sum(axis=0), per_step=per_step, parts=(part,))
+            batch_votes = replace(ballot, counts=counts.sum(axis=0), per_step=per_step, parts=(part,))
+            votes = votes + replace(batch_votes, logits=recorder.scale())
             if path is not None and time.monotonic() - saved > SAVE_EVERY:
                 files.save(path, votes.relevance())
                 saved = time.monotonic()

@@ -7,7 +7,8 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ...hrv_engine.heads import BlockKey, HeadLayout, HeadSlot, cross_attentions
-from ...hrv_engine.voting import Ballot, WordSampler, vote
+from ...hrv_engine.logit_scale import LogitScale
+from ...hrv_engine.voting import Ballot, WordSampler, logit_sizes, vote
 from .attention import Continue, around_cross_attention
 from .rows import POSITIVE
 
@@ -17,11 +18,12 @@ KEY = "hrv_build"
 class VoteRecorder:
     """Counts the votes of one batch of images at a time; `take` hands them over, int64 [steps or 1, concepts, heads].
 
-    images: the image numbers of the batch, which (with the UNet call) choose the drawn words.
+    images: the image numbers of the batch, which (with the UNet call) choose the drawn words; logit_scale: also measure
+    how strongly each head attends (`scale`).
     """
 
-    def __init__(self, sampler: WordSampler, layout: HeadLayout, steps: int | None) -> None:
-        self.sampler, self.layout, self.steps = sampler, layout, steps
+    def __init__(self, sampler: WordSampler, layout: HeadLayout, steps: int | None, logit_scale: bool = False) -> None:
+        self.sampler, self.layout, self.steps, self.logit_scale = sampler, layout, steps, logit_scale
         self._keys: dict[BlockKey, Tensor] = {}
         self.begin([])
 
@@ -35,11 +37,20 @@ class VoteRecorder:
         """Start the next batch; votes not taken are forgotten (an interrupted image does not count)."""
         self.images, self.calls = images, 0
         self._counts: Tensor | None = None
+        self._sizes: dict[int, list[Tensor]] = {}
 
     def take(self) -> Tensor:
         """The votes of the finished batch, on the CPU."""
         assert self._counts is not None, "no UNet call was seen"
         return self._counts.cpu()
+
+    def scale(self) -> LogitScale | None:
+        """The logit scale of the finished batch, None if it was not asked for."""
+        if not self.logit_scale:
+            return None
+        by_layer = [torch.cat(self._sizes[first]).double().cpu() for first in sorted(self._sizes)]
+        sizes = torch.cat(by_layer, dim=1).numpy()  # [images x calls, heads]
+        return LogitScale(len(sizes), sizes.sum(axis=0), (sizes**2).sum(axis=0))
 
     def _record_call(
         self,
@@ -76,6 +87,10 @@ class VoteRecorder:
             self._keys[block] = attention.to_k(bank[None])[0]
         return self._keys[block]
 
+    def measure(self, heads: slice, sizes: Tensor) -> None:
+        """Note the logit sizes [images heads] of one layer in one call."""
+        self._sizes.setdefault(heads.start, []).append(sizes)
+
     def count(self, step: int, heads: slice, votes: Tensor) -> None:
         """Add votes int64 [images concepts heads] of one layer."""
         if self._counts is None:
@@ -99,5 +114,8 @@ class _CallVotes:
         recorder = self.recorder
         keys = recorder.keys(slot.block, self.attentions[slot.block], query)
         votes = vote(query[self.rows], keys, self.ballots[slot.block], slot.heads, recorder.sampler.bos_key)
-        recorder.count(self.step, recorder.layout.head_range(slot.block), votes)
+        heads = recorder.layout.head_range(slot.block)
+        recorder.count(self.step, heads, votes)
+        if recorder.logit_scale:
+            recorder.measure(heads, logit_sizes(query[self.rows], keys, self.ballots[slot.block], slot.heads))
         return go_on(query, key, value)
