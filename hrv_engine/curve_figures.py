@@ -90,7 +90,7 @@ def _areas(result: WeakeningResult, factor: float) -> str:
 def _footnote(result: WeakeningResult) -> str:
     parts = [f"{result.prompts} prompt{'s' * (result.prompts > 1)}"]
     if any(curve.low is not None for curve in result.curves):
-        parts.append(f"bands: {result.confidence:.3g} over prompts")
+        parts.append(f"bands: {100 * result.confidence:.4g} % confidence")
     if any(curve.order.startswith(RANDOM) for curve in result.curves):
         parts.append("grey: random orders")
     return "; ".join(parts)

@@ -6,7 +6,7 @@ import comfy.model_management
 import folder_paths
 
 from ...hrv_engine.clip_scorer import DOWNLOADED, CLIPScorer
-from ...hrv_engine.errors import HRVError
+from ...hrv_engine.errors import HRVError, nearest
 
 FOLDER = "clip_vision"
 DOWNLOAD = f"{DOWNLOADED} (download)"
@@ -22,11 +22,19 @@ def clip_scorer(name: str, architecture: str) -> CLIPScorer:
     """The scorer of a menu entry on ComfyUI's device, at half precision on a GPU; raises HRVError."""
     if name == NOTHING:
         raise HRVError(
-            "There are no CLIP weights to score with. Put open_clip_model.safetensors of ViT-H-14 (laion2b_s32b_b79k,"
-            " 4 GB)"
+            f"There are no CLIP weights to score with. Put open_clip_model.safetensors of ViT-H-14 ({DOWNLOADED}, 4 GB)"
             f' into models/{FOLDER} and reload the page, or choose "{DOWNLOAD}" to fetch it.'
         )
     device = comfy.model_management.get_torch_device()
-    precision = "fp32" if comfy.model_management.is_device_cpu(device) else "fp16"
-    weights = DOWNLOADED if name == DOWNLOAD else Path(folder_paths.get_full_path_or_raise(FOLDER, name))
-    return CLIPScorer(weights, architecture, str(device), precision)
+    precision = "fp16" if comfy.model_management.should_use_fp16(device) else "fp32"
+    return CLIPScorer(DOWNLOADED if name == DOWNLOAD else _weights(name), architecture, str(device), precision)
+
+
+def _weights(name: str) -> Path:
+    found = folder_paths.get_full_path(FOLDER, name)
+    if found is None:
+        raise HRVError(
+            f'There is no file "{name}" in models/{FOLDER}. Nearest: {nearest(name, weight_files())}. Reload the page'
+            " to see new files."
+        )
+    return Path(found)

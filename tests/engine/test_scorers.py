@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +13,9 @@ import open_clip
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
+from hrv_engine import clip_scorer
 from hrv_engine.clip_scorer import CLIPScorer
 from hrv_engine.errors import HRVError
 from hrv_engine.pocket.render import render
@@ -50,10 +54,42 @@ def test_a_clip_score_is_the_cosine_of_openclips_own_embeddings(tiny_clip):
     assert len(scores) == 20 and np.ptp(scores) > 1e-4
 
 
-def test_weights_without_a_text_encoder_are_refused_by_name(tiny_clip, tmp_path):
-    save_file({"vision_model.embeddings.weight": torch.zeros(2)}, tmp_path / "ipadapter.safetensors")
-    with pytest.raises(HRVError, match="ipadapter.safetensors holds no text encoder"):
-        CLIPScorer(tmp_path / "ipadapter.safetensors", "hrv-tiny")
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_half_precision_gives_nearly_the_same_scores(tiny_clip, precision):
+    images = torch.rand(3, 40, 60, 3)
+    expected = CLIPScorer(tiny_clip, "hrv-tiny").score(images, "red")
+    halved = CLIPScorer(tiny_clip, "hrv-tiny", precision=precision).score(images, "red")
+    np.testing.assert_allclose(halved, expected, atol=0.02)
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_pickled_weights_score_as_the_safetensors_they_hold(tiny_clip, tmp_path, wrapped):
+    weights = load_file(tiny_clip)
+    torch.save({"state_dict": weights} if wrapped else weights, tmp_path / "tiny.pt")
+    images = torch.rand(2, 32, 32, 3)
+    expected = CLIPScorer(tiny_clip, "hrv-tiny").score(images, "red")
+    np.testing.assert_array_equal(CLIPScorer(tmp_path / "tiny.pt", "hrv-tiny").score(images, "red"), expected)
+
+
+def test_the_model_before_is_let_go_when_another_is_loaded(tiny_clip, tmp_path):
+    CLIPScorer(tiny_clip, "hrv-tiny").score(torch.rand(1, 32, 32, 3), "red")
+    (first,) = (weakref.ref(model) for model, _, _ in clip_scorer._kept.values())
+    shutil.copy(tiny_clip, tmp_path / "other.safetensors")
+    CLIPScorer(tmp_path / "other.safetensors", "hrv-tiny").score(torch.rand(1, 32, 32, 3), "red")
+    gc.collect()
+    assert first() is None and len(clip_scorer._kept) == 1
+
+
+@pytest.mark.parametrize("suffix, write", [("safetensors", save_file), ("bin", torch.save)])
+def test_weights_without_a_text_encoder_are_refused_by_name(tiny_clip, tmp_path, suffix, write):
+    write({"vision_model.embeddings.weight": torch.zeros(2)}, tmp_path / f"ipadapter.{suffix}")
+    with pytest.raises(HRVError, match=f"ipadapter.{suffix} holds no text encoder"):
+        CLIPScorer(tmp_path / f"ipadapter.{suffix}", "hrv-tiny")
+
+
+def test_an_architecture_that_would_go_to_the_network_is_refused_for_a_file(tiny_clip):
+    with pytest.raises(HRVError, match='"roberta-ViT-B-32" fetches its text encoder'):
+        CLIPScorer(tiny_clip, "roberta-ViT-B-32")
 
 
 @pytest.mark.parametrize(
@@ -62,11 +98,13 @@ def test_weights_without_a_text_encoder_are_refused_by_name(tiny_clip, tmp_path)
         ("absent.safetensors", "hrv-tiny", "There is no file"),
         ("tiny.safetensors", "ViT-H-15", '"ViT-H-15".*ViT-H-14'),
         ("tiny.safetensors", "RN50", "cannot be loaded as OpenCLIP RN50"),
-        ("broken.safetensors", "hrv-tiny", "not a readable safetensors file"),
+        ("broken.safetensors", "hrv-tiny", "not a readable checkpoint"),
+        ("broken.pt", "hrv-tiny", "not a readable checkpoint"),
     ],
 )
 def test_files_and_architectures_that_do_not_fit_are_refused_with_the_fix(tiny_clip, file, architecture, quoted):
-    (tiny_clip.parent / "broken.safetensors").write_bytes(b"no tensors here")
+    for broken in ("broken.safetensors", "broken.pt"):
+        (tiny_clip.parent / broken).write_bytes(b"no tensors here")
     with pytest.raises(HRVError, match=quoted):
         CLIPScorer(tiny_clip.parent / file, architecture).score(torch.rand(1, 32, 32, 3), "red")
 
