@@ -8,6 +8,7 @@ def node_classes() -> list[type]:
     from .clip_scorer import HRVCLIPScorer
     from .concepts import HRVConcepts
     from .files import HRVImport, HRVLoad, HRVMerge, HRVSave
+    from .head_concepts import HRVHeadConcepts
     from .heatmap import HRVHeatmap
     from .pocket_model import HRVPocketModel
     from .pocket_scorer import HRVPocketScorer
@@ -40,6 +41,7 @@ def node_classes() -> list[type]:
         HRVHeatmap,
         HRVSimilarity,
         HRVTopHeads,
+        HRVHeadConcepts,
         HRVTSNE,
         HRVWeaken,
         HRVWeakenSweep,

@@ -2,15 +2,18 @@
 
 from comfy_api.latest import io, ui
 
-from ..hrv_engine.head_concepts import bars_figure, grid_figure, head_text, rankings
 from ..hrv_engine.heads import parse_heads
+from ..hrv_engine.role_figures import role_bars, role_grid
+from ..hrv_engine.roles import head_roles, roles_text
 from ..hrv_engine.tables import as_csv
 from .pictures import to_image
 from .types import CATEGORY, HRV
 
+SHOWN = 3  # concepts a head in the text
+
 
 class HRVHeadConcepts(io.ComfyNode):
-    """The concepts of each head."""
+    """All heads with their strongest concepts, or some heads with all of theirs."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -19,33 +22,35 @@ class HRVHeadConcepts(io.ComfyNode):
             display_name="HRV Head Concepts",
             category=f"{CATEGORY}/see",
             description=(
-                "Says for each attention head which concepts it carries: a map of all heads, or bars for the heads you"
-                " name."
+                "Which concept is this head? Draws every head with its strongest concept, or the strongest concepts of"
+                " the heads you name."
             ),
-            search_aliases=["hrv", "attention heads", "what does this head do", "interpretability", "head roles"],
+            search_aliases=["hrv", "attention heads", "what does a head do", "roles", "map of heads", "figure"],
             inputs=[
                 HRV.Input("hrv", tooltip="The vectors to read."),
                 io.String.Input(
                     "heads",
                     default="",
-                    placeholder="120, L16/h3",
-                    tooltip="HRV indices, L16/h0 (layer from 1, head from 0) or L16 for a layer. Empty: a map of all.",
+                    placeholder="L16/h0, 117",
+                    tooltip=(
+                        "Heads separated by commas: HRV indices (120), layer and head (L16/h0), whole layers (L16)."
+                        " Empty: all heads, as a grid."
+                    ),
                 ),
-                io.Int.Input("count", default=5, min=1, max=1000, tooltip="How many concepts of each head to list."),
             ],
             outputs=[
-                io.Image.Output(display_name="IMAGE", tooltip="The map or the bars; connect it to Preview Image."),
-                io.String.Output(display_name="text", tooltip="A line a head."),
+                io.Image.Output(display_name="IMAGE", tooltip="The grid or the bars; connect it to Preview Image."),
+                io.String.Output(display_name="text", tooltip="The three strongest concepts of each head, one line."),
                 io.String.Output(
-                    display_name="table", tooltip="CSV: head, label, rank, concept, relevance, share of the head's votes."
+                    display_name="table", tooltip="CSV of all their concepts: head, label, relevance, rank, vote share."
                 ),
             ],
         )
 
     @classmethod
-    def execute(cls, hrv, heads, count) -> io.NodeOutput:
+    def execute(cls, hrv, heads) -> io.NodeOutput:
         chosen = parse_heads(heads, hrv.layout)
-        rows = rankings(hrv, chosen or range(hrv.layout.total), count)
-        picture = bars_figure(rows) if chosen else grid_figure(hrv)
-        text = head_text(rows)
+        picture = role_bars(hrv, chosen) if chosen else role_grid(hrv)
+        rows = head_roles(hrv, chosen or list(range(hrv.layout.total)))
+        text = roles_text([row for row in rows if row["rank"] <= SHOWN])
         return io.NodeOutput(to_image(picture), text, as_csv(rows), ui=ui.PreviewText(text))

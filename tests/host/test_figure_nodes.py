@@ -13,6 +13,7 @@ import torch
 from comfyui_hrv.hrv_engine import files
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.relevance import HeadRelevance, HeadVotes
+from comfyui_hrv.nodes.head_concepts import HRVHeadConcepts
 from comfyui_hrv.nodes.heatmap import HRVHeatmap
 from comfyui_hrv.nodes.similarity import HRVSimilarity
 from comfyui_hrv.nodes.top_heads import HRVTopHeads
@@ -105,3 +106,20 @@ def test_t_sne_refuses_vectors_without_steps_and_too_large_a_perplexity(hrv, tim
         HRVTSNE.execute(hrv, "", 30.0, 0)
     with pytest.raises(HRVError, match="40 does not fit 40 points.*not including, 40"):
         HRVTSNE.execute(timed, "Color, Shape", 40.0, 0)
+
+
+def test_head_concepts_draw_all_heads_or_the_ones_named_and_list_their_concepts(hrv):
+    grid, _, table = HRVHeadConcepts.execute(hrv, "").args
+    rows = rows_of(table)
+    assert is_image(grid) and len(rows) == hrv.layout.total * 12
+    first = {int(row["head"]): row["concept"] for row in rows if row["rank"] == "1"}
+    assert [first[head] for head in range(112)] == [hrv.concepts.names[row] for row in hrv.values.argmax(axis=0)]
+    shares = {head: sum(float(row["vote_share"]) for row in rows if row["head"] == str(head)) for head in (0, 64)}
+    assert shares == pytest.approx({0: 1, 64: 1}, abs=1e-5)
+
+    bars, text, table = HRVHeadConcepts.execute(hrv, "L2/h1, 3").args
+    assert is_image(bars) and bars.shape != grid.shape
+    assert {row["head"] for row in rows_of(table)} == {"9", "3"}
+    assert text.split("\n")[0].startswith("head 9 = L2/h1") and text.count("\n") == 1
+    with pytest.raises(HRVError, match='There is no head "L99"'):
+        HRVHeadConcepts.execute(hrv, "L99")

@@ -24,6 +24,7 @@ NODES = {
     "HRVHeatmap",
     "HRVSimilarity",
     "HRVTopHeads",
+    "HRVHeadConcepts",
     "HRVTSNE",
     "HRVWeaken",
     "HRVWeakenSweep",
