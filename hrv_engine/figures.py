@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from .heads import HeadLayout
 from .relevance import HeadRelevance
 
 INK, PAPER, NO_HEAD = (25, 25, 30), (255, 255, 255), (238, 238, 240)
@@ -30,7 +31,17 @@ def heatmap(relevance: HeadRelevance, concepts: list[str]) -> np.ndarray:
 
     The colours of each panel run from 0 to the row's largest element, which stands beside its scale.
     """
-    panels = [_panel(relevance, concept) for concept in concepts]
+    names = relevance.concepts.names
+    return side_by_side(
+        [
+            panel(relevance.layout, relevance.row(concept), names[relevance.concepts.index(concept)])
+            for concept in concepts
+        ]
+    )
+
+
+def side_by_side(panels: list[Image.Image]) -> np.ndarray:
+    """Panels of one height on a sheet of about square shape; uint8 [height width 3]."""
     width, height = max(panel.width for panel in panels), panels[0].height
     columns = min(max(1, round(np.sqrt(len(panels) * height / width))), len(panels))
     rows = -(-len(panels) // columns)
@@ -68,15 +79,15 @@ def colours(values: np.ndarray) -> np.ndarray:
     return (VIRIDIS[low] * (1 - part) + VIRIDIS[low + 1] * part).round().astype(np.uint8)
 
 
-def _panel(relevance: HeadRelevance, concept: str) -> Image.Image:
-    layout, row = relevance.layout, relevance.row(concept)
+def panel(layout: HeadLayout, row: np.ndarray, name: str, marks: dict[int, str] | None = None) -> Image.Image:
+    """Any non-negative numbers [heads] over layers and heads, under their name; marks: short texts in some cells."""
     heads = max(slot.heads for slot in layout.slots)
     cell = 28 if len(layout.slots) <= 24 else 12
     left, top, bottom, right = 96, 44, 40, 74
-    name, title = relevance.concepts.names[relevance.concepts.index(concept)], font(18)
+    title = font(18)
     width = left + max(heads * cell + right, int(title.getlength(name)) + 12)
-    panel = Image.new("RGB", (width, top + len(layout.slots) * cell + bottom), PAPER)
-    draw, peak, small = ImageDraw.Draw(panel), float(row.max()), font(13 if cell > 20 else 10)
+    picture = Image.new("RGB", (width, top + len(layout.slots) * cell + bottom), PAPER)
+    draw, peak, small = ImageDraw.Draw(picture), float(row.max()) or 1.0, font(13 if cell > 20 else 10)
     draw.text((left, 12), name, INK, title)
     for number, slot in enumerate(layout.slots):
         y = top + number * cell
@@ -89,8 +100,12 @@ def _panel(relevance: HeadRelevance, concept: str) -> Image.Image:
     for head in range(0, heads, 1 if cell > 20 else 5):
         draw.text((left + (head + 0.5) * cell, below + 9), str(head), INK, small, anchor="mm")
     draw.text((left + heads * cell / 2, below + 26), "head", INK, small, anchor="mm")
-    _scale_bar(panel, left + heads * cell + 14, top, len(layout.slots) * cell, peak, small)
-    return panel
+    for index, mark in (marks or {}).items():
+        layer, head = layout.locate(index)
+        place = (left + (head + 0.5) * cell - 1, top + (layer - 0.5) * cell - 1)
+        draw.text(place, mark, INK if row[index] > peak / 2 else PAPER, small, anchor="mm")
+    _scale_bar(picture, left + heads * cell + 14, top, len(layout.slots) * cell, peak, small)
+    return picture
 
 
 def _scale_bar(panel: Image.Image, x: int, y: int, length: int, peak: float, font: ImageFont.FreeTypeFont) -> None:

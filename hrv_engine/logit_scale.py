@@ -1,10 +1,12 @@
 """How strongly each head attends: the size of its logits before the softmax (equation 6, Table 4)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .errors import HRVError
+from .heads import HeadLayout
 
 
 @dataclass(frozen=True)
@@ -46,3 +48,25 @@ def measured(scale: LogitScale | None) -> LogitScale:
             " and build again under a new name; the votes are the same."
         )
     return scale
+
+
+def logit_table(layout: HeadLayout, scale: LogitScale) -> list[dict[str, Any]]:
+    """One row a head: head (HRV index), layer from 1, head in its layer from 0, block, mean, std (Table 4)."""
+    rows = []
+    for head, (mean, std) in enumerate(zip(scale.mean, scale.std, strict=True)):
+        layer, number = layout.locate(head)
+        block = layout.slots[layer - 1].label
+        place = {"head": head, "layer": layer, "head_in_layer": number, "block": block}
+        rows.append({**place, "mean": float(mean), "std": float(std)})
+    return rows
+
+
+def logit_text(layout: HeadLayout, scale: LogitScale) -> str:
+    """The head with the largest and the one with the smallest mean, and their ratio (8.1 on SD1.4 in the paper)."""
+    high, low = int(scale.mean.argmax()), int(scale.mean.argmin())
+    ratio = scale.mean[high] / max(scale.mean[low], 1e-12)
+    return (
+        f"largest: {layout.label(high)} {scale.mean[high]:.3f} ± {scale.std[high]:.3f}\n"
+        f"smallest: {layout.label(low)} {scale.mean[low]:.3f} ± {scale.std[low]:.3f}\n"
+        f"ratio {ratio:.1f}, over {scale.count} pairs of image and step"
+    )

@@ -10,6 +10,7 @@ def node_classes() -> list[type]:
     from .files import HRVImport, HRVLoad, HRVMerge, HRVSave
     from .head_concepts import HRVHeadConcepts
     from .heatmap import HRVHeatmap
+    from .logit_scale import HRVLogitScale
     from .pocket_model import HRVPocketModel
     from .pocket_scorer import HRVPocketScorer
     from .prompt import HRVPrompt
@@ -45,6 +46,7 @@ def node_classes() -> list[type]:
         HRVTSNE,
         HRVWeaken,
         HRVWeakenSweep,
+        HRVLogitScale,
         HRVTokenMaps,
         HRVTokenMapView,
         HRVWeakeningPrompts,

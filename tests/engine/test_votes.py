@@ -81,7 +81,7 @@ def test_votes_of_other_settings_are_refused_and_the_setting_is_named_with_both_
     with pytest.raises(HRVError) as error:
         ballot(random_counts(1)) + ballot(random_counts(2), start=4, recipe={**RECIPE, setting: value})
     message = str(error.value)
-    assert f"{setting} is {RECIPE.get(setting)!r}" in message and repr(value) in message
+    assert f"{setting} is {RECIPE.get(setting, 'off')!r}" in message and repr(value) in message
 
 
 def test_votes_over_other_concepts_words_or_heads_are_refused():

@@ -28,6 +28,7 @@ NODES = {
     "HRVTSNE",
     "HRVWeaken",
     "HRVWeakenSweep",
+    "HRVLogitScale",
     "HRVTokenMaps",
     "HRVTokenMapView",
     "HRVWeakeningPrompts",
