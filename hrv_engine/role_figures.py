@@ -95,7 +95,8 @@ def role_bars(relevance: HeadRelevance, heads: list[int], count: int = 8) -> np.
             if voted:
                 draw.text((shares, middle), f"{row['vote_share']:.1%}", INK, text, anchor="rm")
         draw.line((zero + bar / peak, top, zero + bar / peak, y + height - 12), QUIET)
-    draw.text((MARGIN, picture.height - 22), "bars: relevance; the grey line is the average head, 1", INK, small)
+    note = "bars: relevance; the grey line is the average head, 1" + "; its votes: share of the head's own" * voted
+    draw.text((MARGIN, picture.height - 22), note, INK, small)
     return np.asarray(picture)
 
 

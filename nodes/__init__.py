@@ -6,6 +6,7 @@ def node_classes() -> list[type]:
     from .adjust import HRVConceptAdjust
     from .build import HRVBuild
     from .clip_scorer import HRVCLIPScorer
+    from .compare import HRVCompare
     from .concepts import HRVConcepts
     from .files import HRVImport, HRVLoad, HRVMerge, HRVSave
     from .head_concepts import HRVHeadConcepts
@@ -15,6 +16,7 @@ def node_classes() -> list[type]:
     from .pocket_scorer import HRVPocketScorer
     from .prompt import HRVPrompt
     from .prompt_set import HRVPromptSet
+    from .report import HRVReport
     from .score_images import HRVScoreImages
     from .similarity import HRVSimilarity
     from .strengthen import HRVConceptStrengthen
@@ -42,11 +44,13 @@ def node_classes() -> list[type]:
         HRVHeatmap,
         HRVSimilarity,
         HRVTopHeads,
+        HRVCompare,
         HRVHeadConcepts,
         HRVTSNE,
         HRVWeaken,
         HRVWeakenSweep,
         HRVLogitScale,
+        HRVReport,
         HRVTokenMaps,
         HRVTokenMapView,
         HRVWeakeningPrompts,

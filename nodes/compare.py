@@ -1,15 +1,15 @@
-"""HRV Compare: how far the rows moved between two builds, for instance after adding a concept (appendix J, G.2)."""
+"""HRV Compare: what adding a concept, more images or other settings changed (appendix J)."""
 
 from comfy_api.latest import io, ui
 
-from ..hrv_engine.comparison import compare, comparison_figure, comparison_text
+from ..hrv_engine.comparison import compare, comparison_figure
 from ..hrv_engine.tables import as_csv
 from .pictures import to_image
 from .types import CATEGORY, HRV
 
 
 class HRVCompare(io.ComfyNode):
-    """Two HRVs, concept by concept."""
+    """Two files, concept by concept."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -18,25 +18,28 @@ class HRVCompare(io.ComfyNode):
             display_name="HRV Compare",
             category=f"{CATEGORY}/see",
             description=(
-                "Compares two HRVs concept by concept: after adding a concept, with fewer images, or between two"
-                " checkpoints of the same architecture."
+                "Compares two sets of vectors concept by concept, for instance before and after a concept was added:"
+                " how much did the others move?"
             ),
-            search_aliases=["hrv", "difference", "extended concepts", "add a concept", "cosine", "checkpoints"],
+            search_aliases=["hrv", "difference", "add concept", "cosine", "before and after", "figure", "extend"],
             inputs=[
-                HRV.Input("hrv", tooltip="The new vectors, for instance those with a concept added."),
-                HRV.Input("other", tooltip="The vectors to compare with, of the same architecture."),
+                HRV.Input("hrv", tooltip="The new vectors, for instance with one concept more."),
+                HRV.Input("other", tooltip="The old vectors, for the same kind of model."),
             ],
             outputs=[
-                io.Image.Output(display_name="IMAGE", tooltip="A bar a concept; connect it to Preview Image."),
-                io.String.Output(display_name="text", tooltip="What stayed, what moved, and who took votes."),
+                io.Image.Output(display_name="IMAGE", tooltip="The cosines, sorted; connect it to Preview Image."),
                 io.String.Output(
-                    display_name="table", tooltip="CSV: concept, cosine, largest change, top-10 heads shared."
+                    display_name="text", tooltip="Mean and lowest cosine, what moved most, concepts in one file only."
+                ),
+                io.String.Output(
+                    display_name="table", tooltip="CSV: concept, cosine, largest change, top heads shared."
                 ),
             ],
         )
 
     @classmethod
     def execute(cls, hrv, other) -> io.NodeOutput:
-        rows = compare(hrv, other)
-        text = comparison_text(hrv, other, rows)
-        return io.NodeOutput(to_image(comparison_figure(rows)), text, as_csv(rows), ui=ui.PreviewText(text))
+        comparison = compare(hrv, other)
+        text = comparison.text()
+        picture = comparison_figure(comparison)
+        return io.NodeOutput(to_image(picture), text, as_csv(comparison.table()), ui=ui.PreviewText(text))

@@ -13,6 +13,8 @@ import torch
 from comfyui_hrv.hrv_engine import files
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.relevance import HeadRelevance, HeadVotes
+from comfyui_hrv.nodes.compare import HRVCompare
+from comfyui_hrv.nodes.concepts import HRVConcepts
 from comfyui_hrv.nodes.head_concepts import HRVHeadConcepts
 from comfyui_hrv.nodes.heatmap import HRVHeatmap
 from comfyui_hrv.nodes.similarity import HRVSimilarity
@@ -123,3 +125,28 @@ def test_head_concepts_draw_all_heads_or_the_ones_named_and_list_their_concepts(
     assert text.split("\n")[0].startswith("head 9 = L2/h1") and text.count("\n") == 1
     with pytest.raises(HRVError, match='There is no head "L99"'):
         HRVHeadConcepts.execute(hrv, "L99")
+
+
+def test_compare_lists_how_far_every_concept_moved(hrv):
+    votes = hrv.votes
+    changed = votes.counts.copy()
+    changed[1, :56] = changed[1, 56:]  # Shape moves to other heads
+    other = HeadVotes(changed, votes.concepts, votes.layout).relevance()
+    image, text, table = HRVCompare.execute(hrv, other).args
+    rows = {row["concept"]: row for row in rows_of(table)}
+    assert is_image(image) and list(rows) == list(hrv.concepts.names)
+    one, two = hrv.row("Shape"), other.row("Shape")
+    assert float(rows["Shape"]["cosine"]) == pytest.approx(one @ two / np.linalg.norm(one) / np.linalg.norm(two), 1e-4)
+    assert float(rows["Shape"]["largest_change"]) == pytest.approx(np.abs(one - two).max(), rel=1e-4)
+    assert all(row["top_heads_shared"] == "10" for name, row in rows.items() if name != "Shape")
+    assert "12 shared concepts" in text and "moved most: Shape" in text
+
+
+def test_concepts_of_an_extended_preset_and_of_pasted_text_that_extends_one_are_the_presets_and_more():
+    base = HRVConcepts.execute("pocket", "", "").args[0]
+    extended = HRVConcepts.execute("pocket_extended", "", "").args[0]
+    pasted = HRVConcepts.execute("paper34", "extends: pocket\nAge: [old, young]", "").args[0]
+    assert extended.concepts[:12] == pasted.concepts[:12] == base.concepts
+    assert (extended.names[12:], pasted.names[12:]) == (("Plural",), ("Age",))
+    with pytest.raises(HRVError, match="extends: pocketz.*legal:.*paper34"):
+        HRVConcepts.execute("paper34", "extends: pocketz\nAge: [old]", "")
