@@ -9,7 +9,17 @@ from hrv_engine.concepts import Concept, ConceptSet
 from hrv_engine.errors import HRVError
 from hrv_engine.heads import HeadLayout, HeadSlot
 from hrv_engine.relevance import HeadRelevance
-from hrv_engine.weakening import WeakeningCurve, area_between, head_order, paper_grid, parse_grid, parse_orders, weaken
+from hrv_engine.weakening import (
+    WeakeningCurve,
+    area_between,
+    head_order,
+    order_label,
+    paper_grid,
+    parse_factors,
+    parse_grid,
+    parse_orders,
+    weaken,
+)
 
 LAYOUT = HeadLayout((HeadSlot(("input", 1, 0), 3, 8), HeadSlot(("output", 2, 0), 2, 8)))
 HRV = HeadRelevance(
@@ -119,3 +129,27 @@ def test_the_papers_grids_are_those_of_its_figures():
 def test_grids_rise_and_orders_keep_their_seeds():
     assert parse_grid("11, 0, 1, 11", 128) == [0, 1, 11]
     assert parse_orders("morhf, LeRHF, random, random:3") == [("MoRHF", 0), ("LeRHF", 0), ("random", 0), ("random", 3)]
+
+
+def test_a_reversed_random_order_is_the_same_order_backwards_and_says_so():
+    forward, backward = parse_orders("random:3, Random : 3 : reversed")
+    assert (order_label(*forward), order_label(*backward)) == ("random 3", "random 3 reversed")
+    first, last = (head_order(HRV, "Color", *order).tolist() for order in (forward, backward))
+    assert first == last[::-1] and order_label("MoRHF", 0) == "MoRHF"
+
+
+@pytest.mark.parametrize("text", ["random:x", "random:3:backwards", "MoRHF:reversed", "random:-1"])
+def test_orders_that_do_not_exist_are_quoted_with_those_that_do(text):
+    with pytest.raises(HRVError, match=f'"{text}".*random:1:reversed'):
+        parse_orders(text)
+
+
+def test_factors_keep_their_order_and_come_once():
+    assert parse_factors("-2") == [-2.0]
+    assert parse_factors(" 1, -2 , 0.5, -2") == [1.0, -2.0, 0.5]
+
+
+@pytest.mark.parametrize("text", ["", "strong", "-2; -1", "nan", "-11", "inf"])
+def test_factors_that_are_none_are_quoted_with_the_range(text):
+    with pytest.raises(HRVError, match=f'"{text}" is no list of factors.*-10 to 10'):
+        parse_factors(text)
