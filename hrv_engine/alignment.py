@@ -1,6 +1,7 @@
 """Word -> token spans: where the words of a prompt stand in the context, whatever the chunks, weights and pieces."""
 
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from .errors import HRVError, nearest
@@ -33,6 +34,17 @@ class TokenTable:
         for index, piece in enumerate(self.pieces):
             if piece.ends_word or index == len(self.pieces) - 1:
                 words.append(b"".join(p.text for p in self.pieces[start : index + 1]).decode("utf-8", "replace"))
+                start = index + 1
+        return words
+
+    def words_at(self, columns: Collection[int]) -> list[str]:
+        """The words that have a token in one of the columns, in reading order, each time they stand there."""
+        words, start = [], 0
+        for index, piece in enumerate(self.pieces):
+            if piece.ends_word or index == len(self.pieces) - 1:
+                pieces = self.pieces[start : index + 1]
+                if any(one.column in columns for one in pieces):
+                    words.append(b"".join(one.text for one in pieces).decode("utf-8", "replace"))
                 start = index + 1
         return words
 

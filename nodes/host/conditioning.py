@@ -20,6 +20,12 @@ class Tag:
     scales: tuple[HeadScale, ...] = ()
 
 
+def tags_of(conditioning: Conditioning) -> list[Tag | None]:
+    """The tag of every prompt in a conditioning, None where HRV Prompt did not encode it."""
+    found = [values.get(KEY) for _, values in conditioning]
+    return [tag if isinstance(tag, Tag) else None for tag in found]
+
+
 def tables_of(conditioning: Conditioning) -> list[TokenTable]:
     """The token tables of all prompts in a conditioning; raises HRVError when none was encoded by HRV Prompt."""
     tables = [values[KEY].table for _, values in conditioning if isinstance(values.get(KEY), Tag)]

@@ -36,6 +36,11 @@ def steered(model: Any) -> Any:
     return clone
 
 
+def is_steered(model: Any) -> bool:
+    """Whether a MODEL came out of `steered`."""
+    return bool(model.get_wrappers(WrappersMP.DIFFUSION_MODEL, KEY))
+
+
 def plan_rows(executor: Any, model: Any, conds: list, x_in: Tensor, timestep: Tensor, model_options: dict) -> Any:
     """CALC_COND_BATCH wrapper: note the active scales of every tagged positive."""
     sigma, plan = float(timestep.max()), {}
