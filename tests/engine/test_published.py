@@ -1,5 +1,6 @@
 """Importing the authors' published arrays gives the paper's vectors and orders; anything else is refused."""
 
+import csv
 import pickle
 from pathlib import Path
 
@@ -12,11 +13,16 @@ from hrv_engine import files
 from hrv_engine.concepts import ConceptSet
 from hrv_engine.errors import HRVError
 from hrv_engine.heads import HeadLayout
-from hrv_engine.relevance import HeadRelevance
+from hrv_engine.relevance import HeadRelevance, HeadVotes
+from hrv_engine.report import report
 from hrv_engine.rescale import adjust
+from hrv_engine.roles import vote_shares
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT.parent / "shared" / "published"
+STATISTICS = Path(__file__).with_name(
+    "published_statistics.csv"
+)  # the digits of the authors' arrays, one line a concept
 needs_arrays = pytest.mark.skipif(not PUBLISHED.is_dir(), reason=skips.NO_PUBLISHED_ARRAYS)
 
 VECTORS = "category_vectors_epoch_1_to_1_neg_prompt_False_merged_340_final_text_descriptions_{}.npy"
@@ -104,6 +110,46 @@ def test_the_strongest_head_of_a_concept_its_value_and_the_silent_heads_are_the_
     assert (hrv.order(concept)[0], hrv.layout.label(head)) == (head, label)
     assert row.max() == row[head] == pytest.approx(value, abs=6e-4)
     assert (row == 0).sum() == zeros
+
+
+def published_votes(model: str) -> HeadVotes:
+    """The whole votes behind a published ranking list, which is votes / (2100 prompts x 51 steps)."""
+    layout, _, ranks = MODELS[model]
+    votes = np.load(PUBLISHED / ranks, allow_pickle=False) * 2100 * 51
+    assert np.abs(votes - votes.round()).max() < 0.01
+    return HeadVotes(votes.round().astype(np.int64), paper34(), layout)
+
+
+@needs_arrays
+@pytest.mark.parametrize("model", MODELS)
+def test_vote_shares_largest_elements_and_zeros_of_all_34_concepts_are_the_published_ones(model):
+    with STATISTICS.open(encoding="utf-8", newline="") as file:
+        expected = list(csv.DictReader(file))
+    votes = published_votes(model)
+    hrv = votes.relevance()
+    shares = votes.counts.sum(axis=1) / votes.counts.sum()
+    assert [row["concept"] for row in expected] == list(hrv.concepts.names)
+    for row, share in zip(expected, shares, strict=True):
+        elements = hrv.row(row["concept"])
+        found = {
+            "vote_share": f"{round(share, 4):g}",
+            "largest": f"{round(float(elements.max()), 3):g}",
+            "head": str(hrv.order(row["concept"])[0]),
+            "above_one": str((elements > 1).sum()),
+            "zeros": str((elements == 0).sum()),
+        }
+        assert found == {name: row[f"{model}_{name}"] for name in found}, row["concept"]
+        if model == "sdxl":
+            assert (elements > 9).sum() == int(row["sdxl_above_nine"])
+
+
+@needs_arrays
+def test_votes_read_back_from_the_ranking_list_give_the_published_vectors_and_the_share_of_each_concept():
+    votes = published_votes("sd14")
+    assert (votes.counts.sum(axis=0) == 2100 * 51).all(), "every head votes once a prompt and step"
+    np.testing.assert_allclose(votes.relevance().values, published("sd14").values, atol=2e-5)
+    assert "Votes: Brand Logos 9.8%, Electronics 9.6%, Animals 7.8%" in report(votes.relevance())
+    assert vote_shares(votes.relevance()) == pytest.approx(np.load(PUBLISHED / MODELS["sd14"][2]), abs=1e-7)
 
 
 @needs_arrays
