@@ -135,7 +135,8 @@ def comparison_figure(comparison: Comparison) -> np.ndarray:
 
 
 def _change(new: HeadRelevance, old: HeadRelevance, name: str, match: str) -> ConceptChange:
-    one, two = new.row(name).astype(np.float64), old.row(match).astype(np.float64)
+    one: np.ndarray = new.row(name).astype(np.float64)
+    two: np.ndarray = old.row(match).astype(np.float64)
     cosine = min(1.0, float(one @ two / (np.linalg.norm(one) * np.linalg.norm(two))))
     top = set(new.order(name)[:TOP].tolist()) & set(old.order(match)[:TOP].tolist())
     return ConceptChange(name, cosine, float(np.abs(one - two).max()), len(top))

@@ -58,7 +58,8 @@ def embedding_figure(embedding: Embedding) -> np.ndarray:
     last, hues = max(embedding.steps) or 1, _hues(clusters)
     shades = 0.35 + 0.65 * np.array(embedding.steps) / last
     colours = [_blend(hues[concept], shade) for concept, shade in zip(embedding.concepts, shades, strict=True)]
-    axes.scatter(*embedding.places.T, c=colours, s=16, linewidths=0)
+    size = float(np.clip(8000 / len(colours), 16, 40))
+    axes.scatter(*embedding.places.T, c=colours, s=size, linewidths=0)
     axes.set(xticks=[], yticks=[])
     axes.set_title(
         f"t-SNE of {len(embedding.steps)} vectors: {len(names)} concepts at {last + 1} timesteps", loc="left"

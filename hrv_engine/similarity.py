@@ -122,7 +122,7 @@ def top_heads_table(relevance: HeadRelevance, concepts: list[str], count: int) -
 
 def top_heads_text(rows: list[dict[str, Any]]) -> str:
     """The rows of `top_heads_table` as one paragraph a concept, one line a head."""
-    lines = []
+    lines: list[str] = []
     for row in rows:
         if row["rank"] == 1:
             lines += [""] * bool(lines) + [row["concept"]]

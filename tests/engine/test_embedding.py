@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -76,3 +78,11 @@ def test_the_figure_shows_each_cluster_in_a_colour_of_its_own_lighter_when_early
     for late in [(0, 114, 178), (213, 94, 0), (0, 158, 115)]:
         early = tuple(round(255 - 0.35 * (255 - part)) for part in late)
         assert late in seen and any(np.abs(np.array(early) - other).max() <= 1 for other in seen)
+
+
+def test_without_scikit_learn_the_user_is_told_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
+    with pytest.raises(
+        HRVError, match='t-SNE plot needs the Python package scikit-learn.*"figures" extra.*pip install'
+    ):
+        embed(timed(), NAMES, perplexity=5)
