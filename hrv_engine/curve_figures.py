@@ -48,9 +48,9 @@ def score_limits(result: WeakeningResult) -> tuple[float, float]:
     """The range of all scores and bands, with room for the names of the lines."""
     every = [curve.scores for curve in result.curves]
     every += [band for curve in result.curves for band in (curve.low, curve.high) if band is not None]
-    low, high = min(map(np.min, every)), max(map(np.max, every))
+    low, high = float(np.min(every)), float(np.max(every))
     room = 0.1 * (high - low) or 0.1
-    return float(low - room), float(high + room)
+    return low - room, high + room
 
 
 def _name(axis: Any, curve: Curve, opposite: Curve | None, colour: str) -> None:
