@@ -45,6 +45,6 @@ class HRVReport(io.ComfyNode):
             lines += model_lines(*about, bool(able))
             lines += [] if hrv is None else fit_lines(hrv, *about)
         for tag in [] if positive is None else tags_of(positive):
-            lines += prompt_lines(tag and tag.table, tag.scales if tag else (), able)
+            lines += prompt_lines(tag.table if tag else None, tag.scales if tag else (), able)
         text = "\n".join(lines)
         return io.NodeOutput(text, ui=ui.PreviewText(text))

@@ -76,6 +76,15 @@ def test_06_weakens_heads_beside_plain_pictures_and_measures_it_over_prompts(ser
         write_thumbnail(name, [sweep])
 
 
+def test_07_without_clip_weights_says_where_they_belong(server, sd15_checkpoint, sd15_vectors, object_info):
+    prompt = workflows.converted("07_sd15_ordered_weakening", object_info)
+    (scorer,) = workflows.nodes_of(prompt, "HRVCLIPScorer")
+    show = {"class_type": "PreviewAny", "inputs": {"source": [scorer, 0]}}
+    with pytest.raises(PromptFailed) as failure:
+        server.client.run({scorer: prompt[scorer], "show": show})
+    assert "models/clip_vision" in failure.value.message
+
+
 def test_07_scores_the_papers_experiment_on_a_full_size_sd15_with_clip(
     server, sd15_checkpoint, sd15_vectors, random_clip, object_info
 ):  # fmt: skip
@@ -89,18 +98,6 @@ def test_07_scores_the_papers_experiment_on_a_full_size_sd15_with_clip(
     assert "3 prompts, H = 128" in areas and "area LeRHF - MoRHF over k/H = +0.0000" in areas  # both ends are shared
     assert len(server.client.images(outputs, titled(name, "Sheets"))) == 3
     assert np.asarray(server.client.images(outputs, titled(name, "Curve"))[0]).std() > 10
-
-
-def test_07_says_what_is_missing_when_there_are_no_clip_weights(server, sd15_checkpoint, sd15_vectors):
-    prompt = workflows.converted("07_sd15_ordered_weakening", server.client.object_info())
-    (scorer,) = workflows.nodes_of(prompt, "HRVCLIPScorer")
-    if prompt[scorer]["inputs"]["file"].startswith("put "):
-        prompt[scorer]["inputs"]["architecture"] = "ViT-H-15"
-        with pytest.raises(PromptFailed) as failure:
-            server.client.run(
-                {scorer: prompt[scorer], "show": {"class_type": "PreviewAny", "inputs": {"source": [scorer, 0]}}}
-            )
-        assert "models/clip_vision" in failure.value.message
 
 
 def test_08_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, stand_ins, random_clip):

@@ -29,7 +29,12 @@ from .workers import results
 PRESETS = Path(__file__).resolve().parents[2] / "hrv_presets"
 BUILD: dict[str, Any] = {"images": 480, "draws": 4, "batch": 16, "seed": 20_000}
 QUICK: dict[str, Any] = {"prompts": "pocket_quick", "draws": 4, "seed": 7}
-WEAKENING: dict[str, Any] = {"prompts": 10, "heads": [0, 4, 8, 16, 32, 48, 64, 112], "random_orders": [1, 2, 3], "seed": 1}
+WEAKENING: dict[str, Any] = {
+    "prompts": 10,
+    "heads": [0, 4, 8, 16, 32, 48, 64, 112],
+    "random_orders": [1, 2, 3],
+    "seed": 1,
+}
 STEERING: dict[str, Any] = {"images": 16, "seed": 300, "strengths": [0.5, 1.0], "clamps": [0.0, 2.0, 3.0, 4.0, 6.0]}
 WANTED = 0.99
 
