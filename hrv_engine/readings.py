@@ -1,0 +1,75 @@
+"""Which heads a loss reads, with what weight, and at which resolution: derived from the UNet and the latent's size."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+from torch.nn import functional
+
+from .heads import BlockKey, HeadLayout
+from .losses import blurred
+
+QUARTER, EIGHTH = 2, 3  # halvings of the latent's sides: 16x16 and 8x8 at 512 pixels on SD1.x
+LEAST_SIDE = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Maps as sums over heads: set s is sum over h of weights[s, h] M_h, every layer brought to one resolution.
+
+    weights: float32 [sets heads], 0 for heads that are not read; halvings: of the latent's sides, but not below `least`
+    pixels.
+    """
+
+    layout: HeadLayout
+    weights: np.ndarray
+    halvings: int
+    least: int = 1
+
+    @property
+    def blocks(self) -> list[BlockKey]:
+        """The layers with a weight other than 0, in execution order; the UNet may stop after the last."""
+        slots = self.layout.slots
+        return [slot.block for slot in slots if self.weights[:, self.layout.head_range(slot.block)].any()]
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) of the maps for a latent of that size; odd sides are rounded up, as the UNet does."""
+        for _ in range(self.halvings):
+            half = -(-height // 2), -(-width // 2)
+            if min(half) < self.least:
+                break
+            height, width = half
+        return height, width
+
+
+def mean_reading(layout: HeadLayout, levels: Mapping[BlockKey, int]) -> Reading:
+    """The plain mean over the layers at a quarter of the latent's sides, as Attend-and-Excite and SynGen read.
+
+    levels: halvings of each layer. A UNet without such layers is read at its next finer ones.
+    """
+    level = max((one for one in levels.values() if one <= QUARTER), default=min(levels.values()))
+    weights: np.ndarray = np.zeros((1, layout.total), np.float32)
+    for slot in layout.slots:
+        if levels[slot.block] == level:
+            weights[:, layout.head_range(slot.block)] = 1
+    return Reading(layout, weights / weights.sum(), level)
+
+
+def relevance_reading(layout: HeadLayout, rows: Sequence[np.ndarray]) -> Reading:
+    """One set for each HRV row r: all heads, weighted r_h / H, at an eighth of the latent's sides (section 5.3)."""
+    return Reading(layout, np.stack(rows).astype(np.float32) / layout.total, EIGHTH, LEAST_SIDE)
+
+
+def resampled(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps [images channels height width] at another size, bicubic; larger ones are blurred first.
+
+    A map f times the size is blurred by a kernel of f + 1 pixels, deviation 0.3 (f / 2 - 1) + 0.8.
+    """
+    if tuple(maps.shape[-2:]) == size:
+        return maps
+    factor = 2 ** round(math.log2(maps.shape[-2] / size[0]))
+    if factor > 1:
+        maps = blurred(maps, factor + 1, 0.3 * (factor / 2 - 1) + 0.8)
+    return functional.interpolate(maps, size=size, mode="bicubic", align_corners=False)
