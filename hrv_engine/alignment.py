@@ -1,5 +1,6 @@
 """Word -> token spans: where the words of a prompt stand in the context, whatever the chunks, weights and pieces."""
 
+import re
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -48,6 +49,22 @@ class TokenTable:
                 start = index + 1
         return words
 
+    def spaced(self) -> list[tuple[str, tuple[int, ...]]]:
+        """The words between the blanks of the prompt, such as polka-dot, with their columns, in reading order.
+
+        Weights are left out; a textual-inversion embedding is one word, whatever the number of its vectors.
+        """
+        text, place, last = _without_weights(self.prompt), 0, b""
+        words: list[tuple[bytes, list[int]]] = []
+        for piece in self.pieces:
+            found = text.find(piece.text, place)  # an embedding's vectors are nowhere
+            apart = piece.text != last if found < 0 else b" " in text[place:found]
+            if apart or not words:
+                words.append((b"", []))
+            words[-1] = (words[-1][0] + piece.text, [*words[-1][1], piece.column])
+            place, last = (place if found < 0 else found + len(piece.text)), piece.text
+        return [(word.decode("utf-8", "replace"), tuple(columns)) for word, columns in words]
+
     def find(self, phrase: str) -> list[tuple[int, ...]]:
         """Every occurrence of a word or phrase as its columns, whole words only, ignoring case and spaces."""
         wanted = normalised(phrase)
@@ -95,3 +112,9 @@ class TokenTable:
 def normalised(text: str) -> bytes:
     """Text as CLIP's tokenizer reads it: composed, lower case, without spaces, as bytes."""
     return "".join(unicodedata.normalize("NFC", text).lower().split()).encode()
+
+
+def _without_weights(prompt: str) -> bytes:
+    """A prompt as the tokenizer reads it, blanks kept as single spaces, the numbers of weights removed."""
+    text = re.sub(r":\s*[-+]?[\d.]+\s*(?=\))", "", unicodedata.normalize("NFC", prompt).lower())
+    return re.sub(r"\s", " ", text).encode()

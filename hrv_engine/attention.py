@@ -19,6 +19,14 @@ def scale_values(value: Tensor, weights: Tensor) -> Tensor:
     return (heads * weights.to(value.dtype)[..., None]).flatten(2)
 
 
+def mix_values(value: Tensor, mixing: Tensor) -> Tensor:
+    """W V, common to all heads: row i is the sum over j of W[i, j] V[j], so M (W V) reads M's columns remapped.
+
+    value: [batch tokens channels]; mixing: [rows tokens] -> [batch rows channels].
+    """
+    return mixing.to(value.dtype) @ value
+
+
 def indicator_values(groups: list[list[int]], key: Tensor, heads: int) -> Tensor:
     """Values whose attention output is the token maps themselves: M[h] 1_g, where group g sums the columns it names.
 

@@ -9,9 +9,13 @@ def node_classes() -> list[type]:
     from .compare import HRVCompare
     from .concepts import HRVConcepts
     from .files import HRVImport, HRVLoad, HRVMerge, HRVSave
+    from .free_prompt_edit import HRVFreePromptEdit
     from .head_concepts import HRVHeadConcepts
     from .heatmap import HRVHeatmap
     from .logit_scale import HRVLogitScale
+    from .masactrl_edit import HRVMasaCtrlEdit
+    from .p2p_edit import HRVP2PEdit
+    from .plug_and_play_edit import HRVPlugAndPlayEdit
     from .pocket_model import HRVPocketModel
     from .pocket_scorer import HRVPocketScorer
     from .prompt import HRVPrompt
@@ -41,6 +45,10 @@ def node_classes() -> list[type]:
         HRVMerge,
         HRVConceptStrengthen,
         HRVConceptAdjust,
+        HRVP2PEdit,
+        HRVPlugAndPlayEdit,
+        HRVMasaCtrlEdit,
+        HRVFreePromptEdit,
         HRVHeatmap,
         HRVSimilarity,
         HRVTopHeads,

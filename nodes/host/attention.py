@@ -1,52 +1,82 @@
-"""Late-bound cross-attention: wrap whatever attn2 replacements exist when the UNet runs, register nothing before.
+"""Late-bound attention: wrap whatever attention replacements exist when the UNet runs, register nothing before.
 
 So the order among packs does not matter, the user's attention backend and its override stay in use, and a model
 without our tags runs exactly as before.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 
 import comfy.ldm.modules.attention as host_attention
 from torch import Tensor
 
-from ...hrv_engine.heads import HeadLayout, HeadSlot
+from ...hrv_engine.heads import BlockKey, HeadLayout, HeadSlot
 
-Continue = Callable[[Tensor, Tensor, Tensor], Tensor]
+CROSS, SELF = "attn2", "attn1"
+
+
+@dataclass(frozen=True)
+class Continue:
+    """The attention that would have run at a layer: `go_on(q, k, v)`, [batch n heads*dim] -> [batch pixels heads*dim].
+
+    theirs: the replacement another pack put there, if any.
+    """
+
+    slot: HeadSlot
+    theirs: Callable | None
+    extra_options: dict[str, Any]
+
+    def __call__(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """What another pack put there, else the stock attention."""
+        if self.theirs is not None:
+            return self.theirs(query, key, value, self.extra_options)
+        return self.stock(query, key, value)
+
+    def stock(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """The host's attention call, with the user's backend and override; any number of rows."""
+        return host_attention.optimized_attention(
+            query,
+            key,
+            value,
+            self.slot.heads,
+            attn_precision=self.extra_options.get("attn_precision"),
+            transformer_options=self.extra_options,
+        )
+
+
 Around = Callable[[HeadSlot, Continue, Tensor, Tensor, Tensor], Tensor]
 
 
 def around_cross_attention(transformer_options: dict[str, Any], layout: HeadLayout, around: Around) -> dict[str, Any]:
-    """A copy of transformer_options in which `around(slot, go_on, q, k, v)` runs at every cross-attention layer.
+    """A copy of transformer_options in which `around(slot, go_on, q, k, v)` runs at every cross-attention layer."""
+    return _around(transformer_options, CROSS, layout, [slot.block for slot in layout.slots], around)
 
-    q, k, v: projected [batch n heads*dim]; `go_on(q, k, v)` is the replacement another pack put there, else the stock
-    attention call with the user's backend and override; it returns [batch pixels heads*dim].
-    """
+
+def around_self_attention(
+    transformer_options: dict[str, Any], layout: HeadLayout, blocks: Collection[BlockKey], around: Around
+) -> dict[str, Any]:
+    """The same at the self-attention of some blocks; its heads are those of the block's cross-attention."""
+    return _around(transformer_options, SELF, layout, blocks, around)
+
+
+def _around(
+    transformer_options: dict[str, Any], kind: str, layout: HeadLayout, blocks: Collection[BlockKey], around: Around
+) -> dict[str, Any]:
     options = dict(transformer_options)
     replacements = dict(options.get("patches_replace", {}))
-    cross = dict(replacements.get("attn2", {}))
+    there = dict(replacements.get(kind, {}))
     for slot in layout.slots:
-        theirs = cross.get(slot.block, cross.get(slot.block[:2]))  # the host's own precedence
-        cross[slot.block] = _replacement(slot, theirs, around)
-    replacements["attn2"] = cross
+        if slot.block in blocks:
+            theirs = there.get(slot.block, there.get(slot.block[:2]))  # the host's own precedence
+            there[slot.block] = _replacement(slot, theirs, around)
+    replacements[kind] = there
     options["patches_replace"] = replacements
     return options
 
 
 def _replacement(slot: HeadSlot, theirs: Callable | None, around: Around) -> Callable:
     def replace(query: Tensor, key: Tensor, value: Tensor, extra_options: dict[str, Any]) -> Tensor:
-        def go_on(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            if theirs is not None:
-                return theirs(q, k, v, extra_options)
-            return host_attention.optimized_attention(
-                q,
-                k,
-                v,
-                slot.heads,
-                attn_precision=extra_options.get("attn_precision"),
-                transformer_options=extra_options,
-            )
-
-        return around(slot, go_on, query, key, value)
+        return around(slot, Continue(slot, theirs, extra_options), query, key, value)
 
     return replace

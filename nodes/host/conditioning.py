@@ -4,7 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from ...hrv_engine.alignment import TokenTable
+from ...hrv_engine.branches import BranchEdit
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.rescale import HeadScale
 
@@ -20,15 +23,43 @@ class Tag:
     scales: tuple[HeadScale, ...] = ()
 
 
+@dataclass(frozen=True)
+class Branches:
+    """What stacked prompts carry, source first: the tag of each row, its context length before stacking, the edit.
+
+    replay: the source's latent at every noise level, if it is a real picture; blend: where targets may differ.
+    """
+
+    rows: tuple[Tag | None, ...]
+    lengths: tuple[int, ...]
+    edit: BranchEdit
+    replay: Any = None
+    blend: Any = None
+
+    def scales(self, tokens: int) -> tuple[HeadScale, ...]:
+        """The rescalings of all rows, for a stacked context of `tokens`: factors 1 in the rows of other prompts."""
+        found = []
+        for number, (tag, length) in enumerate(zip(self.rows, self.lengths, strict=True)):
+            for scale in tag.scales if tag else ():
+                factors = np.ones((len(self.rows), scale.factors.shape[-1]), np.float32)
+                factors[number] = np.atleast_2d(scale.factors)[0]
+                columns = tuple(c + start for start in range(0, tokens, length) for c in scale.columns)
+                found.append(replace(scale, columns=columns, factors=factors))
+        return tuple(found)
+
+
 def tags_of(conditioning: Conditioning) -> list[Tag | None]:
     """The tag of every prompt in a conditioning, None where HRV Prompt did not encode it."""
-    found = [values.get(KEY) for _, values in conditioning]
-    return [tag if isinstance(tag, Tag) else None for tag in found]
+    found: list[Tag | None] = []
+    for _, values in conditioning:
+        tag = values.get(KEY)
+        found += tag.rows if isinstance(tag, Branches) else [tag if isinstance(tag, Tag) else None]
+    return found
 
 
 def tables_of(conditioning: Conditioning) -> list[TokenTable]:
     """The token tables of all prompts in a conditioning; raises HRVError when none was encoded by HRV Prompt."""
-    tables = [values[KEY].table for _, values in conditioning if isinstance(values.get(KEY), Tag)]
+    tables = [tag.table for tag in tags_of(conditioning) if tag]
     if tables:
         return tables
     raise HRVError(
@@ -52,21 +83,27 @@ def with_scale(conditioning: Conditioning, where: Where, scale: HeadScale) -> Co
     Combined prompts for which `where` raises stay as they are; raises its HRVError when it finds nothing in any.
     """
     table_of(conditioning)
+    misses: list[HRVError] = []
+    hits: list[Tag] = []
+
+    def marked(tag: Tag) -> Tag:
+        try:
+            more = replace(scale, columns=where(tag.table))
+        except HRVError as error:
+            misses.append(error)
+            return tag
+        hits.append(tag)
+        return tag if more.neutral else replace(tag, scales=(*tag.scales, more))
+
     scaled: Conditioning = []
-    miss: HRVError | None = None
-    hits = 0
     for tensor, values in conditioning:
         tag = values.get(KEY)
         if isinstance(tag, Tag):
-            try:
-                more = replace(scale, columns=where(tag.table))
-            except HRVError as error:
-                miss = miss or error
-            else:
-                hits += 1
-                if not more.neutral:
-                    values = {**values, KEY: replace(tag, scales=(*tag.scales, more))}
+            values = {**values, KEY: marked(tag)}
+        elif isinstance(tag, Branches):
+            rows = tuple(row and marked(row) for row in tag.rows)
+            values = {**values, KEY: replace(tag, rows=rows)}
         scaled.append([tensor, values])
-    if not hits and miss is not None:
-        raise miss
+    if not hits:
+        raise misses[0]
     return scaled

@@ -6,22 +6,42 @@ are copied into the negative list with tag and uuid.
 
 from typing import Any, TypeVar
 
-from .conditioning import KEY, Tag
+from .conditioning import KEY, Branches, Tag
 
-POSITIVE = 0  # the index of the positive list in `conds`, hence in cond_or_uncond
+POSITIVE, NEGATIVE = 0, 1  # the indices of the lists in `conds`, hence in cond_or_uncond
 Plan = dict[tuple[int, str], Any]
 Planned = TypeVar("Planned")
 
 
 def tagged_positives(conds: list, model_options: dict) -> list[tuple[tuple[int, str], Tag, int]]:
     """(plan key, tag, context length before padding) of every positive that HRV Prompt encoded."""
+    return _positives(conds, model_options, Tag)
+
+
+def branch_positives(conds: list, model_options: dict) -> list[tuple[tuple[int, str], Branches, int]]:
+    """The same of every positive that holds stacked prompts."""
+    return _positives(conds, model_options, Branches)
+
+
+def _positives(conds: list, model_options: dict, kind: type) -> list:
     found = []
     for cond in (conds[POSITIVE] or []) if conds else []:
         tag = cond.get(KEY)
-        if isinstance(tag, Tag):
+        if isinstance(tag, kind):
             tokens = cond["cross_attn"].shape[1] // (2 if model_options.get("ppm_negpip") else 1)
             found.append(((POSITIVE, cond["uuid"]), tag, tokens))
     return found
+
+
+def negatives(conds: list) -> list[tuple[int, str]]:
+    """The plan keys of all negatives of a call."""
+    return [(NEGATIVE, cond["uuid"]) for cond in (conds[NEGATIVE] or [])] if len(conds) > NEGATIVE else []
+
+
+def step_of(options: dict, sigma: float) -> tuple[int, int]:
+    """(step from 0, number of steps) of a noise level in the running schedule; in-between levels count as the next."""
+    sigmas = options["transformer_options"]["sample_sigmas"]
+    return min(int((sigmas > sigma * (1 + 1e-6)).sum()), len(sigmas) - 2), len(sigmas) - 1
 
 
 def with_plan(model_options: dict, key: str, plan: Plan) -> dict:

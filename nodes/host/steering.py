@@ -13,17 +13,22 @@ from ...hrv_engine.attention import scale_values
 from ...hrv_engine.heads import HeadLayout, HeadSlot
 from ...hrv_engine.rescale import HeadScale
 from .attention import Continue, around_cross_attention
+from .branch_control import BranchStep, with_branches
 from .conditioning import KEY
-from .rows import columns_in, in_window, planned_rows, tagged_positives, with_plan
+from .rows import branch_positives, columns_in, in_window, negatives, planned_rows, step_of, tagged_positives, with_plan
 from .unet import layout_of_unet
 
 
 @dataclass(frozen=True)
 class RowPlan:
-    """What happens to one conditioning's rows in this call: the scales now active, and its length before padding."""
+    """What happens to one conditioning's rows in this call: the scales now active, and its length before padding.
+
+    branches: what its targets take from their source.
+    """
 
     scales: tuple[HeadScale, ...]
     tokens: int
+    branches: BranchStep | None = None
 
 
 def steered(model: Any) -> Any:
@@ -42,12 +47,22 @@ def is_steered(model: Any) -> bool:
 
 
 def plan_rows(executor: Any, model: Any, conds: list, x_in: Tensor, timestep: Tensor, model_options: dict) -> Any:
-    """CALC_COND_BATCH wrapper: note the active scales of every tagged positive."""
+    """CALC_COND_BATCH wrapper: note the active scales and branch edits of every tagged positive."""
     sigma, plan = float(timestep.max()), {}
+
+    def active(scales: tuple[HeadScale, ...]) -> tuple[HeadScale, ...]:
+        return tuple(scale for scale in scales if _active(scale, model.model_sampling, sigma))
+
     for key, tag, tokens in tagged_positives(conds, model_options):
-        scales = tuple(scale for scale in tag.scales if _active(scale, model.model_sampling, sigma))
-        if scales:
+        if scales := active(tag.scales):
             plan[key] = RowPlan(scales, tokens)
+    for key, pair, tokens in branch_positives(conds, model_options):
+        now = step_of(model_options, sigma)
+        scales, branches = active(pair.scales(tokens)), BranchStep.of(pair.edit, *now, conditional=True)
+        if scales or branches:
+            plan[key] = RowPlan(scales, tokens, branches)
+        if branches := BranchStep.of(pair.edit, *now, conditional=False):
+            plan |= dict.fromkeys(negatives(conds), RowPlan((), tokens, branches))
     return executor(model, conds, x_in, timestep, with_plan(model_options, KEY, plan))
 
 
@@ -65,12 +80,19 @@ def scale_rows(
     transformer_options: dict | None = None,
     **kwargs: Any,
 ) -> Tensor:
-    """DIFFUSION_MODEL wrapper: scale the value rows of planned chunks, wherever they stand in this call's batch."""
+    """DIFFUSION_MODEL wrapper: carry out the plan on its chunks, wherever they stand in this call's batch.
+
+    Values are scaled first and then mixed, so that a rescaled word keeps its factors in an edited map.
+    """
     options = transformer_options if transformer_options is not None else {}
     rows = planned_rows(options, KEY, x.shape[0])
-    if rows:
-        layout = layout_of_unet(executor.class_obj)
-        options = around_cross_attention(options, layout, ValueScaling(layout, rows, x.shape[0]))
+    if not rows:
+        return executor(x, timesteps, context, y, control, options, **kwargs)
+    layout = layout_of_unet(executor.class_obj)
+    if branches := [(chunk, plan.branches) for chunk, plan in rows if plan.branches]:
+        options = with_branches(options, layout, branches, x.shape[0])
+    if scaled := [(chunk, plan) for chunk, plan in rows if plan.scales]:
+        options = around_cross_attention(options, layout, ValueScaling(layout, scaled, x.shape[0]))
     return executor(x, timesteps, context, y, control, options, **kwargs)
 
 

@@ -12,10 +12,9 @@ from torch import Tensor
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.rescale import HeadScale
 from .conditioning import Conditioning, Where, with_scale
+from .noise import DRAWS_NOISE
 from .progress import ImageProgress
 from .steering import steered
-
-DRAWS_NOISE = ("ancestral", "sde", "ddpm", "lcm", "seeds_", "sa_solver")  # parts of names of samplers that add noise
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,88 @@
+"""Source and targets as rows of one batch: stacked prompts, shared noise, and a model that pairs them."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...hrv_engine.branches import BranchEdit
+from ...hrv_engine.errors import HRVError
+from .conditioning import KEY, Branches, Conditioning, Tag
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt of a conditioning: its context [1 tokens channels], its values, its tag if HRV Prompt encoded it."""
+
+    context: Tensor
+    values: dict[str, Any]
+    tag: Tag | None
+
+    @property
+    def tokens(self) -> int:
+        """The length of its context."""
+        return int(self.context.shape[1])
+
+
+def single_prompt(conditioning: Conditioning, name: str) -> Prompt:
+    """The one prompt of an input called `name`; raises HRVError for combined or already stacked prompts."""
+    if len(conditioning) != 1 or conditioning[0][0].shape[0] != 1:
+        count = sum(tensor.shape[0] for tensor, _ in conditioning)
+        raise HRVError(
+            f"The {name} holds {count} prompts, but an editing node pairs one source with one prompt a target. Connect"
+            " a single encoded prompt; combine or stack others after this node."
+        )
+    context, values = conditioning[0]
+    tag = values.get(KEY)
+    return Prompt(context, values, tag if isinstance(tag, Tag) else None)
+
+
+def stacked(prompts: list[Prompt], edit: BranchEdit, replay: Any = None, blend: Any = None) -> Conditioning:
+    """One conditioning with a row a prompt, source first, contexts repeated to one length; keeps the source's values.
+
+    Raises HRVError when the prompts come from different text encoders.
+    """
+    source = prompts[0]
+    for prompt in prompts[1:]:
+        ours, theirs = _encoder(source), _encoder(prompt)
+        if ours != theirs:
+            raise HRVError(
+                f"Source and target come from different text encoders: contexts of {ours[0]} and {theirs[0]} channels,"
+                f" pooled vectors of {ours[1]} and {theirs[1]}. Encode both with the CLIP of the checkpoint you sample"
+                " with."
+            )
+    lengths = tuple(prompt.tokens for prompt in prompts)
+    tokens = math.lcm(*lengths)
+    context = torch.cat([p.context.repeat(1, tokens // p.tokens, 1).to(source.context) for p in prompts])
+    values = {**source.values, KEY: Branches(tuple(p.tag for p in prompts), lengths, edit, replay, blend)}
+    if values.get("pooled_output") is not None:
+        values["pooled_output"] = torch.cat([p.values["pooled_output"] for p in prompts])
+    return [[context, values]]
+
+
+def _encoder(prompt: Prompt) -> tuple[int, int]:
+    pooled = prompt.values.get("pooled_output")
+    return prompt.context.shape[-1], 0 if pooled is None else pooled.shape[-1]
+
+
+def paired_latent(latent: dict[str, Any], branches: int, seeds: int = 1) -> dict[str, Any]:
+    """A LATENT of seeds x branches rows: for every seed the source and its targets, all with the same noise.
+
+    Raises HRVError when the latent holds several images.
+    """
+    samples = latent["samples"]
+    if samples.shape[0] != 1:
+        raise HRVError(
+            f"This latent holds {samples.shape[0]} images, but an editing node makes the rows itself: the source and"
+            f" its targets from one noise. Set its batch_size to 1, and seeds to {samples.shape[0]} for several pairs."
+        )
+    rows = branches * seeds
+    first = int((latent.get("batch_index") or [0])[0])
+    paired = {**latent, "samples": samples.repeat(rows, *[1] * (samples.ndim - 1))}
+    paired["batch_index"] = [first + seed for seed in range(seeds) for _ in range(branches)]
+    mask = latent.get("noise_mask")
+    if mask is not None:
+        paired["noise_mask"] = mask[:1].repeat(rows, *[1] * (mask.ndim - 1))
+    return paired
