@@ -56,6 +56,11 @@ class HeadLayout:
         return sum(slot.heads for slot in self.slots)
 
     @cached_property
+    def blocks(self) -> frozenset[BlockKey]:
+        """The keys of all layers."""
+        return frozenset(slot.block for slot in self.slots)
+
+    @cached_property
     def _offsets(self) -> dict[BlockKey, int]:
         offsets, running = {}, 0
         for slot in self.slots:

@@ -8,6 +8,7 @@ def node_classes() -> list[type]:
     from .clip_scorer import HRVCLIPScorer
     from .compare import HRVCompare
     from .concepts import HRVConcepts
+    from .ddim_invert import HRVDDIMInvert
     from .files import HRVImport, HRVLoad, HRVMerge, HRVSave
     from .free_prompt_edit import HRVFreePromptEdit
     from .head_concepts import HRVHeadConcepts
@@ -15,6 +16,7 @@ def node_classes() -> list[type]:
     from .logit_scale import HRVLogitScale
     from .masactrl_edit import HRVMasaCtrlEdit
     from .p2p_edit import HRVP2PEdit
+    from .plms_sampler import HRVPLMSSampler
     from .plug_and_play_edit import HRVPlugAndPlayEdit
     from .pocket_model import HRVPocketModel
     from .pocket_scorer import HRVPocketScorer
@@ -49,6 +51,8 @@ def node_classes() -> list[type]:
         HRVPlugAndPlayEdit,
         HRVMasaCtrlEdit,
         HRVFreePromptEdit,
+        HRVDDIMInvert,
+        HRVPLMSSampler,
         HRVHeatmap,
         HRVSimilarity,
         HRVTopHeads,

@@ -8,7 +8,8 @@ from ..hrv_engine.alignment import TokenTable
 from ..hrv_engine.branches import BranchEdit
 from ..hrv_engine.errors import HRVError
 from ..hrv_engine.levels import LIMITS, Levels, downsampling
-from .host.branches import Prompt, paired_latent, single_prompt, stacked
+from ..hrv_engine.local_blend import LocalBlend
+from .host.branches import REPLAY, Prompt, paired_latent, single_prompt, stacked
 from .host.pairing import paired
 from .host.unet import layout_of
 
@@ -109,11 +110,18 @@ def table_of_prompt(prompt: Prompt, name: str) -> TokenTable:
 
 
 def pair(
-    model: Any, prompts: list[Prompt], latent: dict, edit: BranchEdit, seeds: int, note: str = "", **run: Any
-) -> io.NodeOutput:
-    """MODEL, CONDITIONING and LATENT in which the targets take from the source what the edit says."""
-    rows = paired_latent(latent, edit.branches, seeds)
-    conditioning = stacked(prompts, edit, **run)
+    model: Any, prompts: list[Prompt], latent: dict, edit: BranchEdit, seeds: int, note: str = "",
+    blend: LocalBlend | None = None,
+) -> io.NodeOutput:  # fmt: skip
+    """MODEL, CONDITIONING and LATENT in which the targets take from the source what the edit says.
+
+    A latent of HRV DDIM Invert has its source replayed.
+    """
+    replay = latent.get(REPLAY)
+    if replay is not None and seeds > 1:
+        raise HRVError(f"A real picture has one start latent, but seeds is {seeds}. Set it to 1.")
+    rows = paired_latent({key: value for key, value in latent.items() if key != REPLAY}, edit.branches, seeds)
+    conditioning = stacked(prompts, edit, replay, blend)
     layers = [f"{len(injection.blocks)} self-attention layers" for injection in edit.injections]
     counted = f"{edit.branches} rows a pair, {seeds} pair{'s' * (seeds > 1)}"
     text = ", ".join(filter(None, [counted, *layers, note]))

@@ -7,6 +7,7 @@ from ..hrv_engine.alignment import TokenTable
 from ..hrv_engine.branches import CrossEdit
 from ..hrv_engine.editing import cross_edit, find_edited_word, prompt_to_prompt
 from ..hrv_engine.errors import HRVError
+from ..hrv_engine.local_blend import LocalBlend, blend_blocks
 from ..hrv_engine.mapping import MODES, TAILS, map_tokens
 from ..hrv_engine.rescale import adjust, strengthen
 from ..hrv_engine.word_values import parse_word_values, parse_word_windows
@@ -139,6 +140,34 @@ class HRVP2PEdit(io.ComfyNode):
                     advanced=True,
                     tooltip="Upper bound of each head's relevance; 0 means none. Use 9 for SDXL.",
                 ),
+                io.String.Input(
+                    "blend_words",
+                    default="",
+                    placeholder="car",
+                    advanced=True,
+                    tooltip=(
+                        "Local blend: outside the places where these words look, the target is the source. Words of"
+                        " either prompt, separated by commas; empty: off."
+                    ),
+                ),
+                io.Float.Input(
+                    "blend_threshold",
+                    default=0.3,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    advanced=True,
+                    tooltip="Local blend: the part of a map's peak above which a place may change; 0.3 as published.",
+                ),
+                io.Float.Input(
+                    "blend_start",
+                    default=0.2,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    advanced=True,
+                    tooltip="Local blend: where in the run it begins; before, everything may change.",
+                ),
                 seeds_input(),
             ],
             outputs=pair_outputs(),
@@ -147,7 +176,8 @@ class HRVP2PEdit(io.ComfyNode):
     @classmethod
     def execute(
         cls, model, source, target, latent, concept, undesired, edited_word, cross_replace, self_replace, mode,
-        equalizer, word_windows, tail, self_limit, clamp, seeds, hrv=None, target_2=None, target_3=None, target_4=None,
+        equalizer, word_windows, tail, self_limit, clamp, blend_words, blend_threshold, blend_start, seeds, hrv=None,
+        target_2=None, target_3=None, target_4=None,
     ) -> io.NodeOutput:  # fmt: skip
         prompts = prompts_of(source, [target, target_2, target_3, target_4])
         factors = rescaling(model, hrv, concept, undesired, clamp)
@@ -165,8 +195,12 @@ class HRVP2PEdit(io.ComfyNode):
                 notes.append(f'"{word}" times r from {factors.min():.2f} to {factors.max():.2f}')
             edits.append(cross_edit(mapping, table, cross_replace, windows, weights, heads, rescaled))
         until = self_replace if self_replace >= 0 else PLAIN if factors is None else WITH_HRV
-        edit = prompt_to_prompt(edits, until, levels_of(model), self_limit)
-        return pair(model, prompts, latent, edit, seeds, ", ".join(notes))
+        levels, blend = levels_of(model), None
+        if blend_words.strip():
+            where = blend_columns(blend_words, [from_source, *tables])
+            blend = LocalBlend(where, blend_blocks(levels), blend_threshold, blend_start)
+        edit = prompt_to_prompt(edits, until, levels, self_limit)
+        return pair(model, prompts, latent, edit, seeds, ", ".join(notes), blend)
 
 
 def rescaling(model, hrv, concept: str, undesired: str, clamp: float) -> np.ndarray | None:
@@ -194,3 +228,13 @@ def check_words(words: list[str], tables: list[TokenTable]) -> None:
     for word in words:
         if not any(table.find(word) for table in tables):
             tables[0].columns_of(word)
+
+
+def blend_columns(text: str, tables: list[TokenTable]) -> tuple[tuple[int, ...], ...]:
+    """The columns of comma-separated blend words in each prompt; raises HRVError for a word that is in none."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    check_words(words, tables)
+    return tuple(
+        tuple(sorted({column for word in words for columns in table.find(word) for column in columns}))
+        for table in tables
+    )

@@ -48,9 +48,14 @@ class Continue:
 Around = Callable[[HeadSlot, Continue, Tensor, Tensor, Tensor], Tensor]
 
 
-def around_cross_attention(transformer_options: dict[str, Any], layout: HeadLayout, around: Around) -> dict[str, Any]:
-    """A copy of transformer_options in which `around(slot, go_on, q, k, v)` runs at every cross-attention layer."""
-    return _around(transformer_options, CROSS, layout, [slot.block for slot in layout.slots], around)
+def around_cross_attention(
+    transformer_options: dict[str, Any], layout: HeadLayout, around: Around, blocks: Collection[BlockKey] | None = None
+) -> dict[str, Any]:
+    """A copy of transformer_options in which `around(slot, go_on, q, k, v)` runs at the cross-attention of some blocks.
+
+    blocks: None for all of the layout.
+    """
+    return _around(transformer_options, CROSS, layout, layout.blocks if blocks is None else blocks, around)
 
 
 def around_self_attention(

@@ -12,6 +12,7 @@ from ...hrv_engine.attention import mix_values, scale_values
 from ...hrv_engine.branches import BranchEdit, Mixing
 from ...hrv_engine.heads import HeadLayout, HeadSlot
 from .attention import Continue, around_cross_attention, around_self_attention
+from .pair_run import RUN, BlendWatch
 
 Embed = Callable[..., Tensor]
 FEATURES = "forward_timestep_embed_patch"
@@ -28,11 +29,13 @@ class BranchStep:
     mixings: tuple[Mixing | None, ...]
 
     @classmethod
-    def of(cls, edit: BranchEdit, step: int, total: int, conditional: bool) -> "BranchStep | None":
-        """The step's activity, None when there is none: then the stock calls run."""
+    def of(
+        cls, edit: BranchEdit, step: int, total: int, conditional: bool, watched: bool = False
+    ) -> "BranchStep | None":
+        """The step's activity, None when there is none and no maps are watched: then the stock calls run."""
         mixings = tuple(None if cross is None or not conditional else cross.at(step, total) for cross in edit.cross)
         found = cls(edit, step, total, conditional, mixings)
-        return found if any(mixings) or found.injections or found.features else None
+        return found if watched or any(mixings) or found.injections or found.features else None
 
     def _active(self, parts: tuple) -> list[Any]:
         return [
@@ -55,10 +58,16 @@ class BranchStep:
 Rows = list[tuple[slice, BranchStep]]
 
 
-def with_branches(options: dict[str, Any], layout: HeadLayout, rows: Rows, batch: int) -> dict[str, Any]:
-    """A copy of transformer_options that carries out the branch edits of one UNet call of `batch` rows."""
+def with_branches(options: dict[str, Any], layout: HeadLayout, rows: Rows, shape: torch.Size) -> dict[str, Any]:
+    """A copy of transformer_options that carries out the branch edits of one UNet call on x of this shape."""
+    batch, run, control = shape[0], options.get(RUN), None
     if any(any(step.mixings) for _, step in rows):
-        options = around_cross_attention(options, layout, CrossControl(layout, rows, batch))
+        control = CrossControl(layout, rows, batch)
+        options = around_cross_attention(options, layout, control)
+    if run is not None and run.branches.blend is not None:
+        for chunk in (chunk for chunk, step in rows if step.conditional):
+            watch = BlendWatch(run, chunk, batch, tuple(shape[-2:]), control)
+            options = around_cross_attention(options, layout, watch, run.branches.blend.blocks)
     blocks = {block for _, step in rows for injection in step.injections for block in injection.blocks}
     if blocks:
         options = around_self_attention(options, layout, blocks, SelfControl(rows, batch))

@@ -9,7 +9,11 @@ from torch import Tensor
 
 from ...hrv_engine.branches import BranchEdit
 from ...hrv_engine.errors import HRVError
+from ...hrv_engine.inversion import Trajectory
+from ...hrv_engine.local_blend import LocalBlend
 from .conditioning import KEY, Branches, Conditioning, Tag
+
+REPLAY = "hrv_replay"  # the key of an inversion's Trajectory in a LATENT
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,9 @@ def single_prompt(conditioning: Conditioning, name: str) -> Prompt:
     return Prompt(context, values, tag if isinstance(tag, Tag) else None)
 
 
-def stacked(prompts: list[Prompt], edit: BranchEdit, replay: Any = None, blend: Any = None) -> Conditioning:
+def stacked(
+    prompts: list[Prompt], edit: BranchEdit, replay: Trajectory | None = None, blend: LocalBlend | None = None
+) -> Conditioning:
     """One conditioning with a row a prompt, source first, contexts repeated to one length; keeps the source's values.
 
     Raises HRVError when the prompts come from different text encoders.

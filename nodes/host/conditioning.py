@@ -9,6 +9,8 @@ import numpy as np
 from ...hrv_engine.alignment import TokenTable
 from ...hrv_engine.branches import BranchEdit
 from ...hrv_engine.errors import HRVError
+from ...hrv_engine.inversion import Trajectory
+from ...hrv_engine.local_blend import LocalBlend
 from ...hrv_engine.rescale import HeadScale
 
 KEY = "hrv"
@@ -27,14 +29,14 @@ class Tag:
 class Branches:
     """What stacked prompts carry, source first: the tag of each row, its context length before stacking, the edit.
 
-    replay: the source's latent at every noise level, if it is a real picture; blend: where targets may differ.
+    replay: the source's latent at every noise level, if it is a real picture; blend: where the targets may differ.
     """
 
     rows: tuple[Tag | None, ...]
     lengths: tuple[int, ...]
     edit: BranchEdit
-    replay: Any = None
-    blend: Any = None
+    replay: Trajectory | None = None
+    blend: LocalBlend | None = None
 
     def scales(self, tokens: int) -> tuple[HeadScale, ...]:
         """The rescalings of all rows, for a stacked context of `tokens`: factors 1 in the rows of other prompts."""

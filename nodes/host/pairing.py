@@ -1,20 +1,27 @@
 """A model that keeps the rows of a pair together over a run: the same noise, replayed sources, blended targets."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
+from ...hrv_engine.errors import HRVError
+from ...hrv_engine.inversion import Trajectory
 from .conditioning import KEY, Branches
-from .noise import noise_options
-from .rows import POSITIVE
+from .noise import noise_options, sampler_name
+from .pair_run import RUN, PairRun
+from .rows import step_of
 from .steering import steered
+
+COPIES_STATE = ("unipc",)  # parts of names of samplers whose latent the model never sees itself
 
 
 def paired(model: Any) -> Any:
     """A clone of MODEL that carries out the branch edits its conditionings ask for; doing it twice changes nothing."""
     clone = steered(model)
-    for kind, wrapper in ((WrappersMP.SAMPLER_SAMPLE, share_noise),):
+    for kind, wrapper in ((WrappersMP.SAMPLER_SAMPLE, run_pairs), (WrappersMP.PREDICT_NOISE, before_call)):
         clone.remove_wrappers_with_key(kind, KEY)
         clone.add_wrapper_with_key(kind, KEY, wrapper)
     return clone
@@ -22,21 +29,69 @@ def paired(model: Any) -> Any:
 
 def branches_of(conds: Any) -> Branches | None:
     """The first stacked prompts among the positives of a guider, None if there are none."""
-    positives = conds.get("positive") if isinstance(conds, dict) else conds[POSITIVE]
-    return next((cond[KEY] for cond in positives or [] if isinstance(cond.get(KEY), Branches)), None)
+    return next((cond[KEY] for cond in conds.get("positive") or [] if isinstance(cond.get(KEY), Branches)), None)
 
 
-def share_noise(
-    executor: Any, guider: Any, sigmas: Tensor, extra_args: dict, callback: Any, noise: Tensor, *more: Any
-) -> Any:
-    """SAMPLER_SAMPLE wrapper: a sampler that draws noise of its own draws one noise for a source and its targets."""
-    sampler, branches = executor.class_obj, branches_of(guider.conds)
+def run_pairs(
+    executor: Any, guider: Any, sigmas: Tensor, extra_args: dict, callback: Any, noise: Tensor, latent_image: Any,
+    denoise_mask: Any, *more: Any,
+) -> Any:  # fmt: skip
+    """SAMPLER_SAMPLE wrapper: one run of stacked prompts, with one noise for a source and its targets."""
+    branches = branches_of(guider.conds)
     if branches is None:
-        return executor(guider, sigmas, extra_args, callback, noise, *more)
-    own = sampler.extra_options
+        return executor(guider, sigmas, extra_args, callback, noise, latent_image, denoise_mask, *more)
+    sampler, run = executor.class_obj, PairRun(branches)
+    if branches.replay is not None or branches.blend is not None:
+        _check_reach(sampler_name(sampler), denoise_mask)
+    if branches.replay is not None:
+        _check_schedule(branches.replay, sigmas)
+    extra_args["model_options"]["transformer_options"][RUN] = run
     options = noise_options(sampler, noise, branches.edit.branches, sigmas, extra_args.get("seed"))
+    with _with_options(sampler, options):
+        samples = executor(guider, sigmas, extra_args, callback, noise, latent_image, denoise_mask, *more)
+    return run.finish(samples, float(sigmas[-1]))
+
+
+def before_call(executor: Any, x: Tensor, timestep: Tensor, model_options: dict | None = None, seed: Any = None) -> Any:
+    """PREDICT_NOISE wrapper: bring the sampler's latent into order, in place, before the model sees it."""
+    options = model_options if model_options is not None else {}
+    run = options.get("transformer_options", {}).get(RUN)
+    if run is not None:
+        sigma = float(timestep.max())
+        run.prepare(x, sigma, *step_of(options, sigma))
+    return executor(x, timestep, options, seed)
+
+
+@contextmanager
+def _with_options(sampler: Any, options: dict[str, Any]) -> Iterator[None]:
+    own = sampler.extra_options
     sampler.extra_options = {**own, **options}
     try:
-        return executor(guider, sigmas, extra_args, callback, noise, *more)
+        yield
     finally:
         sampler.extra_options = own
+
+
+def _check_schedule(replay: Trajectory, sigmas: Tensor) -> None:
+    """Raise HRVError unless the inversion passed every noise level of the run."""
+    missing = [float(sigma) for sigma in sigmas if replay.at(float(sigma)) is None]
+    if missing:
+        raise HRVError(
+            f"The sampler visits the noise level {missing[0]:.3f}, which the inversion over"
+            f" {len(replay.sigmas) - 1} steps up to {replay.sigmas[-1]:.3f} did not. Use the steps and the scheduler of"
+            " HRV DDIM Invert, and denoise 1."
+        )
+
+
+def _check_reach(name: str, denoise_mask: Any) -> None:
+    """Raise HRVError where changes of the latent do not reach the sampler."""
+    if any(part in name for part in COPIES_STATE):
+        raise HRVError(
+            f'The sampler "{name}" keeps its latent to itself, so a real source cannot be replayed and targets cannot'
+            " be blended. Use euler, ddim, dpmpp_2m, heun or another."
+        )
+    if denoise_mask is not None:
+        raise HRVError(
+            "A noise mask (inpainting) keeps the latent from being replayed or blended. Take the mask away, or leave"
+            " blend_words empty and edit a generated picture."
+        )

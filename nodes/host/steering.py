@@ -58,7 +58,8 @@ def plan_rows(executor: Any, model: Any, conds: list, x_in: Tensor, timestep: Te
             plan[key] = RowPlan(scales, tokens)
     for key, pair, tokens in branch_positives(conds, model_options):
         now = step_of(model_options, sigma)
-        scales, branches = active(pair.scales(tokens)), BranchStep.of(pair.edit, *now, conditional=True)
+        scales = active(pair.scales(tokens))
+        branches = BranchStep.of(pair.edit, *now, conditional=True, watched=pair.blend is not None)
         if scales or branches:
             plan[key] = RowPlan(scales, tokens, branches)
         if branches := BranchStep.of(pair.edit, *now, conditional=False):
@@ -90,7 +91,7 @@ def scale_rows(
         return executor(x, timesteps, context, y, control, options, **kwargs)
     layout = layout_of_unet(executor.class_obj)
     if branches := [(chunk, plan.branches) for chunk, plan in rows if plan.branches]:
-        options = with_branches(options, layout, branches, x.shape[0])
+        options = with_branches(options, layout, branches, x.shape)
     if scaled := [(chunk, plan) for chunk, plan in rows if plan.scales]:
         options = around_cross_attention(options, layout, ValueScaling(layout, scaled, x.shape[0]))
     return executor(x, timesteps, context, y, control, options, **kwargs)

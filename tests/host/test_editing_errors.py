@@ -43,6 +43,7 @@ def hrv(trio: Trio) -> HeadRelevance:
         ("a red car on a road", {"concept": ""}, ["Color, Plants"]),
         ("a red car on a road", {"concept": "Colour"}, ['"Colour"', '"Color"']),
         ("a red car on a road", {"equalizer": "blue: 2"}, ['"blue"', "a red car on a road"]),
+        ("a red car on a road", {"blend_words": "car, bus"}, ['"bus"', "a blue car on a road"]),
         ("a red car on a road", {"word_windows": "red: 2"}, ['"red: 2"']),
         ("a red car on a road", {"self_limit": "1/8"}, ["1/8", "1/1, 1/2", "auto"]),
     ],
@@ -67,7 +68,7 @@ def test_a_concept_without_vectors_is_refused(trio):
 
 def test_a_prompt_of_another_encoder_is_refused(trio):
     latent = nodes.EmptyLatentImage().generate(64, 64, 1)[0]
-    rest = ("", "", "", 0.8, 0.5, "auto", "", "", "aligned", "auto", 0.0, 1)
+    rest = ("", "", "", 0.8, 0.5, "auto", "", "", "aligned", "auto", 0.0, "", 0.3, 0.2, 1)
     with pytest.raises(HRVError, match="different text encoders: contexts of 64 and 128 channels"):
         HRVP2PEdit.execute(trio.model, prompt(trio, SOURCE), prompt(tiny_sdxl(), SOURCE), latent, *rest)
 

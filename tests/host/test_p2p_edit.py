@@ -52,6 +52,7 @@ def edited(trio: Trio, source: str = SOURCE, target: str = TARGET, model=None, l
     settings = {
         "concept": "", "undesired": "", "edited_word": "", "cross_replace": 0.8, "self_replace": 0.5, "mode": "auto",
         "equalizer": "", "word_windows": "", "tail": "aligned", "self_limit": "auto", "clamp": 0.0, "seeds": 1,
+        "blend_words": "", "blend_threshold": 0.3, "blend_start": 0.2,
     } | changes  # fmt: skip
     latent = latent or nodes.EmptyLatentImage().generate(64, 64, 1)[0]
     return HRVP2PEdit.execute(model or trio.model, prompt(trio, source), prompt(trio, target), latent, **settings).args
@@ -257,7 +258,7 @@ def test_concept_adjust_before_or_after_scales_the_word_in_the_edited_maps(trio,
     assert relative(ours, draw(trio, made)) > 1e-4
     source, target = prompt(trio, SOURCE), prompt(trio, TARGET)
     (_, one), (_, other) = (HRVConceptAdjust.execute(trio.model, p, hrv, *senses).args for p in (source, target))
-    rest = ("", "", "", 0.8, 0.5, "auto", "", "", "aligned", "auto", 0.0, 1)
+    rest = ("", "", "", 0.8, 0.5, "auto", "", "", "aligned", "auto", 0.0, "", 0.3, 0.2, 1)
     latent = nodes.EmptyLatentImage().generate(64, 64, 1)[0]
     before = HRVP2PEdit.execute(trio.model, one, other, latent, *rest).args
     assert torch.equal(draw(trio, before), ours)
