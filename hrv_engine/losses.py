@@ -24,18 +24,22 @@ class MaxActivation:
     """Attend-and-Excite (arXiv 2301.13826, section 3): every subject must be strongly attended to somewhere.
 
     subjects: the columns of each; with several sets of maps, subject i reads set i (section 5.3 of the HRV paper);
-    deviation: of the 3x3 Gaussian over the map, None for no smoothing; stop: where the slice of columns ends that share
-    the softmax, -1 leaves out the last one as the original does on SD1.x.
+    deviation: of the 3x3 Gaussian over the map, None for no smoothing. The softmax is shared by all columns but the
+    begin-of-text tokens, up to `stop` (-1 leaves out the last one as the original does on SD1.x), or by `rivals` only
+    (the words of the prompt, as the original does on SD2.x); sharpness: the factor of the maps in that softmax.
     """
 
     subjects: tuple[Columns, ...]
     deviation: float | None = ORIGINAL_DEVIATION
     stop: int | None = -1
+    rivals: Columns | None = None
+    sharpness: float = SHARPNESS
 
     def __call__(self, maps: Tensor) -> Tensor:
         """max over subjects of max(0, 1 - peak), in [0, 1]; maps [sets images tokens height width]."""
-        rivals = [column for column in range(maps.shape[2]) if column % CHUNK][: self.stop]
-        shares = torch.softmax(SHARPNESS * maps[:, :, rivals], dim=2)
+        everything = [column for column in range(maps.shape[2]) if column % CHUNK][: self.stop]
+        rivals = everything if self.rivals is None else list(self.rivals)
+        shares = torch.softmax(self.sharpness * maps[:, :, rivals], dim=2)
         peaks = []
         for number, columns in enumerate(self.subjects):
             own = [place for place, column in enumerate(rivals) if column in columns]

@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .attention import attention_map
 from .heads import BlockKey, HeadLayout
 from .losses import blurred
 
-QUARTER, EIGHTH = 2, 3  # halvings of the latent's sides: 16x16 and 8x8 at 512 pixels on SD1.x
+QUARTER, EIGHTH = 4, 8  # of the latent's sides: 16x16 and 8x8 at 512 pixels on SD1.x
 LEAST_SIDE = 4
 
 
@@ -19,13 +21,13 @@ LEAST_SIDE = 4
 class Reading:
     """Maps as sums over heads: set s is sum over h of weights[s, h] M_h, every layer brought to one resolution.
 
-    weights: float32 [sets heads], 0 for heads that are not read; halvings: of the latent's sides, but not below `least`
-    pixels.
+    weights: float32 [sets heads], 0 for heads that are not read; factor: the latent's sides by those of the maps, as
+    far as these have at least `least` pixels.
     """
 
     layout: HeadLayout
     weights: np.ndarray
-    halvings: int
+    factor: int
     least: int = 1
 
     @property
@@ -36,18 +38,17 @@ class Reading:
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of the maps for a latent of that size; odd sides are rounded up, as the UNet does."""
-        for _ in range(self.halvings):
-            half = -(-height // 2), -(-width // 2)
-            if min(half) < self.least:
-                break
-            height, width = half
+        factor = self.factor
+        while factor > 1 and min(-(-height // 2), -(-width // 2)) >= self.least:
+            height, width, factor = -(-height // 2), -(-width // 2), factor // 2
         return height, width
 
 
 def mean_reading(layout: HeadLayout, levels: Mapping[BlockKey, int]) -> Reading:
     """The plain mean over the layers at a quarter of the latent's sides, as Attend-and-Excite and SynGen read.
 
-    levels: halvings of each layer. A UNet without such layers is read at its next finer ones.
+    levels: by how much each layer's maps are smaller than the latent, per side. A UNet without such layers is read at
+    its next finer ones.
     """
     level = max((one for one in levels.values() if one <= QUARTER), default=min(levels.values()))
     weights: np.ndarray = np.zeros((1, layout.total), np.float32)
@@ -60,6 +61,16 @@ def mean_reading(layout: HeadLayout, levels: Mapping[BlockKey, int]) -> Reading:
 def relevance_reading(layout: HeadLayout, rows: Sequence[np.ndarray]) -> Reading:
     """One set for each HRV row r: all heads, weighted r_h / H, at an eighth of the latent's sides (section 5.3)."""
     return Reading(layout, np.stack(rows).astype(np.float32) / layout.total, EIGHTH, LEAST_SIDE)
+
+
+def weighted_maps(query: Tensor, key: Tensor, weights: Tensor) -> Tensor:
+    """sum over heads of weights[s, h] M_h, float32 [sets batch tokens pixels], of projected q, k [batch n heads*dim].
+
+    weights: [sets heads]. A loss reads nearly all columns, which compete in its softmax, so the map itself is made, one
+    layer at a time; indicators as values would be the identity.
+    """
+    maps = attention_map(query.float(), key.float(), weights.shape[1])  # [batch heads pixels tokens]
+    return torch.einsum("bhpt,sh->sbtp", maps, weights)
 
 
 def resampled(maps: Tensor, size: tuple[int, int]) -> Tensor:

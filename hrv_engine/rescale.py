@@ -73,7 +73,7 @@ def chosen_concepts(relevance: HeadRelevance, text: str) -> list[str]:
     Raises HRVError for an unknown concept, one without votes, or a file in which none has votes.
     """
     if not text.strip() and not relevance.voted:
-        raise HRVError(f'None of the concepts {", ".join(relevance.concepts.names)} won a vote: build on more prompts.')
+        raise HRVError(f"None of the concepts {', '.join(relevance.concepts.names)} won a vote: build on more prompts.")
     names = concept_list(text) if text.strip() else relevance.voted
     for name in names:
         relevance.row(name)

@@ -4,6 +4,7 @@
 def node_classes() -> list[type]:
     """All nodes of the pack; imports ComfyUI."""
     from .adjust import HRVConceptAdjust
+    from .attend_excite import HRVAttendExcite
     from .build import HRVBuild
     from .clip_scorer import HRVCLIPScorer
     from .compare import HRVCompare
@@ -53,6 +54,7 @@ def node_classes() -> list[type]:
         HRVFreePromptEdit,
         HRVDDIMInvert,
         HRVPLMSSampler,
+        HRVAttendExcite,
         HRVHeatmap,
         HRVSimilarity,
         HRVTopHeads,

@@ -9,6 +9,7 @@ import numpy as np
 from ...hrv_engine.alignment import TokenTable
 from ...hrv_engine.branches import BranchEdit
 from ...hrv_engine.errors import HRVError
+from ...hrv_engine.guidance import Guidance
 from ...hrv_engine.inversion import Trajectory
 from ...hrv_engine.local_blend import LocalBlend
 from ...hrv_engine.rescale import HeadScale
@@ -19,10 +20,11 @@ Conditioning = list[list[Any]]  # ComfyUI's CONDITIONING: [[tensor [batch tokens
 
 @dataclass(frozen=True)
 class Tag:
-    """The token table of an encoded prompt and the rescalings asked for it; copied, never changed in place."""
+    """The token table of an encoded prompt and what is asked for it; copied, never changed in place."""
 
     table: TokenTable
     scales: tuple[HeadScale, ...] = ()
+    guidance: tuple[Guidance, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,35 +79,54 @@ def table_of(conditioning: Conditioning) -> TokenTable:
 
 
 Where = Callable[[TokenTable], tuple[int, ...]]
+Change = Callable[[Tag], Tag]
 
 
-def with_scale(conditioning: Conditioning, where: Where, scale: HeadScale) -> Conditioning:
-    """A copy in which every tagged prompt carries `scale` on the columns that `where` finds in it.
+def retagged(conditioning: Conditioning, change: Change) -> Conditioning:
+    """A copy in which `change` was applied to the tag of every tagged prompt, stacked ones row by row.
 
-    Combined prompts for which `where` raises stay as they are; raises its HRVError when it finds nothing in any.
+    Prompts for which it raises stay as they are; raises its first HRVError when it succeeds for none.
     """
     table_of(conditioning)
     misses: list[HRVError] = []
     hits: list[Tag] = []
 
-    def marked(tag: Tag) -> Tag:
+    def changed(tag: Tag) -> Tag:
         try:
-            more = replace(scale, columns=where(tag.table))
+            hits.append(change(tag))
         except HRVError as error:
             misses.append(error)
             return tag
-        hits.append(tag)
-        return tag if more.neutral else replace(tag, scales=(*tag.scales, more))
+        return hits[-1]
 
-    scaled: Conditioning = []
+    result: Conditioning = []
     for tensor, values in conditioning:
         tag = values.get(KEY)
         if isinstance(tag, Tag):
-            values = {**values, KEY: marked(tag)}
+            values = {**values, KEY: changed(tag)}
         elif isinstance(tag, Branches):
-            rows = tuple(row and marked(row) for row in tag.rows)
-            values = {**values, KEY: replace(tag, rows=rows)}
-        scaled.append([tensor, values])
+            values = {**values, KEY: replace(tag, rows=tuple(row and changed(row) for row in tag.rows))}
+        result.append([tensor, values])
     if not hits:
         raise misses[0]
-    return scaled
+    return result
+
+
+def with_scale(conditioning: Conditioning, where: Where, scale: HeadScale) -> Conditioning:
+    """A copy in which every tagged prompt carries `scale` on the columns that `where` finds in it; see `retagged`."""
+
+    def scaled(tag: Tag) -> Tag:
+        more = replace(scale, columns=where(tag.table))
+        return tag if more.neutral else replace(tag, scales=(*tag.scales, more))
+
+    return retagged(conditioning, scaled)
+
+
+def with_guidance(conditioning: Conditioning, guide: Callable[[TokenTable], Guidance]) -> Conditioning:
+    """A copy in which every tagged prompt carries the guidance that `guide` makes for its words; see `retagged`."""
+
+    def guided(tag: Tag) -> Tag:
+        more = guide(tag.table)
+        return tag if more.schedule.neutral else replace(tag, guidance=(*tag.guidance, more))
+
+    return retagged(conditioning, guided)

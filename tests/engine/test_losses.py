@@ -71,6 +71,14 @@ def test_the_begin_of_text_token_and_the_last_column_do_not_compete():
     assert not torch.equal(MaxActivation(((2,),), stop=None)(changed), MaxActivation(((2,),), stop=None)(maps))
 
 
+def test_with_rivals_named_only_they_compete():
+    maps = random_maps()
+    changed = maps.clone()
+    changed[:, :, 8:] = 0.9
+    loss = MaxActivation(((2,), (5,)), rivals=tuple(range(1, 8)))
+    assert torch.equal(loss(changed), loss(maps)) and (loss(maps) < MaxActivation(((2,), (5,)))(changed)).all()
+
+
 def test_in_a_long_prompt_the_begin_of_text_token_of_every_chunk_is_left_out():
     maps = random_maps(tokens=154)
     changed = maps.clone()

@@ -51,9 +51,9 @@ def test_a_concept_file_carries_its_own_name_and_says_where_it_comes_from(path: 
     concepts = ConceptSet.load(path)
     assert concepts.name == path.stem
     assert len(concepts.names) >= 2
-    assert all(
-        isinstance(word, str) for words in read(path)["concepts"].values() for word in words
-    ), "quote words like yes, no, 1"
+    assert all(isinstance(word, str) for words in read(path)["concepts"].values() for word in words), (
+        "quote words like yes, no, 1"
+    )
     assert {"description", "source"} <= read(path).keys()
 
 

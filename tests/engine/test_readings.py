@@ -11,18 +11,18 @@ from hrv_engine.readings import mean_reading, relevance_reading, resampled
 
 from .examples import sd1_layout, sdxl_layout, small_layout
 
-SD1_LEVELS = {"input": (0, 0, 0, 0, 1, 1, 2, 2, 2), "output": (3, 3, 3, 2, 2, 2, 1, 1, 1, 0, 0, 0)}
+SD1_LEVELS = {"input": (1, 1, 1, 1, 2, 2, 4, 4, 4), "output": (8, 8, 8, 4, 4, 4, 2, 2, 2, 1, 1, 1)}
 
 
 def sd1_levels() -> dict:
     layout = sd1_layout()
-    levels = {slot.block: 3 for slot in layout.slots if slot.block[0] == "middle"}
+    levels = {slot.block: 8 for slot in layout.slots if slot.block[0] == "middle"}
     return levels | {b: SD1_LEVELS[b[0]][b[1]] for b in (slot.block for slot in layout.slots) if b[0] != "middle"}
 
 
 def sdxl_levels() -> dict:
     fine = {("input", 4), ("input", 5), ("output", 3), ("output", 4), ("output", 5)}
-    return {slot.block: 1 if slot.block[:2] in fine else 2 for slot in sdxl_layout().slots}
+    return {slot.block: 2 if slot.block[:2] in fine else 4 for slot in sdxl_layout().slots}
 
 
 def test_on_sd1_the_mean_reads_the_five_layers_of_16x16_at_512_pixels():
@@ -41,7 +41,7 @@ def test_on_sdxl_the_mean_reads_the_quarter_size_layers_and_the_unet_may_stop_af
 
 
 def test_a_unet_that_never_comes_down_to_a_quarter_is_read_at_its_next_finer_layers():
-    levels = {("input", 1, 0): 0, ("middle", 0, 0): 1, ("output", 2, 1): 0}
+    levels = {("input", 1, 0): 1, ("middle", 0, 0): 2, ("output", 2, 1): 1}
     reading = mean_reading(small_layout(), levels)
     assert reading.blocks == [("middle", 0, 0)] and reading.size(8, 8) == (4, 4)
 

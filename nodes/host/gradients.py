@@ -1,0 +1,207 @@
+"""Gradients through ComfyUI's UNet with respect to the latent, although weights and sampling are in inference mode."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import comfy.ldm.modules.attention as host_attention
+import comfy.samplers
+import torch
+from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from ...hrv_engine.errors import HRVError
+from ...hrv_engine.guidance import Guidance
+from ...hrv_engine.heads import HeadSlot
+from ...hrv_engine.readings import resampled, weighted_maps
+from ...hrv_engine.token_maps import level_size
+from .attention import Continue, around_cross_attention
+
+READER = "hrv_reader"
+HALF_SCALE = 2.0**10  # keeps gradients of float16 models above their smallest numbers
+
+
+class Enough(BaseException):
+    """Ends a UNet call after the last layer that is read; no Exception, so that nothing on the way swallows it."""
+
+
+def loss_and_gradient(
+    guidance: Guidance, inner_model: Any, cond: dict, x: Tensor, sigma: Tensor, model_options: dict
+) -> tuple[Tensor, Tensor]:
+    """The loss of every image [images] and its gradient with respect to the scaled latent, as a move of `x`.
+
+    Only the rows of `cond` are run, up to the last layer that is read. The move is that of the scaled latent
+    x / sqrt(1 + sigma^2) brought back to x, so step sizes are those of the papers. A loss that the prompt does not
+    contribute to at this noise level (its time range) is 0. Raises HRVError when there is no path for a gradient.
+    """
+    scale = HALF_SCALE if inner_model.get_dtype() == torch.float16 else 1.0
+    with differentiable(inner_model, guidance.recompute):
+        latent = x.detach().clone().requires_grad_(True)
+        sigma = sigma.clone()
+        reader = MapReader(guidance)
+        options = {**model_options.get("transformer_options", {}), READER: reader}
+        options["optimized_attention_override"] = _differentiable_attention
+        options = {**model_options, "transformer_options": options}
+        try:
+            comfy.samplers.calc_cond_batch(inner_model, [[without_inference(cond)]], latent, sigma, options)
+        except Enough:
+            pass
+        except RuntimeError as error:
+            raise _no_path(error) from error
+        if reader.total is None:
+            return x.new_zeros(x.shape[0]), torch.zeros_like(x)
+        loss = guidance.loss(reader.total)
+        try:
+            (gradient,) = torch.autograd.grad(loss.sum() * scale, latent)
+        except RuntimeError as error:
+            raise _no_path(error) from error
+        input_scale = inner_model.model_sampling.calculate_input(sigma, torch.ones_like(latent))
+        gradient = gradient / (scale * input_scale**2)
+    if not gradient.isfinite().all():
+        raise HRVError(
+            f"The gradient of {guidance.name} is not finite: the model runs at a precision too low for it. Start"
+            " ComfyUI with --bf16-unet or --fp32-unet, or use another checkpoint."
+        )
+    return loss.detach(), gradient
+
+
+def _no_path(error: RuntimeError) -> Exception:
+    """The reason why autograd cannot pass, for the errors that mean so; other errors as they are."""
+    if "nference tensor" not in str(error) and "does not require grad" not in str(error):
+        return error
+    return HRVError(
+        "There is no path for a gradient from the attention maps to the latent: another node's patch on this model"
+        f" computes with weights or kernels that cannot be differentiated ({error}). Take that patch (an image adapter,"
+        " a compiled model) off the MODEL before this node, or guide without it."
+    )
+
+
+class MapReader:
+    """Adds up the weighted maps of one UNet call, float32 [sets images tokens height width], and ends it in time."""
+
+    def __init__(self, guidance: Guidance) -> None:
+        self.reading = guidance.reading
+        self.blocks = set(self.reading.blocks)
+        self.total: Tensor | None = None
+
+    def attach(self, options: dict[str, Any], shape: torch.Size) -> dict[str, Any]:
+        """A copy of transformer_options in which cross-attention is read; shape: of the latent of this call."""
+        self.rows, self.latent_size = shape[0], shape[-2:]
+        return around_cross_attention(options, self.reading.layout, self)
+
+    def __call__(self, slot: HeadSlot, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Read the map, then go on with the attention that would have run, or stop."""
+        if slot.block in self.blocks:
+            if query.shape[0] != self.rows:
+                raise HRVError(
+                    "Another node multiplies the batch inside attention (attention couple?), so maps belong to no image"
+                    " of the batch. Take that node off the MODEL."
+                )
+            weights = torch.from_numpy(self.reading.weights[:, self.reading.layout.head_range(slot.block)])
+            own = level_size(query.shape[1], *self.latent_size)
+            size = self.reading.size(*self.latent_size)
+            part = checkpoint(_part, query, key, weights.to(query.device), own, size, use_reentrant=False)
+            self.total = part if self.total is None else self.total + part
+            self.blocks.discard(slot.block)
+            if not self.blocks:
+                raise Enough
+        return go_on(query, key, value)
+
+
+def _part(query: Tensor, key: Tensor, weights: Tensor, own: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """One layer's share of the maps; recomputed for the gradient, so that only query and key are kept."""
+    maps = weighted_maps(query, key, weights)  # [sets images tokens pixels]
+    return resampled(maps.flatten(0, 1).unflatten(-1, own), size).unflatten(0, maps.shape[:2])
+
+
+def read_maps(
+    executor: Any,
+    x: Tensor,
+    timesteps: Any = None,
+    context: Any = None,
+    y: Any = None,
+    control: Any = None,
+    transformer_options: dict | None = None,
+    **kwargs: Any,
+) -> Tensor:
+    """DIFFUSION_MODEL wrapper: read the maps of a call that a gradient is wanted of; others run as they are."""
+    options = transformer_options if transformer_options is not None else {}
+    reader = options.get(READER)
+    if reader is not None:
+        options = reader.attach(options, x.shape)
+    return executor(x, timesteps, context, y, control, options, **kwargs)
+
+
+def _differentiable_attention(_theirs: Callable, *args: Any, **kwargs: Any) -> Tensor:
+    """PyTorch's own attention in place of the user's: some backends (sage) have no gradient, or a slow one."""
+    return host_attention.attention_pytorch(*args, **kwargs)
+
+
+@contextmanager
+def differentiable(model: torch.nn.Module, recompute: bool = False) -> Iterator[None]:
+    """Autograd works through `model` inside: weights are replaced by aliases of the same storage, and put back.
+
+    recompute: feed-forwards, self-attentions and residual blocks keep only their input and run again for the gradient.
+    """
+    with torch.inference_mode(False), torch.enable_grad(), ExitStack() as undo:
+        for module in model.modules():
+            for tensors in (module._parameters, module._buffers):
+                for name, tensor in tensors.items():
+                    if tensor is not None and (tensor.is_inference() or tensor.requires_grad):
+                        undo.callback(tensors.__setitem__, name, tensor)
+                        tensors[name] = _alias(tensor)
+            if recompute:
+                for part in _recomputable(module):
+                    undo.callback(part.__dict__.pop, "forward")
+                    part.forward = partial(checkpoint, part.forward, use_reentrant=False, preserve_rng_state=False)
+        yield
+
+
+def _recomputable(module: Any) -> list[torch.nn.Module]:
+    """The costly children of a block that are functions of their inputs and read no map."""
+    if isinstance(module, ResBlock):
+        found = [module]
+    elif hasattr(module, "attn2") and hasattr(module, "ff"):
+        found = [module.attn1, module.ff]
+    else:
+        found = []
+    return [part for part in found if "forward" not in part.__dict__]
+
+
+def _alias(tensor: Tensor) -> Tensor:
+    """An ordinary tensor on the storage of an inference tensor; copies only kinds that have no storage of their own."""
+    if type(tensor) not in (Tensor, torch.nn.Parameter):
+        return tensor.detach().clone()
+    alias = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+    alias.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.size(), tensor.stride())
+    return torch.nn.Parameter(alias, requires_grad=False) if isinstance(tensor, torch.nn.Parameter) else alias
+
+
+def without_inference(value: Any) -> Any:
+    """A conditioning whose inference tensors are copied, and whose ControlNet counts as constant."""
+    if isinstance(value, Tensor):
+        return value.clone() if value.is_inference() else value
+    if isinstance(value, dict):
+        return {key: _Constant(one) if key == "control" else without_inference(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [without_inference(one) for one in value]
+    if hasattr(value, "_copy_with") and hasattr(value, "cond"):
+        return value._copy_with(without_inference(value.cond))
+    return value
+
+
+class _Constant:
+    """A ControlNet whose residuals do not depend on the latent: no gradient goes through it."""
+
+    def __init__(self, control: Any) -> None:
+        self._control = control
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._control, name)
+
+    def get_control(self, x_noisy: Tensor, *args: Any) -> Any:
+        """The residuals, as ordinary tensors."""
+        with torch.no_grad():
+            return without_inference(self._control.get_control(x_noisy.detach(), *args))

@@ -1,0 +1,126 @@
+"""Latent guidance on the stock KSampler: before a prediction, the latent moves down a loss's gradient."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import comfy.model_management
+import comfy.utils
+from comfy.patcher_extension import WrappersMP
+from torch import Tensor
+
+from ...hrv_engine.descent import descend
+from ...hrv_engine.errors import HRVError
+from ...hrv_engine.guidance import Guidance
+from .conditioning import KEY as TAG
+from .conditioning import Branches, Tag
+from .gradients import loss_and_gradient, read_maps
+from .sampler_state import SamplerState
+
+KEY = "hrv_guidance"
+
+
+@dataclass
+class Losses:
+    """What the last run of a guided model measured: rows (name, step, losses by evaluation and image)."""
+
+    rows: list[tuple[str, int, list[list[float]]]] = field(default_factory=list)
+    steps: int = 0
+
+
+def guided(model: Any) -> Any:
+    """A clone of MODEL that carries out the guidance its positive conditionings ask for; twice is the same as once."""
+    clone = model.clone()
+    if getattr(clone, "is_dynamic", bool)():  # streamed weights may be overwritten before the gradient needs them
+        clone = clone.get_non_dynamic_delegate()
+    wrappers: dict[str, Callable] = {
+        WrappersMP.PREPARE_SAMPLING: load_fully,
+        WrappersMP.SAMPLER_SAMPLE: follow_sampler,
+        WrappersMP.PREDICT_NOISE: move_latent,
+        WrappersMP.DIFFUSION_MODEL: read_maps,
+    }
+    for kind, wrapper in wrappers.items():
+        clone.remove_wrappers_with_key(kind, KEY)
+        clone.add_wrapper_with_key(kind, KEY, wrapper)
+    clone.set_attachments(KEY, Losses())
+    return clone
+
+
+def losses_of(model: Any) -> Losses | None:
+    """What the last run of a guided MODEL measured, None for a model that is not guided."""
+    return model.get_attachment(KEY)
+
+
+def asked(positives: list[dict]) -> list[tuple[dict, Guidance]]:
+    """Every (conditioning, guidance) among processed positives; raises HRVError for a guided prompt in an edit."""
+    tags = [(cond, cond.get(TAG)) for cond in positives]
+    if any(row and row.guidance for _, tag in tags if isinstance(tag, Branches) for row in tag.rows):
+        raise HRVError(
+            "A guided prompt is stacked with others in an edit, but guidance moves whole latents and would pull source"
+            " and target apart. Connect the edit node to the prompts before the guiding node, or use one of the two."
+        )
+    return [(cond, one) for cond, tag in tags if isinstance(tag, Tag) for one in tag.guidance]
+
+
+def load_fully(executor: Any, model: Any, noise_shape: Any, conds: dict, **options: Any) -> Any:
+    """PREPARE_SAMPLING wrapper: weights that a gradient passes through must all be on the device."""
+    if asked(conds.get("positive", [])):
+        options["force_full_load"] = True
+    return executor(model, noise_shape, conds, **options)
+
+
+def follow_sampler(
+    executor: Any, guider: Any, sigmas: Tensor, extra_args: dict, callback: Any, noise: Any, latent_image: Any = None,
+    denoise_mask: Any = None, disable_pbar: bool = False,
+) -> Any:  # fmt: skip
+    """SAMPLER_SAMPLE wrapper: know which model call shows the sampler's own latent; the record starts anew."""
+    if asked(guider.conds.get("positive", [])):
+        state = SamplerState.of(executor.class_obj, sigmas, denoise_mask)
+        _check_loaded(guider.inner_model)
+        extra_args["model_options"].setdefault("transformer_options", {})[KEY] = state
+        callback = state.counting(callback)
+        losses = losses_of(guider.model_patcher)
+        if losses is not None:
+            losses.rows.clear()
+            losses.steps = len(sigmas) - 1
+    return executor(guider, sigmas, extra_args, callback, noise, latent_image, denoise_mask, disable_pbar)
+
+
+def _check_loaded(inner_model: Any) -> None:
+    if getattr(inner_model, "model_lowvram", False):
+        raise HRVError(
+            "There is no path for a gradient: only a part of the model's weights fits on the device, the others are"
+            " streamed through a buffer that a gradient cannot look back into. Free memory (close other models, make"
+            " the picture smaller), start ComfyUI without --lowvram, or use a smaller checkpoint."
+        )
+
+
+def move_latent(executor: Any, x: Tensor, timestep: Tensor, model_options: dict, seed: Any = None) -> Any:
+    """PREDICT_NOISE wrapper: if this call shows the sampler's own latent, move it in place; then predict as always."""
+    state: SamplerState | None = model_options.get("transformer_options", {}).get(KEY)
+    step = None if state is None else state.step_shown(timestep)
+    if state is not None and step is not None:
+        guider = executor.class_obj
+        losses = losses_of(guider.model_patcher) or Losses()
+        for cond, guidance in asked(guider.conds.get("positive", [])):
+            if guidance.schedule.acts(step):
+                moved = _move(guider.inner_model, cond, guidance, x, timestep, model_options, step, state.steps)
+                losses.rows.append((guidance.name, step, moved))
+    return executor(x, timestep, model_options, seed)
+
+
+def _move(
+    inner_model: Any, cond: dict, guidance: Guidance, x: Tensor, timestep: Tensor, options: dict, step: int, steps: int
+) -> list[list[float]]:
+    bars: list[Any] = []
+
+    def tick(number: int) -> None:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        if number:
+            bars[:] = bars or [comfy.utils.ProgressBar(guidance.schedule.rounds)]
+            bars[0].update_absolute(number)
+
+    def evaluate(latent: Tensor) -> tuple[Tensor, Tensor]:
+        return loss_and_gradient(guidance, inner_model, cond, latent, timestep, options)
+
+    return [loss.tolist() for loss in descend(x, evaluate, guidance.schedule, step, steps, tick)]
