@@ -57,7 +57,7 @@ def asked(positives: list[dict]) -> list[tuple[dict, Guidance]]:
     if any(row and row.guidance for _, tag in tags if isinstance(tag, Branches) for row in tag.rows):
         raise HRVError(
             "A guided prompt is stacked with others in an edit, but guidance moves whole latents and would pull source"
-            " and target apart. Connect the edit node to the prompts before the guiding node, or use one of the two."
+            " and target apart. Use one of the two nodes."
         )
     return [(cond, one) for cond, tag in tags if isinstance(tag, Tag) for one in tag.guidance]
 
