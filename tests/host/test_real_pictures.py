@@ -91,7 +91,8 @@ def test_the_target_starts_where_the_inversion_ended(trio, picture):
 
 
 @pytest.mark.parametrize(
-    "settings, quoted", [({"steps": STEPS + 1, "sampler": "euler"}, "steps and the scheduler"), ({"sampler": "uni_pc"}, "uni")]
+    "settings, quoted",
+    [({"steps": STEPS + 1, "sampler": "euler"}, "steps and the scheduler"), ({"sampler": "uni_pc"}, "uni")],
 )
 def test_another_schedule_and_a_sampler_out_of_reach_are_refused(trio, picture, settings, quoted):
     with pytest.raises(HRVError, match=quoted):

@@ -77,10 +77,10 @@ class TinySDXL(comfy.supported_models.SDXL):
     unet_extra_config: dict[str, Any] = {}
 
 
-def tiny_trio(seed: int = 0) -> Trio:
+def tiny_trio(seed: int = 0, config: dict[str, Any] = UNET) -> Trio:
     """A fresh tiny SD1.5 with random weights; unit-scale activations, so that effects are far above rounding."""
     target = comfy.supported_models_base.ClipTarget(comfy.sd1_clip.SD1Tokenizer, comfy.sd1_clip.SD1ClipModel)
-    return _trio(TinySD15(dict(UNET)), target, {"clip_l_model_config": dict(CLIP)}, seed)
+    return _trio(TinySD15(dict(config)), target, {"clip_l_model_config": dict(CLIP)}, seed)
 
 
 def tiny_sdxl(seed: int = 0) -> Trio:
