@@ -34,7 +34,7 @@ pocket-vectors:  ## build the vectors that ship with the pocket model, after its
 	@$(RUN) python -m tools.pocket_vectors
 
 thumbnails:  ## the picture of each workflow, from the run that tests it
-	@HRV_WRITE_THUMBNAILS=1 $(RUN) pytest tests/server/test_workflows.py tests/server/test_inspection_workflows.py tests/browser -k "01 or 02 or 06 or 09 or thumbnail"
+	@HRV_WRITE_THUMBNAILS=1 $(RUN) pytest tests/server tests/browser -m thumbnail
 
 clean:  ## remove what the targets wrote into the repository (the cache folder stays)
 	rm -rf output .pytest_cache .mypy_cache .ruff_cache

@@ -8,6 +8,8 @@ import numpy as np
 
 from .plots import PALETTE, QUIET, new_plot, pixels
 
+FEW = 16  # images of the settings that differ in draws: with many images another draw changes nothing
+
 
 @dataclass(frozen=True)
 class DetailedVotes:
@@ -60,6 +62,7 @@ def convergence(
 
     `cosine` is measured against all votes of the second half of the images, which no setting draws from; `cosine_full`
     against all images, as if one had built everything: optimistic, because the setting's own votes are part of it.
+    Timesteps are left out of the first half, draws of its first 16 images.
     unet_calls counts images x steps that were sampled; keeping fewer steps saves votes, not calls.
     """
     half = votes.images // 2
@@ -68,7 +71,7 @@ def convergence(
     settings += [("images", half, half, votes.steps, votes.draws)]
     settings += [("images, one draw", n, n, votes.steps, 1) for n in (*[n for n in counts if n < half], half)]
     settings += [("timesteps", n, half, n, votes.draws) for n in counts if n < votes.steps]
-    settings += [("draws", n, half, votes.steps, n) for n in range(1, votes.draws + 1)]
+    settings += [("draws", n, min(FEW, half), votes.steps, n) for n in range(1, votes.draws + 1)]
     rows = []
     for vary, value, images, steps, draws in settings:
         kept = votes.summed(slice(images), spread_steps(votes.steps, steps), draws)
@@ -98,7 +101,9 @@ def cheapest(rows: Sequence[dict[str, Any]], wanted: float) -> dict[str, Any] | 
 def convergence_figure(rows: Sequence[dict[str, Any]], wanted: float = 0.99) -> np.ndarray:
     """Three panels, cosine against images, timesteps kept and draws, with the wanted agreement; uint8 [H W 3]."""
     figure, axes = new_plot(3, width=12.0, height=4.2)
-    panels = (("images", "images"), ("timesteps", "timesteps kept"), ("draws", "draws"))
+    many = {row["vary"]: row["images"] for row in rows}
+    panels = [("images", "images")]
+    panels += [("timesteps", f"timesteps kept of {many['timesteps']} images"), ("draws", f"draws, {many['draws']} images")]
     least = min(row["cosine"] for row in rows)
     for axis, (vary, label) in zip(axes, panels, strict=True):
         lines = [(vary, PALETTE[0], "all draws"), ("images, one draw", PALETTE[1], "one draw")]

@@ -60,14 +60,12 @@ def _name(axis: Any, curve: Curve, opposite: Curve | None, colour: str) -> None:
     height = np.interp(k, curve.heads, curve.scores)
     gap = np.abs(height - np.interp(k, opposite.heads, opposite.scores)) if opposite else k
     place = int(gap.argmax())
-    edge = curve.high if above else curve.low
-    y = height[place] if edge is None else np.interp(k[place], curve.heads, edge)
     halo = library("matplotlib.patheffects", "matplotlib", "figures", "This plot").withStroke(
         linewidth=3, foreground="white"
     )
     axis.annotate(
         curve.order,
-        (k[place], y),
+        (k[place], height[place]),
         (4, 4) if above else (-4, -4),
         textcoords="offset points",
         color=colour,

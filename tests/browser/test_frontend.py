@@ -74,6 +74,7 @@ def test_pressing_run_in_the_frontend_draws_the_plain_and_the_adjusted_pictures(
     assert len(shown) == 2 and shown[0] == shown[1] > 0
 
 
+@pytest.mark.thumbnail
 def test_a_thumbnail_shows_the_graph_where_the_pictures_would_be_noise(opened, page):
     """Only the pocket model draws real pictures here: its thumbnails come from the runs."""
     page.evaluate(FIT)
@@ -81,5 +82,5 @@ def test_a_thumbnail_shows_the_graph_where_the_pictures_would_be_noise(opened, p
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     canvas = shot.crop((70, 100, shot.width - 20, shot.height - 60))
     assert len(canvas.getcolors(maxcolors=1 << 24) or []) > 50, "the canvas is blank"
-    if os.environ.get("HRV_WRITE_THUMBNAILS") and "pocket" not in opened["name"]:
+    if os.environ.get("HRV_WRITE_THUMBNAILS") and not workflows.nodes_of(opened["prompt"], "HRVPocketModel"):
         write_thumbnail(opened["name"], [canvas])

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageStat
 
 ROOT = Path(__file__).parents[2]
 PATHS = sorted((ROOT / "workflows").glob("*.json"))
@@ -40,12 +41,19 @@ def overlapping(boxes: list[Box]) -> list[tuple[Box, Box]]:
 
 
 def test_the_graphs_are_flat_files_numbered_without_a_gap():
-    assert [path.name[:3] for path in PATHS] == [f"0{i}_" for i in range(1, len(PATHS) + 1)]
+    assert [path.name[:3] for path in PATHS] == [f"{i:02d}_" for i in range(1, len(PATHS) + 1)]
     assert not [path for path in (ROOT / "workflows").iterdir() if path.is_dir()]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 class TestGraph:
+    def test_its_picture_for_the_template_browser_lies_beside_it(self, path: Path):
+        picture = path.with_suffix(".jpg")
+        assert picture.is_file(), f"workflows/{picture.name} is missing: `make thumbnails`"
+        with Image.open(picture) as opened:
+            assert opened.format == "JPEG" and min(opened.size) >= 200
+            assert max(ImageStat.Stat(opened.convert("L")).stddev) > 5, "the picture is blank"
+
     def test_nodes_and_groups_do_not_overlap_and_every_node_sits_in_a_group(self, path: Path):
         graph = read(path)
         nodes, groups = list(map(box, graph["nodes"])), list(map(frame, graph["groups"]))

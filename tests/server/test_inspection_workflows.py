@@ -58,6 +58,7 @@ def titled(name: str, title: str) -> str:
     return next(str(node["id"]) for node in workflows.read(name)["nodes"] if node.get("title") == title)
 
 
+@pytest.mark.thumbnail
 def test_06_weakens_heads_beside_plain_pictures_and_measures_it_over_prompts(server, object_info):
     name = "06_pocket_ordered_weakening"
     prompt = workflows.converted(name, object_info)
@@ -110,6 +111,7 @@ def test_08_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, 
     assert failure.value.node_type == "CheckpointLoaderSimple"
 
 
+@pytest.mark.thumbnail
 def test_09_draws_every_view_of_an_hrv_and_of_where_words_look(server, object_info):
     name = "09_see_inside_an_hrv"
     prompt = workflows.converted(name, object_info)

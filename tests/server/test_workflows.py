@@ -33,6 +33,7 @@ def pixels(server, outputs: dict, node: str) -> np.ndarray:
     return np.stack([np.asarray(image) for image in server.client.images(outputs, node)])
 
 
+@pytest.mark.thumbnail
 def test_01_builds_vectors_on_the_pocket_model_and_draws_their_heat_map(server, object_info):
     prompt = workflows.converted("01_pocket_build_hrv", object_info)
     if not WRITE_THUMBNAILS:
@@ -49,6 +50,7 @@ def test_01_builds_vectors_on_the_pocket_model_and_draws_their_heat_map(server, 
         write_thumbnail("01_pocket_build_hrv", server.client.images(outputs, preview))
 
 
+@pytest.mark.thumbnail
 def test_02_steers_the_word_and_keeps_the_plain_pictures_of_the_same_seeds_beside(server, object_info):
     prompt = workflows.converted("02_pocket_fix_misread_word", object_info)
     outputs = server.client.run(prompt)

@@ -118,7 +118,19 @@ def weakening(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
     lines = [{"concept": name, **result_row} for name, result in found.items() for result_row in result.table()]
     (folder / "weakening.csv").write_text(as_csv(lines), encoding="utf-8")
     (folder / "areas.csv").write_text(as_csv([_area_row(name, one) for name, one in table.items()]), encoding="utf-8")
-    return {"weakening": table}
+    return {"weakening": table, "weakening_overall": _overall(table)}
+
+
+def _overall(table: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    chance = np.concatenate([one["random_areas"] for one in table.values()])
+    return {
+        "concepts": len(table),
+        "beats_every_random_order": sum(one["beats_every_random_order"] for one in table.values()),
+        "hrv_mean": float(np.mean([one["hrv_area"] for one in table.values()])),
+        "random_mean": float(chance.mean()),
+        "random_spread": float(chance.std(ddof=1)),
+        "random_orders": len(chance),
+    }
 
 
 def _figures(result: WeakeningResult) -> dict[str, Any]:
@@ -154,7 +166,8 @@ def _panels(found: dict[str, WeakeningResult]) -> np.ndarray:
     for axis, (name, result) in zip(axes.flat, found.items(), strict=False):
         draw_curves(axis, result, result.factors[0])
         axis.set_title(f"{name}: area {result.areas(result.factors[0])['hrv']:+.3f}", fontsize=13, loc="left")
-        axis.set_ylim(-0.03, 1.03)
+        axis.set_ylim(-0.16, 1.16)  # room for the names of the lines
+        axis.set_yticks([0, 0.25, 0.5, 0.75, 1])
     figure.supxlabel("weakened heads k (of 112); grey: random orders", fontsize=12, color=QUIET)
     figure.supylabel("probability of the word", fontsize=12)
     return pixels(figure)
@@ -196,12 +209,18 @@ def summary(figures: dict[str, Any]) -> str:
     """The closing table of the parts that were drawn."""
     lines = []
     if "weakening" in figures:
-        lines.append("concept      area HRV   random areas               plain   all heads weakened")
+        lines.append(f"{'concept':<12}{'area HRV':>9}{'random mean ± spread':>24}{'largest':>9}{'plain':>7}{'all heads':>11}")
     for name, one in figures.get("weakening", {}).items():
-        chance = " ".join(f"{area:+.3f}" for area in one["random_areas"])
+        row = _area_row(name, one)
+        chance = f"{row['random_mean']:+.3f} ± {row['random_spread']:.3f}"
+        scores = f"{one['base_score']:>7.2f}{one['all_heads_score']:>11.2f}"
         mark = "beats all" if one["beats_every_random_order"] else "does not"
-        scores = f"{one['base_score']:.2f}    {one['all_heads_score']:.2f}"
-        lines.append(f"{name:<12} {one['hrv_area']:+.3f}    {chance:<24} {scores}   {mark}")
+        lines.append(f"{name:<12}{one['hrv_area']:>+9.3f}{chance:>24}{row['random_largest']:>9.3f}{scores}   {mark}")
+    if "weakening_overall" in figures:
+        total = figures["weakening_overall"]
+        chance = f"{total['random_mean']:+.3f} ± {total['random_spread']:.3f}"
+        beaten = f"{total['beats_every_random_order']} of {total['concepts']} beat all"
+        lines.append(f"{'mean':<12}{total['hrv_mean']:>+9.3f}{chance:>24}{'':27}   {beaten}")
     if "quick" in figures:
         quick, fewest = figures["quick"], figures["fewest_calls"]
         lines.append(
