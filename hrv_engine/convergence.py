@@ -103,7 +103,7 @@ def convergence_figure(rows: Sequence[dict[str, Any]], wanted: float = 0.99) -> 
     figure, axes = new_plot(3, width=12.0, height=4.2)
     many = {row["vary"]: row["images"] for row in rows}
     panels = [("images", "images")]
-    panels += [("timesteps", f"timesteps kept of {many['timesteps']} images"), ("draws", f"draws, {many['draws']} images")]
+    panels += [(vary, f"{vary}, {many[vary]} images") for vary in ("timesteps", "draws")]
     least = min(row["cosine"] for row in rows)
     for axis, (vary, label) in zip(axes, panels, strict=True):
         lines = [(vary, PALETTE[0], "all draws"), ("images, one draw", PALETTE[1], "one draw")]

@@ -38,6 +38,8 @@ def test_more_images_agree_better_with_images_they_never_saw():
     cosines = [row["cosine"] for row in by_images]
     assert cosines[0] < cosines[3] < cosines[-1] and cosines[-1] > 0.99
     assert by_images[2]["unet_calls"] == 4 * 10
+    others = [(row["vary"], row["value"], row["images"], row["draws"]) for row in convergence(votes)[-3:]]
+    assert others == [("timesteps", 8, 200, 2), ("draws", 1, 16, 1), ("draws", 2, 16, 2)]
 
 
 def test_the_second_half_is_never_drawn_from():

@@ -51,6 +51,9 @@ def test_areas_of_all_orders_come_out_of_the_rows(weakened):
     figures = report._figures(WeakeningResult.of(weakened[0]))
     assert len(figures["random_areas"]) == 1 and figures["base_score"] > 0.9
     assert figures["beats_every_random_order"] == (figures["hrv_area"] > abs(figures["random_areas"][0]))
+    twice = report._overall({"Color": figures, "again": {**figures, "beats_every_random_order": True, "hrv_area": 0.0}})
+    assert twice["hrv_mean"] == pytest.approx(figures["hrv_area"] / 2) and twice["random_orders"] == 2
+    assert twice["beats_every_random_order"] == 1 + figures["beats_every_random_order"]
 
 
 def test_every_head_votes_once_a_draw_image_and_step():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -58,11 +59,12 @@ def votes(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
     table = convergence_table(detailed)
     (folder / "convergence.csv").write_text(as_csv(table), encoding="utf-8")
     save(convergence_figure(table, WANTED), folder / "convergence.png")
-    _portraits(detailed, folder)
+    alike = _portraits(detailed, folder)
     full, least = detailed.summed(slice(None)), cheapest(table, WANTED)
     cosine, rows = agreement(DetailedVotes(quick).summed(slice(None)), full)
     calls = len(quick_texts) * detailed.steps
     return {
+        "similarity": alike,
         "convergence": table,
         "fewest_calls": {"wanted": WANTED, **(least or {})},
         "quick": {
@@ -76,22 +78,25 @@ def votes(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
     }
 
 
-def _portraits(detailed: DetailedVotes, folder: Path) -> None:
-    """Heat map, cosines and t-SNE of the long build's vectors, drawn by the engine behind the nodes."""
+def _portraits(detailed: DetailedVotes, folder: Path) -> dict[str, Any]:
+    """Heat map, cosines and t-SNE of the long build, drawn by the engine behind the nodes; the cosines in short."""
+    from hrv_engine import similarity
     from hrv_engine.embedding import embed, embedding_figure
     from hrv_engine.figures import heatmap
     from hrv_engine.matrix import matrix_figure
-    from hrv_engine.similarity import concept_cosines, timestep_cosines
 
     shipped = files.load(PRESETS / "hrv" / "pocket.safetensors")
     per_step = detailed.counts.sum(axis=(0, 1), dtype=np.int64)
     built = HeadVotes(per_step.sum(axis=0), shipped.concepts, shipped.layout, per_step=per_step).relevance()
     names = list(built.concepts.names)
     save(heatmap(built, names), folder / "heatmap.png")
-    save(matrix_figure(concept_cosines(built), names, "cosine of concepts"), folder / "cosine_concepts.png")
     steps = [str(step) for step in range(len(per_step))]
-    save(matrix_figure(timestep_cosines(built), steps, "cosine of timesteps"), folder / "cosine_timesteps.png")
+    alike = {"concepts": (similarity.concept_cosines(built), names)}
+    alike["timesteps"] = (similarity.timestep_cosines(built), steps)
+    for of, (matrix, labels) in alike.items():
+        save(matrix_figure(matrix, labels, f"cosine of {of}"), folder / f"cosine_{of}.png")
     save(embedding_figure(embed(built, names)), folder / "tsne.png")
+    return {of: asdict(similarity.summary(*both)) for of, both in alike.items()}
 
 
 def weakening(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
@@ -209,7 +214,8 @@ def summary(figures: dict[str, Any]) -> str:
     """The closing table of the parts that were drawn."""
     lines = []
     if "weakening" in figures:
-        lines.append(f"{'concept':<12}{'area HRV':>9}{'random mean ± spread':>24}{'largest':>9}{'plain':>7}{'all heads':>11}")
+        heads = f"{'concept':<12}{'area HRV':>9}{'random mean ± spread':>24}{'largest':>9}"
+        lines.append(f"{heads}{'plain':>7}{'all heads':>11}")
     for name, one in figures.get("weakening", {}).items():
         row = _area_row(name, one)
         chance = f"{row['random_mean']:+.3f} ± {row['random_spread']:.3f}"
@@ -221,6 +227,9 @@ def summary(figures: dict[str, Any]) -> str:
         chance = f"{total['random_mean']:+.3f} ± {total['random_spread']:.3f}"
         beaten = f"{total['beats_every_random_order']} of {total['concepts']} beat all"
         lines.append(f"{'mean':<12}{total['hrv_mean']:>+9.3f}{chance:>24}{'':27}   {beaten}")
+    if "similarity" in figures:
+        alike = figures["similarity"]["concepts"]
+        lines.append(f"most alike: {' and '.join(alike['closest'])}, cosine {alike['most']:.2f}")
     if "quick" in figures:
         quick, fewest = figures["quick"], figures["fewest_calls"]
         lines.append(
