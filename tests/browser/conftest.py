@@ -21,8 +21,9 @@ def page(server, sd15_checkpoint, stand_ins) -> Iterator:
     chromium = find_chromium()
     if chromium is None:
         pytest.skip(skips.NO_CHROMIUM)
-    # nothing over the graph: no welcome dialog, no map
-    server.client.fetch("/settings", {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False})
+    # nothing over the graph: no welcome dialog, no map, no counters
+    hidden = {"Comfy.Minimap.Visible": False, "Comfy.Graph.CanvasInfo": False}
+    server.client.fetch("/settings", {"Comfy.TutorialCompleted": True, **hidden})
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1600, "height": 1000})

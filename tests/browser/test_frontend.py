@@ -7,7 +7,7 @@ import os
 import time
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from comfyui_hrv.tests import workflows
 from comfyui_hrv.tools.thumbnails import write_thumbnail
@@ -82,5 +82,8 @@ def test_a_thumbnail_shows_the_graph_where_the_pictures_would_be_noise(opened, p
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     canvas = shot.crop((70, 100, shot.width - 20, shot.height - 60))
     assert len(canvas.getcolors(maxcolors=1 << 24) or []) > 50, "the canvas is blank"
+    empty = Image.new("RGB", canvas.size, canvas.getpixel((0, 0)))
+    left, top, right, bottom = ImageChops.difference(canvas, empty).point(lambda value: 255 * (value > 12)).getbbox()
+    canvas = canvas.crop((max(0, left - 10), max(0, top - 10), right + 10, bottom + 10))
     if os.environ.get("HRV_WRITE_THUMBNAILS") and not workflows.nodes_of(opened["prompt"], "HRVPocketModel"):
         write_thumbnail(opened["name"], [canvas])
