@@ -87,3 +87,28 @@ def parse_thresholds(text: str) -> tuple[tuple[int, float], ...]:
                 f' commas, e.g. "{REFINEMENT}", or nothing for no refinement.'
             )
     return tuple(sorted(found.items()))
+
+
+Measured = list[tuple[str, int, list[list[float]]]]  # (guidance, step, losses by evaluation and image)
+
+
+def losses_table(measured: Measured) -> list[dict[str, str | int | float]]:
+    """One row for every loss of a run."""
+    return [
+        {"guidance": name, "step": step, "evaluation": number, "image": image, "loss": loss}
+        for name, step, found in measured
+        for number, several in enumerate(found)
+        for image, loss in enumerate(several)
+    ]
+
+
+def losses_text(measured: Measured, steps: int) -> str:
+    """One line a step: the loss of each image before the step's moves, after them if it was refined, and how often."""
+    if not measured:
+        return "Nothing was altered: no step of the run was to be moved, or the model has not sampled yet."
+    lines = [f"{len({step for _, step, _ in measured})} of {steps} steps altered; losses by picture"]
+    for name, step, found in measured:
+        first, last = (", ".join(f"{loss:.3f}" for loss in several) for several in (found[0], found[-1]))
+        refined = f" -> {last} after {len(found) - 1} refinements" if len(found) > 1 else ""
+        lines.append(f"{name}, step {step}: {first}{refined}")
+    return "\n".join(lines)

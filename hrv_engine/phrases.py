@@ -16,6 +16,7 @@ and or but with without in on at of to from by for near beside beneath behind un
 into onto inside outside around across along against next front top amid among is are was were be been being has have
 having wearing holding riding sitting standing lying eating playing running walking flying looking made
 """.split()  # noqa: SIM905
+ARTICLES = ["a", "an", "the"]
 MEDIA = ["photo", "photograph", "picture", "image", "painting", "drawing", "sketch", "illustration", "rendering"]
 
 
@@ -43,6 +44,13 @@ def noun_phrases(table: TokenTable) -> list[list[Word]]:
             found.append(phrase)
         phrase = []
     return found
+
+
+def with_article(table: TokenTable, phrase: list[Word]) -> list[Word]:
+    """A phrase with the article right before it, if there is one."""
+    words = word_spans(table)
+    place = words.index(phrase[0])
+    return [words[place - 1], *phrase] if place and words[place - 1][0] in ARTICLES else phrase
 
 
 def nouns(table: TokenTable) -> list[Word]:

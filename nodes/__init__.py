@@ -12,6 +12,7 @@ def node_classes() -> list[type]:
     from .ddim_invert import HRVDDIMInvert
     from .files import HRVImport, HRVLoad, HRVMerge, HRVSave
     from .free_prompt_edit import HRVFreePromptEdit
+    from .guidance_losses import HRVGuidanceLosses
     from .head_concepts import HRVHeadConcepts
     from .heatmap import HRVHeatmap
     from .logit_scale import HRVLogitScale
@@ -27,6 +28,8 @@ def node_classes() -> list[type]:
     from .score_images import HRVScoreImages
     from .similarity import HRVSimilarity
     from .strengthen import HRVConceptStrengthen
+    from .structured_diffusion import HRVStructuredDiffusion
+    from .syngen import HRVSynGen
     from .token_map_view import HRVTokenMapView
     from .token_maps import HRVTokenMaps
     from .top_heads import HRVTopHeads
@@ -55,6 +58,9 @@ def node_classes() -> list[type]:
         HRVDDIMInvert,
         HRVPLMSSampler,
         HRVAttendExcite,
+        HRVSynGen,
+        HRVStructuredDiffusion,
+        HRVGuidanceLosses,
         HRVHeatmap,
         HRVSimilarity,
         HRVTopHeads,

@@ -13,6 +13,7 @@ from ...hrv_engine.guidance import Guidance
 from ...hrv_engine.inversion import Trajectory
 from ...hrv_engine.local_blend import LocalBlend
 from ...hrv_engine.rescale import HeadScale
+from ...hrv_engine.value_context import LentValues
 
 KEY = "hrv"
 Conditioning = list[list[Any]]  # ComfyUI's CONDITIONING: [[tensor [batch tokens channels], dict], ...]
@@ -25,6 +26,7 @@ class Tag:
     table: TokenTable
     scales: tuple[HeadScale, ...] = ()
     guidance: tuple[Guidance, ...] = ()
+    values: LentValues | None = None
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,15 @@ def test_gradients_equal_finite_differences(trio, kind, loss):
     assert (ahead - back) / (2 * step) == pytest.approx(float((gradient * other).sum()) / 10, rel=2e-2)
 
 
+@pytest.mark.parametrize("kind", ["mean", "relevance"])
+def test_one_small_step_lowers_the_loss_of_every_image(trio, kind):
+    for loss in (MaxActivation(SUBJECTS, rivals=(1, 2, 3, 4, 5)), Binding((((1,), (2,)),), (1, 2, 3, 4, 5))):
+        asked, stage = guidance(readings(trio)[kind], loss), Stage(trio, images=3)
+        before, gradient = stage.measure(asked)
+        step = 0.2 * gradient / gradient.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+        assert (stage.measure(asked, stage.x - step)[0] < before).all()
+
+
 def explicit_loss(stage: Stage, trio: Trio, x: torch.Tensor) -> torch.Tensor:
     """The original aggregation with every map kept and the whole UNet run; differentiable in x."""
     maps, pixels = [], (x.shape[-1] // 2) ** 2
