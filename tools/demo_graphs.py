@@ -9,7 +9,8 @@ from .client import Prompt
 
 SIZE = {"width": 32, "height": 32}
 SAMPLING = {"steps": 20, "cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
-BUILD = {"seed": 1, "batch_size": 16, "draws": 4, "sampling": "per layer", "bos_key": True, "per_timestep": False}
+BUILD = {"seed": 1, "batch_size": 16, "draws": 4, "sampling": "per layer", "bos_key": True}
+BUILD |= {"per_timestep": False, "logit_scale": False}
 PRESETS = {"concepts": "pocket", "prompts": "pocket"}
 STEERING = {"strength": 1.0, "occurrence": 0, "clamp": 4.0, "start_percent": 0.0, "end_percent": 1.0}
 ADJUST = {"desired_weight": 2.0, "undesired_weight": 1.0}
