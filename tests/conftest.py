@@ -63,7 +63,7 @@ def sd15_checkpoint(server) -> str:
 
 @pytest.fixture(scope="session")
 def stand_ins(server) -> None:
-    """Files that workflows 03 and 04 name, so that they are valid: a checkpoint without tensors, vectors of no use."""
+    """Files that workflows name, so that they are valid: a checkpoint and CLIP without tensors, vectors of no use."""
     import numpy as np
     from safetensors.numpy import save_file
 
@@ -73,6 +73,8 @@ def stand_ins(server) -> None:
     from hrv_engine.relevance import HeadRelevance
 
     save_file({}, server.models / "checkpoints" / workflows.STOCK_FILES["sdxl"])
+    (server.models / "clip_vision").mkdir(exist_ok=True)
+    save_file({}, server.models / "clip_vision" / workflows.CLIP_FILE)
     concepts = ConceptSet("stand-in", (Concept("Color", ("red",)), Concept("Plants", ("fern",))))
     vectors = HeadRelevance(np.ones((2, 2), np.float32), concepts, HeadLayout((HeadSlot(("middle", 0, 0), 2, 64),)))
     for name in ("sd15_paper34", "sdxl_paper34"):

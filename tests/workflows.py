@@ -9,6 +9,7 @@ from typing import Any
 WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows"
 NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
 STOCK_FILES = {"sd15": "v1-5-pruned-emaonly-fp16.safetensors", "sdxl": "sd_xl_base_1.0.safetensors"}
+CLIP_FILE = "open_clip_model.safetensors"
 
 
 def read(name: str) -> dict[str, Any]:

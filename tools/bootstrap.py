@@ -208,6 +208,7 @@ def main() -> None:
     folder = str(Path(paths["python"]).parent)
     os.environ["PATH"] = os.pathsep.join((folder, os.environ.get("PATH", "")))
     os.environ.update(COMFYUI_PATH=paths["comfyui"], COMFYUI_HRV_CACHE=paths["cache"], PYTHONNOUSERSITE="1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads take a busy machine's cores from each other
     os.execvp(command[0], command)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .graph_parts import POCKET_SAMPLER, SD15, SD_SAMPLER, SDXL, Branch, Node, compare
+from .graph_parts import CLIP, POCKET_SAMPLER, SD15, SD_SAMPLER, SDXL, Branch, Node, compare
 from .litegraph import Graph
 
 
@@ -122,7 +122,7 @@ def _paper(
     """An experiment of the paper on a checkpoint: prompts as a list, sweeps, CLIP scores, one curve."""
     hrv = graph.node("HRVLoad", file=f"{vectors}.safetensors")
     latent = graph.node("EmptyLatentImage", "One image", width=side, height=side, batch_size=1)
-    scorer = graph.node("HRVCLIPScorer", wide=380)
+    scorer = graph.node("HRVCLIPScorer", models=[CLIP], wide=380, file=CLIP["name"])
     columns = [[note], [loader, hrv, below, *(more or [])], [latent, scorer]]
     right, _ = graph.group("Model, vectors and scorer", (0, 0), columns)
     ends = {"model": loader, "hrv": hrv, "vae": loader, "negative": negative[0], "latent": latent}

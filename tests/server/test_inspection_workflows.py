@@ -79,13 +79,13 @@ def test_06_weakens_heads_beside_plain_pictures_and_measures_it_over_prompts(ser
         write_thumbnail(name, [sweep])
 
 
-def test_07_without_clip_weights_says_where_they_belong(server, sd15_checkpoint, sd15_vectors, object_info):
+def test_07_with_other_weights_under_that_name_says_which_ones_belong_there(server, stand_ins, object_info):
     prompt = workflows.converted("07_sd15_ordered_weakening", object_info)
     (scorer,) = workflows.nodes_of(prompt, "HRVCLIPScorer")
     show = {"class_type": "PreviewAny", "inputs": {"source": [scorer, 0]}}
     with pytest.raises(PromptFailed) as failure:
         server.client.run({scorer: prompt[scorer], "show": show})
-    assert "models/clip_vision" in failure.value.message
+    assert f"{workflows.CLIP_FILE} holds no text encoder" in failure.value.message
 
 
 def test_07_scores_the_papers_experiment_on_a_full_size_sd15_with_clip(
