@@ -11,11 +11,11 @@ from comfyui_hrv.tools.demo_graphs import build_graph, draw_graph
 from hrv_engine import files
 
 ASKED = {"text": "a rose square", "word": "rose", "desired": "Color", "undesired": "Plant"}
-IMAGES, BATCH = 24, 4
+IMAGES, BATCH, STEPS = 20, 4, 8
 
 
 def small_build(save_as: str) -> dict:
-    return with_values(build_graph(save_as, "Color"), limit=IMAGES, batch_size=BATCH)
+    return with_values(build_graph(save_as, "Color"), limit=IMAGES, batch_size=BATCH, steps=STEPS)
 
 
 def votes(server, name: str):
