@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -128,6 +129,9 @@ def test_09_draws_every_view_of_an_hrv_and_of_where_words_look(server, object_in
     assert heads.startswith("Color") and "Fruit" in heads
     report = outputs[titled(name, "Report")]["text"][0]
     assert "112 heads" in report and "96 images" in report
+    (compare,) = workflows.nodes_of(prompt, "HRVCompare")
+    moved = re.match(r"12 shared concepts: mean cosine (\S+), lowest (\S+)\n", outputs[compare]["text"][0])
+    assert moved and float(moved[1]) > 0.98 and float(moved[2]) > 0.95, "the quick build is not like the shipped one"
     if WRITE_THUMBNAILS:
         views = ("Which heads carry a concept", "Which concepts share heads", "Concepts over time", "All heads")
         pictures = [server.client.images(outputs, titled(name, title))[0] for title in views]
