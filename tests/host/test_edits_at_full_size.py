@@ -26,9 +26,7 @@ SMALL = {"steps": 2, "size": 64}
 @pytest.fixture(scope="module")
 def full() -> Iterator[Trio]:
     with torch.inference_mode():
-        torch.set_num_threads(2)
         yield Trio(*sd15())
-    torch.set_num_threads(1)
 
 
 def latent() -> dict:

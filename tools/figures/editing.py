@@ -1,0 +1,107 @@
+"""One prompt pair of the editing benchmark under one method on the pocket model, read back by the scorer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import nodes as core
+
+from ...hrv_engine.editing_benchmark import EditingPair
+from ...hrv_engine.scorers import readable
+from ...nodes.free_prompt_edit import HRVFreePromptEdit
+from ...nodes.host.words import encode
+from ...nodes.masactrl_edit import HRVMasaCtrlEdit
+from ...nodes.p2p_edit import HRVP2PEdit
+from ...nodes.pictures import to_pixels
+from ...nodes.plug_and_play_edit import HRVPlugAndPlayEdit
+from ...nodes.prompt import HRVPrompt
+from . import world
+
+BORDER = 6  # px of a 32 px picture in which objects, large and in the middle, hardly reach
+KEPT = ("object", "color", "pattern", "material", "scene", "weather", "style", "size", "position", "count")
+
+
+def task(pair: EditingPair, method: str, setting: float | None, seed: int, images: int) -> tuple[dict[str, Any], Any]:
+    """Counts of one pair, and the first source and target uint8 [2 height width 3].
+
+    method: SDEdit, P2P, P2P-HRV, PnP, MasaCtrl, FPE, or none (the target prompt drawn from the same noise); setting:
+    another self_replace for P2P, P2P-HRV and FPE, another denoise for SDEdit; None: as published.
+    Counts: pairs, edited (the edited word is read from the target), kept (mean share of the other families that are
+    read as in the source), background (mean absolute difference of the border, 0 to 1).
+    """
+    model, clip, vae = world.pocket()
+    prompts = [HRVPrompt.execute(clip, text).args[0] for text in (pair.source, pair.target)]
+    negative = encode(clip, "")
+    if method == "SDEdit":
+        source, target = _sdedit(model, prompts, negative, 0.8 if setting is None else setting, seed, images)
+    else:
+        model, positive, latent = _paired(model, prompts, pair.concept, method, setting, images)
+        drawn = _sample(model, positive, negative, latent, seed)
+        source, target = drawn[::2], drawn[1::2]
+    pictures = vae.decode(source), vae.decode(target)
+    counts = {"method": method, "setting": setting, **_read(pair, *pictures)}
+    return counts, to_pixels(torch.stack([pictures[0][0], pictures[1][0]]))
+
+
+def _empty() -> dict[str, Any]:
+    return {"samples": torch.zeros(1, 4, 4, 4), "downscale_ratio_spacial": 8}
+
+
+def _sample(model: Any, positive: list, negative: list, latent: dict, seed: int) -> Tensor:
+    settings = (seed, world.STEPS, world.CFG, world.SAMPLER, world.SCHEDULER)
+    return core.common_ksampler(model, *settings, positive, negative, latent)[0]["samples"]
+
+
+def _paired(
+    model: Any, prompts: list, concept: str, method: str, setting: float | None, images: int
+) -> tuple[Any, list, dict]:
+    start = (*prompts, _empty())
+    words = {
+        "concept": "", "undesired": "", "edited_word": "", "cross_replace": 0.8, "self_replace": -1.0, "mode": "auto",
+        "equalizer": "", "word_windows": "", "tail": "aligned", "self_limit": "auto", "clamp": 0.0,
+        "blend_words": "", "blend_threshold": 0.3, "blend_start": 0.2, "seeds": images,
+    }  # fmt: skip
+    words |= {} if setting is None else {"self_replace": setting}
+    if method == "P2P":
+        return HRVP2PEdit.execute(model, *start, **words).args
+    if method == "P2P-HRV":
+        return HRVP2PEdit.execute(model, *start, **words | {"concept": concept}, hrv=world.vectors()).args
+    if method == "none":
+        return HRVP2PEdit.execute(model, *start, **words | {"cross_replace": 0.0, "self_replace": 0.0}).args
+    if method == "FPE":
+        return HRVFreePromptEdit.execute(model, *start, 0.8 if setting is None else setting, "auto", images).args
+    if method == "PnP":
+        return HRVPlugAndPlayEdit.execute(model, *start, 0.5, 0.8, images).args
+    return HRVMasaCtrlEdit.execute(model, *start, 0.08, -1, images).args
+
+
+def _sdedit(
+    model: Any, prompts: list, negative: list, denoise: float, seed: int, images: int
+) -> tuple[Tensor, Tensor]:
+    """ComfyUI's own img2img over the drawn source, with fresh noise: the last steps of the same schedule."""
+    source = world.draw(model, prompts[0], negative, seed, images)
+    steps = round(world.STEPS * denoise)
+    settings = (seed + 1, steps, world.CFG, world.SAMPLER, world.SCHEDULER)
+    latent = {"samples": source}
+    target = core.common_ksampler(model, *settings, prompts[1], negative, latent, denoise=denoise)[0]["samples"]
+    return source, target
+
+
+def _read(pair: EditingPair, source: Tensor, target: Tensor) -> dict[str, float]:
+    before, after = (world.scorer().network(pictures.movedim(-1, 1)) for pictures in (source, target))
+    family, number = readable(pair.edited_word)
+    others = [name for name in KEPT if name != family]
+    kept = np.mean([(before[name].argmax(1) == after[name].argmax(1)).float().mean().item() for name in others])
+    inner = torch.ones(source.shape[1:3], dtype=torch.bool)
+    inner[BORDER:-BORDER, BORDER:-BORDER] = False
+    return {
+        "pairs": len(source),
+        "edited": int((after[family].argmax(1) == number).sum()),
+        "kept": float(kept),
+        "background": float((source - target).abs()[:, inner].mean()),
+        "picture": float((source - target).abs().mean()),
+    }
