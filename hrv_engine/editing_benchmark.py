@@ -10,13 +10,17 @@ from .errors import HRVError
 
 @dataclass(frozen=True)
 class EditingPair:
-    """A source prompt, the target with one word exchanged, both words, and the concept of the words."""
+    """A source prompt, the target with one word exchanged, both words, and the concept of the words.
+
+    left_open: what the prompts do not say and an edit should keep, a family of the pocket scorer; empty if nothing.
+    """
 
     concept: str
     source: str
     target: str
     source_word: str
     edited_word: str
+    left_open: str = ""
 
 
 def load_editing(path: Path) -> dict[str, list[EditingPair]]:
@@ -25,7 +29,12 @@ def load_editing(path: Path) -> dict[str, list[EditingPair]]:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         return {
             str(concept): [
-                EditingPair(str(concept), *(_prompt(one, word, thing) for word in pair), *map(str, pair))
+                EditingPair(
+                    str(concept),
+                    *(_prompt(one, word, thing) for word in pair),
+                    *map(str, pair),
+                    left_open=str(one.get("open", "")),
+                )
                 for pair in one["pairs"]
                 for thing in one.get("objects", [""])
             ]

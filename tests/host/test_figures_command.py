@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from comfyui_hrv.hrv_engine.curves import WeakeningResult
+from comfyui_hrv.hrv_engine.editing_benchmark import EditingPair
 from comfyui_hrv.nodes.host.words import encode
 from comfyui_hrv.nodes.prompt import HRVPrompt
-from comfyui_hrv.tools.figures import report, steering, votes, weakening, world
+from comfyui_hrv.tools.figures import editing, editing_report, report, steering, votes, weakening, world
 from comfyui_hrv.tools.figures.captions import captions
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
@@ -69,3 +70,20 @@ def test_adjusting_lowers_what_plain_misreads_and_strength_zero_does_not():
     assert steering.task(ASKED, "adjusted", 0.0, 0.0, 300, 16) == plain
     adjusted = steering.task(ASKED, "adjusted", 1.0, 4.0, 300, 16)
     assert adjusted["misread"] < plain["misread"] and adjusted["images"] == 16
+
+
+PAIR = EditingPair("Color", "blue", "red", "blue", "red", "object")
+
+
+@pytest.mark.parametrize("method", editing_report.METHODS)
+def test_every_editing_method_is_counted_and_shown(method):
+    counts, pictures = editing.task(PAIR, method, None, 5, 4)
+    assert counts["pairs"] == 4 and pictures.shape == (2, 32, 32, 3)
+    assert counts["both"] <= min(counts["edited"], counts["kept"]) <= 4
+    assert 0 < counts["background"] < 0.5
+    assert counts["edited"] >= 2  # every method but plain drawing is meant to edit, and red is easy
+
+
+def test_more_self_replacement_is_another_edit_of_the_same_source():
+    (_, less), (_, more) = (editing.task(PAIR, "P2P", value, 5, 2) for value in (0.0, 1.0))
+    assert (less[0] == more[0]).all() and (less[1] != more[1]).any()

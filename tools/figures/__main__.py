@@ -11,30 +11,34 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "output" / "figures"
-PARTS = ("weakening", "votes", "steering")
+DEFAULT = ("weakening", "votes", "editing")
+PARTS = (*DEFAULT, "steering")
 
 
 def main() -> None:
     """Draw the parts asked for; progress goes to the terminal, the closing table to standard output."""
     parser = argparse.ArgumentParser(prog="python -m tools.figures", description=__doc__)
-    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; default: weakening votes")
-    parts = parser.parse_args().parts or ["weakening", "votes"]
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; default: {' '.join(DEFAULT)}")
+    parts = parser.parse_args().parts or list(DEFAULT)
     if set(parts) - set(PARTS):
         parser.error(f"unknown part among {parts}; there are {', '.join(PARTS)}")
     from ..pack import load_pack
 
     load_pack()
-    from . import report, workers
+    from . import editing_report, report, workers
 
+    draw = {"weakening": report.weakening, "votes": report.votes, "steering": report.steering}
+    draw |= {"editing": editing_report.editing}
     OUTPUT.mkdir(parents=True, exist_ok=True)
     path, started, drawn = OUTPUT / "figures.json", time.monotonic(), dict[str, Any]()
     with workers.pool() as executor:
         for part in parts:
-            drawn |= getattr(report, part)(executor, OUTPUT)
+            drawn |= draw[part](executor, OUTPUT)
     names = {
         "weakening": report.WEAKENING,
         "votes": report.BUILD | {"quick": report.QUICK},
         "steering": report.STEERING,
+        "editing": editing_report.EDITING,
     }
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     settings = {**before.get("settings", {}), **{part: names[part] for part in parts}}
@@ -43,6 +47,8 @@ def main() -> None:
     path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     sys.stderr.write(f"wrote {OUTPUT.relative_to(ROOT)}\n")
     print(report.summary(drawn))
+    if "editing" in drawn:
+        print("\n".join(editing_report.editing_lines(drawn["editing"])))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,16 +21,16 @@ from ...nodes.prompt import HRVPrompt
 from . import world
 
 BORDER = 6  # px of a 32 px picture in which objects, large and in the middle, hardly reach
-KEPT = ("object", "color", "pattern", "material", "scene", "weather", "style", "size", "position", "count")
 
 
 def task(pair: EditingPair, method: str, setting: float | None, seed: int, images: int) -> tuple[dict[str, Any], Any]:
     """Counts of one pair, and the first source and target uint8 [2 height width 3].
 
-    method: SDEdit, P2P, P2P-HRV, PnP, MasaCtrl, FPE, or none (the target prompt drawn from the same noise); setting:
-    another self_replace for P2P, P2P-HRV and FPE, another denoise for SDEdit; None: as published.
-    Counts: pairs, edited (the edited word is read from the target), kept (mean share of the other families that are
-    read as in the source), background (mean absolute difference of the border, 0 to 1).
+    method: SDEdit, P2P, P2P-HRV, PnP, MasaCtrl, FPE, or none (the target prompt drawn from the same noise), P2P-HRV
+    also with a clamp ("P2P-HRV, clamp 4"); setting: another self_replace for P2P, P2P-HRV and FPE, another denoise for
+    SDEdit; None: as published.
+    Counts: pairs, edited (the edited word is read from the target), kept (what the prompts leave open is read as in
+    the source), both; background (mean absolute difference of the border, 0 to 1).
     """
     model, clip, vae = world.pocket()
     prompts = [HRVPrompt.execute(clip, text).args[0] for text in (pair.source, pair.target)]
@@ -68,8 +67,11 @@ def _paired(
     words |= {} if setting is None else {"self_replace": setting}
     if method == "P2P":
         return HRVP2PEdit.execute(model, *start, **words).args
-    if method == "P2P-HRV":
-        return HRVP2PEdit.execute(model, *start, **words | {"concept": concept}, hrv=world.vectors()).args
+    if method.startswith("P2P-HRV"):
+        clamp = float(method.partition("clamp ")[2] or 0)
+        return HRVP2PEdit.execute(
+            model, *start, **words | {"concept": concept, "clamp": clamp}, hrv=world.vectors()
+        ).args
     if method == "none":
         return HRVP2PEdit.execute(model, *start, **words | {"cross_replace": 0.0, "self_replace": 0.0}).args
     if method == "FPE":
@@ -79,9 +81,7 @@ def _paired(
     return HRVMasaCtrlEdit.execute(model, *start, 0.08, -1, images).args
 
 
-def _sdedit(
-    model: Any, prompts: list, negative: list, denoise: float, seed: int, images: int
-) -> tuple[Tensor, Tensor]:
+def _sdedit(model: Any, prompts: list, negative: list, denoise: float, seed: int, images: int) -> tuple[Tensor, Tensor]:
     """ComfyUI's own img2img over the drawn source, with fresh noise: the last steps of the same schedule."""
     source = world.draw(model, prompts[0], negative, seed, images)
     steps = round(world.STEPS * denoise)
@@ -94,14 +94,14 @@ def _sdedit(
 def _read(pair: EditingPair, source: Tensor, target: Tensor) -> dict[str, float]:
     before, after = (world.scorer().network(pictures.movedim(-1, 1)) for pictures in (source, target))
     family, number = readable(pair.edited_word)
-    others = [name for name in KEPT if name != family]
-    kept = np.mean([(before[name].argmax(1) == after[name].argmax(1)).float().mean().item() for name in others])
+    edited = after[family].argmax(1) == number
+    kept = before[pair.left_open].argmax(1) == after[pair.left_open].argmax(1)
     inner = torch.ones(source.shape[1:3], dtype=torch.bool)
     inner[BORDER:-BORDER, BORDER:-BORDER] = False
     return {
         "pairs": len(source),
-        "edited": int((after[family].argmax(1) == number).sum()),
-        "kept": float(kept),
+        "edited": int(edited.sum()),
+        "kept": int(kept.sum()),
+        "both": int((edited & kept).sum()),
         "background": float((source - target).abs()[:, inner].mean()),
-        "picture": float((source - target).abs().mean()),
     }
