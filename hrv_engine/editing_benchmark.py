@@ -29,13 +29,8 @@ def load_editing(path: Path) -> dict[str, list[EditingPair]]:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         return {
             str(concept): [
-                EditingPair(
-                    str(concept),
-                    *(_prompt(one, word, thing) for word in pair),
-                    *map(str, pair),
-                    left_open=str(one.get("open", "")),
-                )
-                for pair in one["pairs"]
+                EditingPair(str(concept), *_prompts(one, thing, before, after), str(one.get("open", "")))
+                for before, after in one["pairs"]
                 for thing in one.get("objects", [""])
             ]
             for concept, one in data["edits"].items()
@@ -47,11 +42,13 @@ def load_editing(path: Path) -> dict[str, list[EditingPair]]:
         ) from error
 
 
-def _prompt(one: dict, word: str, thing: str) -> str:
+def _prompts(one: dict, thing: str, before: str, after: str) -> tuple[str, str, str, str]:
+    """Source prompt, target prompt, and their words."""
     template = str(one["template"])
     if "{x}" not in template or ("{object}" in template) != bool(thing):
         raise ValueError(f"no {{x}} in {template!r}, or {{object}} without objects")
-    return template.replace("{x}", str(word)).replace("{object}", str(thing))
+    whole = template.replace("{object}", str(thing))
+    return whole.replace("{x}", str(before)), whole.replace("{x}", str(after)), str(before), str(after)
 
 
 def spread(pairs: list[EditingPair], count: int) -> list[EditingPair]:

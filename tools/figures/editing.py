@@ -58,7 +58,7 @@ def _sample(model: Any, positive: list, negative: list, latent: dict, seed: int)
 def _paired(
     model: Any, prompts: list, concept: str, method: str, setting: float | None, images: int
 ) -> tuple[Any, list, dict]:
-    start = (*prompts, _empty())
+    start = prompts[0], prompts[1], _empty()
     words = {
         "concept": "", "undesired": "", "edited_word": "", "cross_replace": 0.8, "self_replace": -1.0, "mode": "auto",
         "equalizer": "", "word_windows": "", "tail": "aligned", "self_limit": "auto", "clamp": 0.0,
