@@ -11,8 +11,6 @@ import torch
 
 import nodes
 from comfyui_hrv.hrv_engine.concepts import Concept, ConceptSet
-from comfyui_hrv.hrv_engine.errors import HRVError
-from comfyui_hrv.hrv_engine.heads import HeadLayout
 from comfyui_hrv.hrv_engine.relevance import HeadRelevance
 from comfyui_hrv.nodes.adjust import HRVConceptAdjust
 from comfyui_hrv.nodes.host.conditioning import KEY
@@ -291,35 +289,3 @@ def test_the_node_says_how_many_heads_and_what_range_it_touched(trio, hrv):
         trio.model, prompt(trio), hrv, "lavender", "Color", "Plants", 2.0, 1.0, 1.0, 0, 0.0, 0.0, 1.0
     )
     assert f"of {hrv.layout.total} heads rescaled" in str(output.ui.as_dict())
-
-
-@pytest.mark.parametrize(
-    "change, quoted",
-    [
-        ({"word": "lavendar"}, ['"lavendar"', PROMPT, '"lavender"']),
-        ({"word": "  "}, ["no tokens"]),
-        ({"occurrence": 2}, ["occurs once"]),
-        ({"start": 0.8, "end": 0.2}, ["0.8", "0.2"]),
-    ],
-)
-def test_bad_words_and_windows_are_refused_with_the_fix(trio, hrv, change, quoted):
-    with pytest.raises(HRVError) as error:
-        adjusted(trio.model, prompt(trio), hrv, **change)
-    assert all(part in str(error.value) for part in quoted)
-
-
-def test_an_unknown_concept_is_refused_with_the_nearest_names(trio, hrv):
-    with pytest.raises(HRVError, match='"Colour".*Nearest: "Color"'):
-        HRVConceptStrengthen.execute(trio.model, prompt(trio), hrv, "lavender", "Colour", 1.0, 0, 0.0, 0.0, 1.0)
-
-
-def test_a_conditioning_without_token_table_is_refused_with_the_fix(trio, hrv):
-    with pytest.raises(HRVError, match="HRV Prompt"):
-        adjusted(trio.model, trio.encode(PROMPT), hrv)
-
-
-def test_an_hrv_of_another_head_layout_is_refused(trio, hrv):
-    other = HeadLayout(hrv.layout.slots[:-1])
-    foreign = HeadRelevance(hrv.values[:, : other.total], hrv.concepts, other)
-    with pytest.raises(HRVError, match=f"{other.total} heads.*{hrv.layout.total} heads"):
-        adjusted(trio.model, prompt(trio), foreign)
