@@ -63,8 +63,9 @@ def sd15_checkpoint(server) -> str:
 
 @pytest.fixture(scope="session")
 def stand_ins(server) -> None:
-    """Files that workflows name, so that they are valid: a checkpoint and CLIP without tensors, vectors of no use."""
+    """Files that workflows name, so that they are valid: a checkpoint and CLIP without tensors, vectors, a picture."""
     import numpy as np
+    from PIL import Image
     from safetensors.numpy import save_file
 
     from hrv_engine import files
@@ -72,6 +73,7 @@ def stand_ins(server) -> None:
     from hrv_engine.heads import HeadLayout, HeadSlot
     from hrv_engine.relevance import HeadRelevance
 
+    Image.radial_gradient("L").convert("RGB").save(server.base / "input" / "example.png")
     save_file({}, server.models / "checkpoints" / workflows.STOCK_FILES["sdxl"])
     (server.models / "clip_vision").mkdir(exist_ok=True)
     save_file({}, server.models / "clip_vision" / workflows.CLIP_FILE)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .editing_graphs import EDITING_GRAPHS
 from .graph_parts import POCKET_SAMPLER, SD15, SD_SAMPLER, SDXL, Branch, Node, compare
 from .inspection_graphs import pocket_weaken, sd15_weaken, sdxl_weaken, see_inside
 from .litegraph import Graph
@@ -98,6 +99,7 @@ GRAPHS: dict[str, Callable[[Graph], None]] = {
     "07_sd15_ordered_weakening": sd15_weaken,
     "08_sdxl_ordered_weakening": sdxl_weaken,
     "09_see_inside_an_hrv": see_inside,
+    **EDITING_GRAPHS,
 }
 
 

@@ -9,12 +9,8 @@ import numpy as np
 import pytest
 
 from comfyui_hrv.tests import workflows
-from comfyui_hrv.tests.engine.examples import sd1_layout
 from comfyui_hrv.tools.client import PromptFailed
 from comfyui_hrv.tools.thumbnails import write_thumbnail
-from hrv_engine import files
-from hrv_engine.concepts import ConceptSet
-from hrv_engine.relevance import HeadRelevance
 
 WRITE_THUMBNAILS = bool(os.environ.get("HRV_WRITE_THUMBNAILS"))
 SMALLEST_CLIP = "ViT-S-16-alt"
@@ -37,16 +33,6 @@ def random_clip(server) -> str:
     (server.models / "clip_vision").mkdir(exist_ok=True)
     save_file(weights, server.models / "clip_vision" / "random_clip.safetensors")
     return "random_clip.safetensors"
-
-
-@pytest.fixture(scope="module")
-def sd15_vectors(server, repository) -> None:
-    """Vectors of the paper's concepts over SD1.5's heads, random, under the name the workflow asks for."""
-    path = server.models / "hrv" / "sd15_paper34.safetensors"
-    concepts = ConceptSet.load(repository / "hrv_presets" / "concepts" / "paper34.yaml")
-    values = np.random.default_rng(0).random((len(concepts.names), 128)).astype(np.float32)
-    path.parent.mkdir(exist_ok=True)
-    files.save(path, HeadRelevance(values, concepts, sd1_layout()))
 
 
 def pixels(server, outputs: dict, node: str) -> np.ndarray:

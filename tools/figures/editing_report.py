@@ -18,12 +18,12 @@ from .workers import results
 
 METHODS = ("none", "SDEdit", "P2P", "PnP", "MasaCtrl", "FPE", "P2P-HRV", "P2P-HRV, clamp 4")
 EDITING: dict[str, Any] = {
-    "pairs": 5,
-    "images": 8,
+    "pairs": 4,
+    "images": 6,
     "seed": 4000,
-    "trade_off": {"targets": ["Color", "Material"], "self_replace": [0.0, 0.4, 0.7, 0.9, 1.0], "pairs": 4},
+    "trade_off": {"targets": ["Color", "Material"], "self_replace": [0.0, 0.4, 0.9, 1.0], "pairs": 3},
 }
-COLOURS = {"P2P": "#0072b2", "P2P-HRV": "#d55e00", "P2P-HRV, clamp 4": "#e69f00"}  # Okabe and Ito
+COLOURS = {"P2P": "#0072b2", "P2P-HRV": "#d55e00"}  # Okabe and Ito
 
 
 def editing(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:

@@ -1,0 +1,21 @@
+"""What several workflow tests need in the server's models folder."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from comfyui_hrv.tests.engine.examples import sd1_layout
+from hrv_engine import files
+from hrv_engine.concepts import ConceptSet
+from hrv_engine.relevance import HeadRelevance
+
+
+@pytest.fixture(scope="module")
+def sd15_vectors(server, repository) -> None:
+    """Vectors of the paper's concepts over SD1.5's heads, random, under the name the workflow asks for."""
+    path = server.models / "hrv" / "sd15_paper34.safetensors"
+    concepts = ConceptSet.load(repository / "hrv_presets" / "concepts" / "paper34.yaml")
+    values = np.random.default_rng(0).random((len(concepts.names), 128)).astype(np.float32)
+    path.parent.mkdir(exist_ok=True)
+    files.save(path, HeadRelevance(values, concepts, sd1_layout()))
