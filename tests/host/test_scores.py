@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 
 import folder_paths
 import open_clip
@@ -153,6 +154,14 @@ def test_without_weights_the_default_says_where_to_put_them_and_fetches_nothing(
     assert schema.inputs[0].default == NOTHING
     with pytest.raises(HRVError, match="models/clip_vision"):
         HRVCLIPScorer.execute(NOTHING, "ViT-H-14")
+
+
+def test_without_openclip_the_user_is_told_what_to_install(clip_folder, monkeypatch):
+    (clip_folder / "weights.safetensors").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "open_clip", None)
+    for file in ("weights.safetensors", DOWNLOAD):
+        with pytest.raises(HRVError, match='needs the Python package open-clip-torch.*"eval" extra.*pip install'):
+            HRVCLIPScorer.execute(file, "ViT-H-14")
 
 
 def test_weights_in_the_folder_score_pictures_through_the_nodes(clip_folder):
