@@ -120,6 +120,12 @@ def pair(
     replay = latent.get(REPLAY)
     if replay is not None and seeds > 1:
         raise HRVError(f"A real picture has one start latent, but seeds is {seeds}. Set it to 1.")
+    if replay is not None and replay.latents[0].shape[1:] != latent["samples"].shape[1:]:
+        raise HRVError(
+            f"This latent was inverted at {tuple(replay.latents[0].shape[-2:])} and changed to"
+            f" {tuple(latent['samples'].shape[-2:])} since (height, width). Connect HRV DDIM Invert itself and change"
+            " the size of the picture before it."
+        )
     rows = paired_latent({key: value for key, value in latent.items() if key != REPLAY}, edit.branches, seeds)
     conditioning = stacked(prompts, edit, replay, blend)
     layers = [f"{len(injection.blocks)} self-attention layers" for injection in edit.injections]

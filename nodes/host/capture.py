@@ -14,7 +14,8 @@ from ...hrv_engine.errors import HRVError
 from ...hrv_engine.heads import BlockKey, HeadLayout, HeadSlot
 from ...hrv_engine.token_maps import END, START, TokenMaps, level_size
 from .attention import Continue, around_cross_attention
-from .conditioning import Conditioning, table_of, tables_of
+from .conditioning import KEY as TAG
+from .conditioning import Branches, Conditioning, table_of, tables_of
 from .rows import columns_in, in_window, planned_rows, tagged_positives, with_plan
 from .unet import layout_of
 
@@ -36,6 +37,11 @@ class TokenMapRecorder:
     """
 
     def __init__(self, model: Any, positive: Conditioning, words: list[str], start: float, end: float) -> None:
+        if any(isinstance(values.get(TAG), Branches) for _, values in positive):
+            raise HRVError(
+                "This conditioning holds the stacked prompts of an editing node, whose words stand in different places."
+                " Connect the source or the target prompt itself, from HRV Prompt, to see where its words look."
+            )
         self.prompt, self.words = table_of(positive).prompt, words
         self.layout: HeadLayout = layout_of(model)
         self.start, self.end = start, end

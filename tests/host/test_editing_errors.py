@@ -10,6 +10,7 @@ import nodes
 from comfyui_hrv.hrv_engine.concepts import Concept, ConceptSet
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.relevance import HeadRelevance
+from comfyui_hrv.nodes.host.capture import TokenMapRecorder
 from comfyui_hrv.nodes.host.conditioning import KEY
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.p2p_edit import HRVP2PEdit
@@ -87,6 +88,12 @@ def test_combined_prompts_are_refused(trio):
 def test_a_prompt_without_its_words_is_refused(trio):
     with pytest.raises(HRVError, match="target has no token table.*HRV Prompt"):
         edited(trio, target_2=trio.encode("a cat"))
+
+
+def test_token_maps_of_stacked_prompts_are_refused(trio):
+    model, positive, latent = edited(trio)
+    with pytest.raises(HRVError, match="stacked prompts of an editing node"):
+        TokenMapRecorder(model, positive, ["car"], 0.0, 1.0)
 
 
 def test_a_sampler_whose_steps_depend_on_the_whole_batch_is_refused(trio):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import comfy.model_management
 import comfy.sample
 import comfy.samplers
 import pytest
@@ -121,6 +122,27 @@ def test_several_or_no_pictures_are_refused(trio, latent, quoted):
 def test_several_seeds_of_a_real_picture_are_refused(trio, picture):
     with pytest.raises(HRVError, match="seeds is 2"):
         edited(trio, latent=inverted(trio, picture)[0], seeds=2)
+
+
+def test_an_inverted_latent_of_another_size_is_refused(trio, picture):
+    latent = dict(inverted(trio, picture)[0])
+    latent["samples"] = torch.ones(1, 4, 16, 8)
+    with pytest.raises(HRVError, match=r"inverted at \(8, 8\) and changed to \(16, 8\)"):
+        edited(trio, latent=latent)
+
+
+def test_cancelling_stops_an_inversion_at_its_next_step(trio, picture, monkeypatch):
+    steps: list[int] = []
+
+    def asked():
+        steps.append(1)
+        if len(steps) == 3:
+            raise comfy.model_management.InterruptProcessingException
+
+    monkeypatch.setattr(comfy.model_management, "throw_exception_if_processing_interrupted", asked)
+    with pytest.raises(comfy.model_management.InterruptProcessingException):
+        inverted(trio, picture)
+    assert len(steps) == 3 < STEPS
 
 
 def test_nothing_of_the_way_is_left_in_the_latent_for_the_sampler(trio, picture):
