@@ -61,6 +61,23 @@ def cross_edit(
     return CrossEdit(mapping, windows, factors, *rescaled, heads=heads)
 
 
+def check_words(words: list[str], tables: list[TokenTable]) -> None:
+    """Raise the HRVError of the first target unless each word is in one of the targets."""
+    for word in words:
+        if not any(table.find(word) for table in tables):
+            tables[0].columns_of(word)
+
+
+def blend_columns(text: str, tables: list[TokenTable]) -> tuple[tuple[int, ...], ...]:
+    """The columns of comma-separated blend words in each prompt; raises HRVError for a word that is in none."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    check_words(words, tables)
+    return tuple(
+        tuple(sorted({column for word in words for columns in table.find(word) for column in columns}))
+        for table in tables
+    )
+
+
 def _columns(table: TokenTable, word: str) -> list[int]:
     return sorted(column for columns in table.find(word) for column in columns)
 

@@ -3,9 +3,8 @@
 import numpy as np
 from comfy_api.latest import io
 
-from ..hrv_engine.alignment import TokenTable
 from ..hrv_engine.branches import CrossEdit
-from ..hrv_engine.editing import cross_edit, find_edited_word, prompt_to_prompt
+from ..hrv_engine.editing import blend_columns, check_words, cross_edit, find_edited_word, prompt_to_prompt
 from ..hrv_engine.errors import HRVError
 from ..hrv_engine.local_blend import LocalBlend, blend_blocks
 from ..hrv_engine.mapping import MODES, TAILS, map_tokens
@@ -221,20 +220,3 @@ def rescaling(model, hrv, concept: str, undesired: str, clamp: float) -> np.ndar
     if undesired.strip():
         return adjust(relevance, concept, undesired, clamp=clamp or None)
     return strengthen(relevance, concept, clamp or None)
-
-
-def check_words(words: list[str], tables: list[TokenTable]) -> None:
-    """Raise the HRVError of the first target unless each word is in one of the targets."""
-    for word in words:
-        if not any(table.find(word) for table in tables):
-            tables[0].columns_of(word)
-
-
-def blend_columns(text: str, tables: list[TokenTable]) -> tuple[tuple[int, ...], ...]:
-    """The columns of comma-separated blend words in each prompt; raises HRVError for a word that is in none."""
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    check_words(words, tables)
-    return tuple(
-        tuple(sorted({column for word in words for columns in table.find(word) for column in columns}))
-        for table in tables
-    )
