@@ -43,7 +43,8 @@ def pocket_edit(graph: Graph) -> None:
     note = graph.note(560)
     loader = graph.node("HRVPocketModel")
     hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
-    branches = [PLAIN, P2P, with_hrv("Color", clamp=4.0)]
+    branches: list[Branch] = [PLAIN, ("Prompt-to-Prompt", "HRVP2PEdit", {"self_limit": "all"})]
+    branches.append(with_hrv("Color", self_limit="all"))  # all its maps are as small as the published limit asks
     _edits(graph, note, loader, hrv, ("blue", "red"), 32, 6, branches, POCKET_SAMPLER, enlarge=8.0)
 
 

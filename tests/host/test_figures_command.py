@@ -81,7 +81,8 @@ def test_every_editing_method_is_counted_and_shown(method):
     assert counts["pairs"] == 4 and pictures.shape == (2, 32, 32, 3)
     assert counts["both"] <= min(counts["edited"], counts["kept"]) <= 4
     assert 0 < counts["background"] < 0.5
-    assert counts["edited"] >= 2  # every method but plain drawing is meant to edit, and red is easy
+    if method != "MasaCtrl":  # which keeps the source's looks, colours among them
+        assert counts["edited"] >= 2
 
 
 def test_more_self_replacement_is_another_edit_of_the_same_source():

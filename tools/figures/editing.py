@@ -20,6 +20,7 @@ from ...nodes.plug_and_play_edit import HRVPlugAndPlayEdit
 from ...nodes.prompt import HRVPrompt
 from . import world
 
+LIMIT = "all"  # every map here has at most 8 x 8 pixels, well below the published limits of 16 x 16 and 32 x 32
 BORDER = 6  # px of a 32 px picture in which objects, large and in the middle, hardly reach
 
 
@@ -61,7 +62,7 @@ def _paired(
     start = prompts[0], prompts[1], _empty()
     words = {
         "concept": "", "undesired": "", "edited_word": "", "cross_replace": 0.8, "self_replace": -1.0, "mode": "auto",
-        "equalizer": "", "word_windows": "", "tail": "aligned", "self_limit": "auto", "clamp": 0.0,
+        "equalizer": "", "word_windows": "", "tail": "aligned", "self_limit": LIMIT, "clamp": 0.0,
         "blend_words": "", "blend_threshold": 0.3, "blend_start": 0.2, "seeds": images,
     }  # fmt: skip
     words |= {} if setting is None else {"self_replace": setting}
@@ -75,7 +76,7 @@ def _paired(
     if method == "none":
         return HRVP2PEdit.execute(model, *start, **words | {"cross_replace": 0.0, "self_replace": 0.0}).args
     if method == "FPE":
-        return HRVFreePromptEdit.execute(model, *start, 0.8 if setting is None else setting, "auto", images).args
+        return HRVFreePromptEdit.execute(model, *start, 0.8 if setting is None else setting, LIMIT, images).args
     if method == "PnP":
         return HRVPlugAndPlayEdit.execute(model, *start, 0.5, 0.8, images).args
     return HRVMasaCtrlEdit.execute(model, *start, 0.08, -1, images).args
