@@ -21,7 +21,7 @@ check:  ## linter and type checker
 bench:  ## time and memory of steering and voting as ratios to plain sampling: output/bench.json
 	@$(RUN) python -m tools.bench
 
-figures:  ## what the pocket model's vectors show: weakening, convergence, portraits: output/figures/ (10 minutes)
+figures:  ## what the pocket model's vectors show: weakening, convergence, portraits, editing: output/figures/ (20 minutes)
 	@$(RUN) python -m tools.figures
 
 steering:  ## misreading under every strength and clamp, on prompts kept for choosing them too: output/figures/steering.csv

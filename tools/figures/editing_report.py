@@ -81,6 +81,7 @@ def _trade_off(rows: list[dict[str, Any]]) -> np.ndarray:
                 at = (row["kept"], row["edited"])
                 axis.annotate(f"{row['self_replace']:g}", at, xytext=(4, 4), textcoords="offset points", color=colour)
         axis.set_title(f"{target}: numbers are self_replace", fontsize=13, loc="left")
+        axis.set_xlim(-0.03, 1.05)
         axis.set_ylim(-0.03, 1.05)
         axis.legend(loc="lower left", fontsize=11)
     figure.supxlabel("kept: what the prompts leave open is as in the source", fontsize=12, color=QUIET)
