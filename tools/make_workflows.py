@@ -11,6 +11,7 @@ from typing import Any
 
 from .editing_graphs import EDITING_GRAPHS
 from .graph_parts import POCKET_SAMPLER, SD15, SD_SAMPLER, SDXL, Branch, Node, compare
+from .guidance_graphs import GUIDANCE_GRAPHS
 from .inspection_graphs import pocket_weaken, sd15_weaken, sdxl_weaken, see_inside
 from .litegraph import Graph
 from .server import ComfyServer
@@ -100,6 +101,7 @@ GRAPHS: dict[str, Callable[[Graph], None]] = {
     "08_sdxl_ordered_weakening": sdxl_weaken,
     "09_see_inside_an_hrv": see_inside,
     **EDITING_GRAPHS,
+    **GUIDANCE_GRAPHS,
 }
 
 

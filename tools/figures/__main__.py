@@ -11,7 +11,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "output" / "figures"
-DEFAULT = ("weakening", "votes", "editing")
+DEFAULT = ("weakening", "votes", "editing", "multi")
 PARTS = (*DEFAULT, "steering")
 
 
@@ -25,10 +25,10 @@ def main() -> None:
     from ..pack import load_pack
 
     load_pack()
-    from . import editing_report, report, workers
+    from . import editing_report, multi_report, report, workers
 
     draw = {"weakening": report.weakening, "votes": report.votes, "steering": report.steering}
-    draw |= {"editing": editing_report.editing}
+    draw |= {"editing": editing_report.editing, "multi": multi_report.multi}
     OUTPUT.mkdir(parents=True, exist_ok=True)
     path, started, drawn = OUTPUT / "figures.json", time.monotonic(), dict[str, Any]()
     with workers.pool() as executor:
@@ -39,6 +39,7 @@ def main() -> None:
         "votes": report.BUILD | {"quick": report.QUICK},
         "steering": report.STEERING,
         "editing": editing_report.EDITING,
+        "multi": multi_report.MULTI,
     }
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     settings = {**before.get("settings", {}), **{part: names[part] for part in parts}}
@@ -49,6 +50,8 @@ def main() -> None:
     print(report.summary(drawn))
     if "editing" in drawn:
         print("\n".join(editing_report.editing_lines(drawn["editing"])))
+    if "multi" in drawn:
+        print("\n".join(multi_report.multi_lines(drawn["multi"])))
 
 
 if __name__ == "__main__":

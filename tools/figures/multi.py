@@ -1,0 +1,66 @@
+"""Prompts with several objects on the pocket model: one prompt under one method, read back by the scorer."""
+
+from __future__ import annotations
+
+import resource
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...hrv_engine.multi_benchmark import MultiPrompt
+from ...hrv_engine.pocket.scenes import KINDS, kind_of
+from ...hrv_engine.pocket.scoring import CLASSES, PRESENT
+from ...nodes.attend_excite import WORDS, HRVAttendExcite
+from ...nodes.host.words import encode
+from ...nodes.pictures import to_pixels
+from ...nodes.prompt import HRVPrompt
+from ...nodes.structured_diffusion import RULES, HRVStructuredDiffusion
+from ...nodes.syngen import HRVSynGen
+from . import world
+
+
+def task(
+    asked: MultiPrompt, method: str, settings: dict[str, Any], seed: int, images: int
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Counts {images, present, bound, seconds} of one prompt and its first picture uint8 [height width 3].
+
+    present: every noun is seen; bound: every noun is seen in the colour of its modifier, where it has one; seconds: CPU
+    time of the sampling. settings: of the method, see MULTI in multi_report.
+    """
+    model, clip, vae = world.pocket()
+    positive, negative = HRVPrompt.execute(clip, asked.text).args[0], encode(clip, "")
+    model, positive = guided(method, settings, model, clip, positive, asked)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    latents = world.draw(model, positive, negative, seed, images)
+    seconds = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
+    pictures = vae.decode(latents)
+    with torch.no_grad():
+        read = world.scorer().network(pictures.movedim(-1, 1))
+    places = [KINDS.index(kind_of(noun)) for noun in asked.nouns]
+    present = (read["object"][:, places] > PRESENT).all(dim=1)
+    bound = present.clone()
+    for place, colour in zip(places, asked.modifiers, strict=True):
+        if colour:
+            bound &= read["color_of"][:, place].argmax(-1) == CLASSES["color"].index(colour)
+    counts = {"images": images, "present": int(present.sum()), "bound": int(bound.sum()), "seconds": seconds}
+    return counts, to_pixels(pictures[:1])[0]
+
+
+def guided(
+    method: str, settings: dict[str, Any], model: Any, clip: Any, positive: list, asked: MultiPrompt
+) -> tuple[Any, list]:
+    """MODEL and CONDITIONING of a method: plain, Structured Diffusion, SynGen, A&E or A&E-HRV."""
+    if method == "Structured Diffusion":
+        return HRVStructuredDiffusion.execute(model, positive, clip, "", RULES).args
+    if method == "SynGen":
+        return HRVSynGen.execute(
+            model, positive, "", RULES, False, settings["steps"], settings["step_size"], False
+        ).args
+    if method.startswith("A&E"):
+        preset, concepts = ("hrv", ", ".join(asked.concepts)) if method == "A&E-HRV" else ("original", "")
+        return HRVAttendExcite.execute(
+            model, positive, ", ".join(asked.nouns), preset, concepts, WORDS, settings["sharpness"],
+            settings["thresholds"], 20, True, settings["steps"], settings["step_size"], False, hrv=world.vectors(),
+        ).args  # fmt: skip
+    return model, positive
