@@ -18,10 +18,10 @@ check:  ## linter and type checker
 	@$(RUN) ruff check --output-format concise .
 	@$(RUN) python -m tools.typecheck
 
-bench:  ## time and memory of steering and voting as ratios to plain sampling: output/bench.json
-	@$(RUN) python -m tools.bench
+bench:  ## time and memory of steering, voting and guidance as ratios to plain sampling: output/bench.json, bench_guidance.json
+	@$(RUN) python -m tools.bench; first=$$?; $(RUN) python -m tools.bench guidance && exit $$first
 
-figures:  ## what the pocket model's vectors show: weakening, convergence, portraits, editing: output/figures/ (20 minutes)
+figures:  ## what the pocket model's vectors show: weakening, convergence, portraits, editing, several objects: output/figures/ (25 minutes)
 	@$(RUN) python -m tools.figures
 
 steering:  ## misreading under every strength and clamp, on prompts kept for choosing them too: output/figures/steering.csv

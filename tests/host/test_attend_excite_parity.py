@@ -88,12 +88,12 @@ def test_losses_and_latents_are_those_of_the_diffusers_pipeline(trio, altered, t
         settings = (1, STEPS, CFG, "ddim", "ddim_uniform", positive, trio.encode(""), latent)
         ours = nodes.common_ksampler(model, *settings)[0]["samples"]
         plain = nodes.common_ksampler(trio.model, *settings)[0]["samples"]
-    assert relative(ours, expected) <= 1e-3
+    assert relative(ours, expected) <= 1e-5
     assert relative(ours, plain) > 1e-2
     for _, step, found in losses_of(model).rows:
         refined = len(theirs[step]) > 1
         wanted = [theirs[step][0], *theirs[step][2:]] if refined else theirs[step]
-        assert [loss for (loss,) in found] == pytest.approx(wanted, rel=1e-3)
+        assert [loss for (loss,) in found] == pytest.approx(wanted, rel=1e-5)
     assert [step for _, step, _ in losses_of(model).rows] == list(range(altered))
     if thresholds:
         assert max(map(len, theirs)) > 3
