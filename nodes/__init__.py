@@ -10,6 +10,7 @@ def node_classes() -> list[type]:
     from .compare import HRVCompare
     from .concepts import HRVConcepts
     from .ddim_invert import HRVDDIMInvert
+    from .fetch import HRVFetch
     from .files import HRVImport, HRVLoad, HRVMerge, HRVSave
     from .free_prompt_edit import HRVFreePromptEdit
     from .guidance_losses import HRVGuidanceLosses
@@ -48,6 +49,7 @@ def node_classes() -> list[type]:
         HRVLoad,
         HRVSave,
         HRVImport,
+        HRVFetch,
         HRVMerge,
         HRVConceptStrengthen,
         HRVConceptAdjust,

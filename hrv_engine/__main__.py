@@ -1,0 +1,55 @@
+"""`python -m hrv_engine`: what can be done without a ComfyUI window. Run it in the folder of the pack."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import fetch
+from .errors import HRVError
+from .report import report
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0 if it did what was asked. Errors are told in a few words."""
+    parser = argparse.ArgumentParser(prog="python -m hrv_engine", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_fetch(commands)
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except HRVError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+def _add_fetch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    entries = fetch.registry()
+    listed = "; ".join(f"{entry.name}: {entry.about} ({entry.licence})" for entry in entries.values())
+    parser = commands.add_parser("fetch", help="download vectors that the paper's authors published", epilog=listed)
+    parser.add_argument("name", help=f"which: {', '.join(entries)}")
+    parser.add_argument("--to", type=Path, help="folder to save to; default: models/hrv of the ComfyUI the pack is in")
+    parser.add_argument("--as", dest="save_as", help="file name without ending; default: what the workflows ask for")
+    parser.add_argument("--mirror", default="", help="another http(s) address of the authors' folder final_result")
+    parser.set_defaults(run=_fetch)
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    entry = fetch.published(options.name)
+    path = (options.to or _models_folder()) / f"{options.save_as or entry.save_as}.safetensors"
+    relevance = fetch.fetch(entry, path, options.mirror)
+    sys.stdout.write(f"{path}\n{report(relevance)}\n")
+    return 0
+
+
+def _models_folder() -> Path:
+    """models/hrv of the ComfyUI in whose custom_nodes the pack lies; raises HRVError where it does not."""
+    if ROOT.parent.name != "custom_nodes":
+        raise HRVError(f"{ROOT} does not lie in ComfyUI's custom_nodes, so models/hrv is not known. Give --to FOLDER.")
+    return ROOT.parents[1] / "models" / "hrv"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
