@@ -1,6 +1,7 @@
 """Editing benchmarks as readable YAML: pairs of prompts that differ in one word of a concept (Table 9)."""
 
 from dataclasses import dataclass
+from math import gcd
 from pathlib import Path
 
 import yaml
@@ -55,5 +56,6 @@ def spread(pairs: list[EditingPair], count: int) -> list[EditingPair]:
     """`count` pairs that vary in words and in objects; all when there are not more."""
     if count >= len(pairs):
         return pairs
-    stride = next(step for step in range(max(1, len(pairs) // count), len(pairs)) if step % 5)
+    steps = range(max(1, len(pairs) // count), len(pairs))
+    stride = next((step for step in steps if step % 5 and count * gcd(step, len(pairs)) <= len(pairs)), 1)
     return [pairs[number * stride % len(pairs)] for number in range(count)]

@@ -49,6 +49,8 @@ def test_a_few_pairs_vary_in_words_and_objects(pairs):
     assert len({pair.edited_word for pair in few}) >= 3
     assert len({pair.source.replace(pair.source_word, "") for pair in few}) == (1 if pairs is POCKET["Color"] else 5)
     assert spread(pairs, 1000) == pairs
+    for count in range(1, len(pairs)):
+        assert len(set(spread(pairs, count))) == count
 
 
 @pytest.mark.parametrize(
