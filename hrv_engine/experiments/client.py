@@ -34,6 +34,10 @@ class PromptFailed(HRVError):
     """A node of a prompt raised, or the prompt was cancelled at the server."""
 
 
+class FileGone(HRVError):
+    """A result that the server no longer has."""
+
+
 @dataclass(frozen=True)
 class Position:
     """Where a prompt is: "queued", "running", "done" (with its history entry) or "unknown"."""
@@ -102,10 +106,10 @@ class Server:
         self._send("POST", f"/api/jobs/{prompt_id}/cancel", {})
 
     def file(self, reference: dict[str, str]) -> bytes:
-        """The bytes of a file an output names, {"filename", "subfolder", "type"}; raises HRVError if it is gone."""
+        """The bytes of a file an output names, {"filename", "subfolder", "type"}; raises FileGone."""
         answer = self._send("GET", f"/view?{urlencode(reference)}")
         if not answer.ok:
-            raise HRVError(f"{self.url} has no file {reference.get('filename')} any more: {answer.status_code}.")
+            raise FileGone(f"{self.url} has no file {reference.get('filename')} any more: {answer.status_code}.")
         return answer.content
 
     def _json(self, method: str, path: str) -> Any:

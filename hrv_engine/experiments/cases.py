@@ -1,0 +1,111 @@
+"""The cases of each kind of experiment, from the benchmark files."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from ..benchmarks import load_experiments
+from ..editing_benchmark import load_editing, spread
+from ..errors import HRVError
+from ..multi_benchmark import load_multi
+from ..prompts import PromptSet
+from .plan import PRESETS, Case, Experiment
+
+
+def cases(experiment: Experiment, more_prompts: Path | None = None) -> list[Case]:
+    """Every prompt and seed of an experiment; raises HRVError for a benchmark that is not there.
+
+    more_prompts: for building vectors, a text file whose lines follow the preset's prompts (section 3.1).
+    """
+    if experiment.measure not in EXPANDED:
+        raise HRVError(
+            f'{experiment.name} is measured as "{experiment.measure}", which is unknown. Legal: {", ".join(EXPANDED)}.'
+        )
+    if more_prompts is not None and experiment.measure != "vectors":
+        raise HRVError(f"{experiment.name} builds no vectors, so it takes no prompts to build on ({more_prompts}).")
+    if experiment.measure == "vectors":
+        return _building(experiment, more_prompts)
+    path = PRESETS / "benchmarks" / f"{experiment.benchmark}.yaml"
+    if not path.is_file():
+        listed = ", ".join(sorted(one.stem for one in path.parent.glob("*.yaml")))
+        raise HRVError(f'{experiment.name} names the benchmark "{experiment.benchmark}". There are: {listed}.')
+    return EXPANDED[experiment.measure](experiment, path)
+
+
+def _seeds(experiment: Experiment, path: Path) -> list[int]:
+    if experiment.seeds:
+        return list(experiment.seeds)
+    return [int(seed) for seed in yaml.safe_load(path.read_text(encoding="utf-8"))["seeds"]]
+
+
+def _misreading(experiment: Experiment, path: Path) -> list[Case]:
+    prompts = yaml.safe_load(path.read_text(encoding="utf-8"))["prompts"]
+    return [
+        Case(one["text"], one["word"], seed, {**one, "seed": seed}, one)
+        for one in prompts[: experiment.keep or None]
+        for seed in _seeds(experiment, path)
+    ]
+
+
+def _weakening(experiment: Experiment, path: Path) -> list[Case]:
+    seeds = _seeds(experiment, path)
+    return [
+        Case(
+            name, text, seed, {"text": text, "word": word, "concept": one.concept, "seed": seed, "factor": one.factor}
+        )
+        for name, one in load_experiments(path).items()
+        for text, word in one.first(experiment.keep).prompts
+        for seed in seeds
+    ]
+
+
+def _editing(experiment: Experiment, path: Path) -> list[Case]:
+    seeds = _seeds(experiment, path)
+    return [
+        Case(
+            concept, f"{pair.source} to {pair.target}", seed,
+            {"source": pair.source, "target": pair.target, "concept": concept, "word": pair.edited_word,
+             "seed": seed, "other_seed": seed + 1}, pair,
+        )
+        for concept, pairs in load_editing(path).items()
+        for pair in (spread(pairs, experiment.keep) if experiment.keep else pairs)
+        for seed in seeds
+    ]  # fmt: skip
+
+
+def _several(experiment: Experiment, path: Path) -> list[Case]:
+    seeds = _seeds(experiment, path)
+    return [
+        Case(
+            name, one.text, seed,
+            {"text": one.text, "words": ", ".join(one.nouns), "concepts": ", ".join(one.concepts), "seed": seed}, one,
+        )
+        for name, prompts in load_multi(path).items()
+        for one in prompts[: experiment.keep or None]
+        for seed in seeds
+    ]  # fmt: skip
+
+
+def _building(experiment: Experiment, more: Path | None) -> list[Case]:
+    """One case: the preset's prompts and then the user's, as lines."""
+    prompts = list(PromptSet.load(PRESETS / "prompts" / f"{experiment.options['prompts']}.yaml").prompts)
+    if more is not None:
+        try:
+            prompts += PromptSet.of_lines(more.read_text(encoding="utf-8"), more.name).prompts
+        except (OSError, UnicodeDecodeError) as error:
+            raise HRVError(
+                f"The prompts in {more} cannot be read: {error}. Give a text file, one prompt a line."
+            ) from error
+    seeds = experiment.seeds or (0,)
+    asked = {"prompts": "\n".join(" ".join(prompt.split()) for prompt in prompts)}
+    return [Case("", f"{len(prompts)} prompts", seed, {**asked, "seed": seed}) for seed in seeds]
+
+
+EXPANDED: dict[str, Callable[[Experiment, Path], list[Case]]] = {
+    "misreading": _misreading,
+    "weakening": _weakening,
+    "editing": _editing,
+    "several": _several,
+    "vectors": lambda experiment, _path: _building(experiment, None),
+}

@@ -1,0 +1,141 @@
+"""Experiments as readable YAML, expanded into cases: what is asked of a workflow, once for each prompt and seed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import HRVError, nearest
+
+PRESETS = Path(__file__).resolve().parents[2] / "hrv_presets"
+FOLDER = PRESETS / "experiments"
+MERGED = ("set", "ask", "replace", "score")  # what an experiment that extends another adds to, key by key
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One file of hrv_presets/experiments.
+
+    measure: how pictures are read and tabulated (see measures.py); workflow: of the pack; benchmark: a file of
+    hrv_presets/benchmarks, or none; set: {"node.input": value}; ask: {"node.input": name of a field of a case};
+    pictures, texts: {name: what shows it in the graph}; variants: {name: more of `set`}; replace: {class: class that
+    stands in}; keep: how many cases of each group are used (0: all); seeds: instead of the benchmark's; score: scorers
+    by name; paper: statements to compare with, {"figure": ..., "value": ..., "note": ...}.
+    """
+
+    name: str
+    about: str
+    source: str
+    measure: str
+    workflow: str
+    benchmark: str = ""
+    set: Mapping[str, Any] = field(default_factory=dict)
+    ask: Mapping[str, str] = field(default_factory=dict)
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
+    replace: Mapping[str, str] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    keep: int = 0
+    seeds: tuple[int, ...] = ()
+    score: Mapping[str, Any] = field(default_factory=dict)
+    proves: str = ""
+    paper: tuple[Mapping[str, Any], ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, name: str, folder: Path = FOLDER) -> "Experiment":
+        """The experiment of that name; raises HRVError with the names there are, or for a file that is none."""
+        listed = names(folder)
+        if name not in listed:
+            raise HRVError(
+                f'There is no experiment "{name}". Nearest: {nearest(name, listed)}. There are: {", ".join(listed)}.'
+            )
+        data = _read(folder / f"{name}.yaml")
+        if "extends" in data:
+            below = _read(folder / f"{data.pop('extends')}.yaml")
+            merged = {key: {**below.get(key, {}), **data[key]} for key in MERGED if key in data}
+            data = {**below, **data, **merged}
+        return cls._of({**data, "name": name}, f"{name}.yaml")
+
+    @classmethod
+    def _of(cls, data: dict[str, Any], file: str) -> "Experiment":
+        legal = {one.name for one in fields(cls)}
+        unknown = sorted(set(data) - legal)
+        if unknown:
+            raise HRVError(
+                f'{file} has an unknown entry "{unknown[0]}". Nearest: {nearest(unknown[0], legal)}. Legal:'
+                f" {', '.join(sorted(legal | {'extends'}))}."
+            )
+        data = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+        try:
+            made = cls(**data)
+            if not all(isinstance(one, Mapping) for one in (made.set, made.ask, made.pictures, made.texts, made.score)):
+                raise TypeError("set, ask, pictures, texts and score hold names and values")
+        except TypeError as error:
+            raise HRVError(
+                f"{file} is no experiment: {error}. It needs about, source, measure and workflow."
+            ) from error
+        return made
+
+
+def names(folder: Path = FOLDER) -> list[str]:
+    """All experiments there are."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise HRVError(f"The experiment {path.name} cannot be read as YAML in UTF-8: {error}.") from error
+    if not isinstance(data, dict):
+        raise HRVError(f"The experiment {path.name} must hold entries such as about, measure and workflow.")
+    return data
+
+
+@dataclass(frozen=True)
+class Case:
+    """One prompt and seed of an experiment: `asked` are the fields that `ask` can name; `group` a row of the tables."""
+
+    group: str
+    label: str
+    seed: int
+    asked: Mapping[str, Any]
+    about: Any = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One case under one variant: one prompt for a server."""
+
+    case: Case
+    variant: str
+
+    @property
+    def name(self) -> str:
+        """A folder name: variant, group, prompt and seed."""
+        parts = [self.variant, self.case.group, self.case.label, f"seed {self.case.seed}"]
+        return "__".join(_plain(part) for part in parts if part)
+
+
+def _plain(text: str) -> str:
+    kept = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text.casefold())
+    return "-".join(filter(None, kept.split("-")))[:80]
+
+
+def jobs(experiment: Experiment, cases: list[Case]) -> Iterator[Job]:
+    """Every case under every variant, as many cases of a group as the experiment keeps; raises HRVError for none."""
+    unknown = [group for group in experiment.groups if group not in {case.group for case in cases}]
+    if unknown:
+        legal = list(dict.fromkeys(case.group for case in cases))
+        raise HRVError(
+            f'{experiment.name} asks for the group "{unknown[0]}" of {experiment.benchmark}, which has'
+            f" {', '.join(legal)}."
+        )
+    chosen = [case for case in cases if not experiment.groups or case.group in experiment.groups]
+    for variant in experiment.variants:
+        for case in chosen:
+            yield Job(case, variant)

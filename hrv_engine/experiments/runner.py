@@ -1,0 +1,158 @@
+"""Keep ComfyUI servers busy with an experiment's jobs, collect what they draw, go on after a crash of either side."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import HRVError
+from .client import FileGone, Prompt, PromptFailed, PromptRefused, Server, ServerLost
+from .store import Store
+
+AT_ONCE = 2  # prompts a server holds: the next is queued while one runs
+POLL = 0.1  # seconds
+LOST_AGAIN = 3  # how often a prompt that a restarted server forgot is sent again
+
+
+@dataclass(frozen=True)
+class Work:
+    """A job as a prompt: its name, the prompt and its digest, and the node ids that show pictures and texts by name."""
+
+    name: str
+    prompt: Prompt
+    digest: str
+    pictures: Mapping[str, str]
+    texts: Mapping[str, str]
+
+
+@dataclass
+class _Shared:
+    """What the servers' threads share: jobs that wait, and how many are out at servers."""
+
+    waiting: deque[Work]
+    store: Store
+    tick: Callable[[], None]
+    out: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    lost: list[ServerLost] = field(default_factory=list)
+    stop: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self) -> Work | None:
+        with self.lock:
+            if not self.waiting or self.stop.is_set():
+                return None
+            self.out += 1
+            return self.waiting.popleft()
+
+    def put_back(self, works: Sequence[Work]) -> None:
+        with self.lock:
+            self.out -= len(works)
+            self.waiting.extendleft(works)
+
+    def end(self, work: Work, failure: str = "") -> None:
+        with self.lock:
+            self.out -= 1
+            if failure:
+                self.failed[work.name] = failure
+            self.tick()
+
+
+def run(
+    works: Sequence[Work], servers: Sequence[Server], store: Store, tick: Callable[[], None] = lambda: None
+) -> dict[str, str]:
+    """Do every job that is not done; returns what failed, {job: reason}. Finished jobs are not done again.
+
+    tick: called once a job that ends. A server that is lost hands its jobs to the others; raises ServerLost when none
+    is left, and HRVError for a full disk. On any exception what runs at the servers is cancelled.
+    """
+    shared = _Shared(deque(work for work in works if not store.done(work.name, work.digest)), store, tick)
+    for _ in range(len(works) - len(shared.waiting)):
+        tick()
+    with ThreadPoolExecutor(max(len(servers), 1)) as threads:
+        futures = [threads.submit(_serve, server, shared) for server in servers]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            shared.stop.set()
+            raise
+    if shared.waiting and shared.lost:
+        raise shared.lost[0]
+    return shared.failed
+
+
+def _serve(server: Server, shared: _Shared) -> None:
+    """Work on jobs at one server until none is left anywhere: another server may be lost and hand back its own."""
+    flying: dict[str, tuple[Work, int]] = {}
+    try:
+        while not shared.stop.is_set():
+            while len(flying) < AT_ONCE and (work := shared.take()) is not None:
+                _submit(server, work, 0, flying, shared)
+            if not flying and not shared.waiting and not shared.out:
+                return
+            for number in list(flying):
+                _look(server, number, flying, shared)
+            shared.stop.wait(POLL)
+    except ServerLost as error:
+        shared.lost.append(error)
+        shared.put_back([work for work, _ in flying.values()])
+        return
+    except BaseException:
+        shared.stop.set()
+        raise
+    finally:
+        _cancel(server, flying)
+
+
+def _submit(server: Server, work: Work, again: int, flying: dict[str, tuple[Work, int]], shared: _Shared) -> None:
+    try:
+        flying[server.submit(work.prompt)] = (work, again)
+    except PromptRefused as error:
+        shared.end(work, str(error))
+    except ServerLost:
+        shared.put_back([work])
+        raise
+
+
+def _look(server: Server, number: str, flying: dict[str, tuple[Work, int]], shared: _Shared) -> None:
+    """See how a prompt is getting on: collect it, note its failure, or send it again if the server forgot it."""
+    position = server.position(number)
+    if position.state in ("queued", "running"):
+        return
+    work, again = flying[number]
+    try:
+        if position.state == "unknown":
+            raise FileGone
+        outputs = position.outputs()
+        pictures = {
+            key: [server.file(reference) for reference in outputs[node]["images"]]
+            for key, node in work.pictures.items()
+        }
+    except FileGone:
+        del flying[number]
+        if again < LOST_AGAIN:
+            _submit(server, work, again + 1, flying, shared)
+        else:
+            shared.end(work, f"the server at {server.url} forgot it {again + 1} times (does it crash on it?)")
+        return
+    except PromptFailed as error:
+        del flying[number]
+        shared.end(work, str(error))
+        return
+    texts = {key: "\n".join(outputs[node]["text"]) for key, node in work.texts.items()}
+    shared.store.save(work.name, work.digest, pictures, texts)
+    del flying[number]
+    shared.end(work)
+
+
+def _cancel(server: Server, flying: Mapping[str, Any]) -> None:
+    """Take back what this run queued and nobody waits for; a server that is gone has nothing to take back."""
+    server.wait = lambda _seconds: None
+    for number in flying:
+        try:
+            server.cancel(number)
+        except HRVError:
+            return

@@ -1,0 +1,106 @@
+"""Where an experiment's results lie: a folder a job, whose mark is written last, so that half a job counts as none."""
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..errors import HRVError
+from .client import Prompt
+
+MARK = "done.json"
+
+
+def digest(prompt: Prompt) -> str:
+    """A hash of what a job asks; another prompt under the same name is another job."""
+    return hashlib.sha256(json.dumps(prompt, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def room() -> Iterator[None]:
+    """Turn a full disk into an HRVError that says how to go on."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise HRVError(
+            f"There is no room left on the disk for {error.filename or 'a result'}. What is finished is kept: make"
+            " room and run the same command again to go on."
+        ) from error
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folder of one experiment."""
+
+    folder: Path
+
+    def job(self, name: str) -> Path:
+        """The folder of a job."""
+        return self.folder / "jobs" / name
+
+    def done(self, name: str, asked: str) -> bool:
+        """Whether a job was finished for this very prompt (its `digest`)."""
+        mark = self._mark(name)
+        return mark is not None and mark["prompt"] == asked
+
+    def save(self, name: str, asked: str, pictures: Mapping[str, list[bytes]], texts: Mapping[str, str]) -> None:
+        """Write a job's pictures (PNG) and texts, and its mark last; raises HRVError on a full disk."""
+        folder = self.job(name)
+        with room():
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / MARK).unlink(missing_ok=True)
+            listed: dict[str, list[str]] = {}
+            for key, several in pictures.items():
+                listed[key] = [f"{_file(key)}_{number}.png" for number in range(len(several))]
+                for file, payload in zip(listed[key], several, strict=True):
+                    (folder / file).write_bytes(payload)
+            mark = {"prompt": asked, "pictures": listed, "texts": dict(texts)}
+            write_whole(folder / MARK, json.dumps(mark, indent=1))
+
+    def texts(self, name: str) -> dict[str, str]:
+        """The texts of a finished job."""
+        return (self._mark(name) or {}).get("texts", {})
+
+    def files(self, name: str, key: str) -> list[Path]:
+        """The pictures of a finished job under a name."""
+        listed = (self._mark(name) or {}).get("pictures", {}).get(key, [])
+        return [self.job(name) / file for file in listed]
+
+    def pictures(self, name: str, key: str) -> Tensor:
+        """Those pictures, float32 [pictures height width 3] in 0..1."""
+        arrays = [np.asarray(Image.open(path).convert("RGB"), np.float32) / 255 for path in self.files(name, key)]
+        return torch.from_numpy(np.stack(arrays))
+
+    def _mark(self, name: str) -> dict[str, Any] | None:
+        try:
+            return json.loads((self.job(name) / MARK).read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError):
+            return None
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file whole or not at all; raises HRVError on a full disk."""
+    with room():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        try:
+            part.write_text(text, encoding="utf-8")
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _file(key: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in key.casefold())
