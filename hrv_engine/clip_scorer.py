@@ -1,5 +1,6 @@
 """CLIP image-text similarity through OpenCLIP (the `eval` extra): cosine of picture and bare word (section 4.2)."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
@@ -24,33 +25,59 @@ class CLIPScorer:
     """Cosine similarity of picture and text, -1 to 1; `weights` is a file, or the name of weights to download.
 
     Weights are loaded or fetched with the first score; a file is looked into at once. One model is kept at a time.
+    templates: sentences around the text, "{}" in each, whose embeddings are averaged; see `imagenet_templates`.
     """
 
     name = "CLIP image-text similarity"
 
     def __init__(
-        self, weights: Path | str, architecture: str = ARCHITECTURE, device: str = "cpu", precision: str = "fp32"
-    ) -> None:
+        self, weights: Path | str, architecture: str = ARCHITECTURE, device: str = "cpu", precision: str = "fp32",
+        templates: Sequence[str] = ("{}",),
+    ) -> None:  # fmt: skip
         _check_architecture(architecture, isinstance(weights, Path))
         if isinstance(weights, Path):
             _check_file(weights)
         self.weights, self.architecture, self.device, self.precision = str(weights), architecture, device, precision
+        self.templates = tuple(templates)
 
     def score(self, images: Tensor, text: str) -> np.ndarray:
         """Scores float64 [images] of pictures float32 [images height width 3] in 0..1; raises HRVError for no text."""
         if not text.strip():
             raise HRVError("There is no word to score the pictures against. Type the word whose presence you ask for.")
-        model, preprocess, tokenize = _loaded(self.weights, self.architecture, self.device, self.precision)
+        wanted = self.embed_prompt(text)
+        model, preprocess, _ = _loaded(self.weights, self.architecture, self.device, self.precision)
         kind = _open_clip().get_input_dtype(self.precision)  # fp16 keeps some weights at full precision
         with torch.no_grad():
-            wanted = model.encode_text(tokenize([text]).to(self.device), normalize=True)
             scores = []
             for part in images[..., :3].split(AT_ONCE):
                 pixels = (part.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
                 batch = torch.stack([preprocess(Image.fromarray(picture)) for picture in pixels])
                 seen = model.encode_image(batch.to(self.device, kind), normalize=True)
-                scores.append((seen.float() @ wanted.float().T)[:, 0].cpu())
+                scores.append((seen.float() @ wanted).cpu())
         return torch.cat(scores).double().numpy()
+
+    def embed(self, texts: Sequence[str]) -> Tensor:
+        """Unit vectors float32 [texts channels] of texts as they are."""
+        model, _, tokenize = _loaded(self.weights, self.architecture, self.device, self.precision)
+        with torch.no_grad():
+            return model.encode_text(tokenize(list(texts)).to(self.device), normalize=True).float()
+
+    def embed_prompt(self, text: str) -> Tensor:
+        """Unit vector float32 [channels]: the mean over the templates with the text in them."""
+        mean = self.embed([filled(template, text) for template in self.templates]).mean(0)
+        return torch.nn.functional.normalize(mean, dim=-1)
+
+
+def imagenet_templates() -> tuple[str, ...]:
+    """OpenAI's 80 sentences around a class name, which Attend-and-Excite's metrics put around prompts."""
+    return tuple(template("{}") for template in _open_clip().OPENAI_IMAGENET_TEMPLATES)
+
+
+def filled(template: str, text: str) -> str:
+    """A template with a text in it; the text's own article replaces the template's ("a photo of the" + "a cat")."""
+    if re.match(r"(an?|the)\s", text, re.IGNORECASE):
+        template = re.sub(r"\b(an?|the) \{\}", "{}", template)
+    return template.replace("{}", text)
 
 
 def _loaded(weights: str, architecture: str, device: str, precision: str) -> tuple[Any, Any, Any]:

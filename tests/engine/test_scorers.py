@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import shutil
 import weakref
 from pathlib import Path
@@ -16,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from hrv_engine import clip_scorer
-from hrv_engine.clip_scorer import CLIPScorer
+from hrv_engine.clip_scorer import CLIPScorer, filled, imagenet_templates
 from hrv_engine.errors import HRVError
 from hrv_engine.pocket.render import render
 from hrv_engine.pocket.scenes import Scene, Thing
@@ -136,3 +137,22 @@ def test_words_and_sizes_it_cannot_read_are_refused_with_what_it_can():
         readable("starr")
     with pytest.raises(HRVError, match="64 x 48 pixels.*32 x 32"):
         PocketScorer().score(torch.rand(1, 48, 64, 3), "red")
+
+
+def test_with_templates_the_prompt_is_the_mean_of_the_sentences_around_it(tiny_clip):
+    images, sentences = torch.rand(3, 32, 32, 3), ("a photo of a {}.", "the {} in a video game.")
+    plain = CLIPScorer(tiny_clip, "hrv-tiny")
+    texts = plain.embed(["a photo of a red cat.", "a red cat in a video game."])
+    found = CLIPScorer(tiny_clip, "hrv-tiny", templates=sentences)
+    mean = torch.nn.functional.normalize(texts.sum(0), dim=-1)
+    torch.testing.assert_close(found.embed_prompt("a red cat"), mean)
+    assert np.abs(found.score(images, "a red cat") - plain.score(images, "a red cat")).max() > 1e-5
+
+
+def test_the_articles_of_the_80_sentences_give_way_to_the_texts_own():
+    templates = imagenet_templates()
+    assert len(templates) == 80 and all(template.count("{}") == 1 for template in templates)
+    texts = [filled(template, "a zebra and an ant") for template in templates]
+    assert "a photo of a zebra and an ant." in texts and "a bad photo of a zebra and an ant." in texts
+    assert not [text for text in texts if re.search(r"\b(a|an|the) (a|an|the) ", text)]
+    assert filled("a photo of a {}.", "cat") == "a photo of a cat."
