@@ -8,6 +8,8 @@ import numpy as np
 from .errors import HRVError
 from .heads import HeadLayout
 
+GRID = 2.0**20  # sums of multiples of 1 / GRID stay exact up to 2**33: their order cannot change a bit
+
 
 @dataclass(frozen=True)
 class LogitScale:
@@ -24,6 +26,12 @@ class LogitScale:
     def none(cls, heads: int) -> "LogitScale":
         """Nothing measured yet."""
         return cls(0, np.zeros(heads), np.zeros(heads))
+
+    @classmethod
+    def of(cls, sizes: np.ndarray) -> "LogitScale":
+        """The sums over measurements [pairs heads]; each is rounded to a millionth first, so parts add up exactly."""
+        kept = np.round(sizes.astype(np.float64) * GRID) / GRID
+        return cls(len(kept), kept.sum(axis=0), (np.round(kept**2 * GRID) / GRID).sum(axis=0))
 
     def __add__(self, other: "LogitScale") -> "LogitScale":
         return LogitScale(self.count + other.count, self.total + other.total, self.squares + other.squares)

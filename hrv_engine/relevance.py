@@ -9,6 +9,7 @@ from .concepts import ConceptSet
 from .errors import HRVError
 from .heads import HeadLayout
 from .logit_scale import LogitScale
+from .parts import describe_part, joined, overlap
 
 ORDERS = ("MoRHF", "LeRHF")
 
@@ -62,18 +63,18 @@ class HeadVotes:
     def __add__(self, other: "HeadVotes") -> "HeadVotes":
         """The sum of two ballots, in either order; raises HRVError that names the setting in which they differ."""
         self.check_compatible(other)
-        twice = [part for part in other.parts if any(_overlap(part, mine) for mine in self.parts)]
+        twice = [part for part in other.parts if any(overlap(part, mine) for mine in self.parts)]
         if twice:
             raise HRVError(
                 f"Both files counted the same images ({describe_part(twice[0])}). Adding them would count these twice: "
-                "build the second file with another seed or other prompts."
+                "build the second file with another seed, other prompts or another part of them."
             )
         return HeadVotes(
             self.counts + other.counts,
             min(self.concepts, other.concepts, key=lambda concepts: concepts.name),
             self.layout,
             self.recipe | other.recipe,
-            _joined(self.parts + other.parts),
+            joined(self.parts + other.parts),
             None if self.per_step is None or other.per_step is None else self.per_step + other.per_step,
             None if self.logits is None or other.logits is None else self.logits + other.logits,
         )
@@ -202,31 +203,3 @@ class HeadRelevance:
                 " the one that belongs to it."
             )
         return self
-
-
-def describe_part(part: dict[str, Any]) -> str:
-    """One line on a counted part: prompts, range and seed."""
-    start = int(part["start"])
-    return f'prompts "{part["prompts"]}" {start} to {start + int(part["images"]) - 1}, seed {part["seed"]}'
-
-
-def _overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    if any(one[key] != other[key] for key in ("digest", "seed")):
-        return False
-    return one["start"] < other["start"] + other["images"] and other["start"] < one["start"] + one["images"]
-
-
-def _joined(parts: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
-    """Parts by (prompts, seed, start), neighbours that touch made one, so the order of adding does not matter."""
-    joined: list[dict[str, Any]] = []
-    for part in sorted(parts, key=lambda part: (part["digest"], part["seed"], part["start"])):
-        last = joined[-1] if joined else None
-        if (
-            last
-            and all(last[key] == part[key] for key in ("digest", "seed"))
-            and last["start"] + last["images"] == part["start"]
-        ):
-            joined[-1] = {**last, "images": last["images"] + part["images"]}
-        else:
-            joined.append(dict(part))
-    return tuple(joined)

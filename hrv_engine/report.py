@@ -7,7 +7,8 @@ import numpy as np
 from .alignment import TokenTable
 from .errors import HRVError
 from .heads import HeadLayout
-from .relevance import HeadRelevance, describe_part
+from .parts import describe_part
+from .relevance import HeadRelevance
 from .rescale import HeadScale
 
 FEW_VOTES = 20  # votes per head below which a row is mostly noise

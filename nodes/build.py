@@ -159,6 +159,28 @@ class HRVBuild(io.ComfyNode):
                         " Off: start over and replace it."
                     ),
                 ),
+                io.Int.Input(
+                    "start",
+                    default=0,
+                    min=0,
+                    max=1000000,
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "The first image of this part, for sharing a build among machines: images are numbered from 0"
+                        " over the whole prompt set. Parts cut at multiples of batch_size cost nothing extra; HRV Merge"
+                        " adds them up to the very file of one build."
+                    ),
+                ),
+                io.Int.Input(
+                    "count",
+                    default=0,
+                    min=0,
+                    max=1000000,
+                    optional=True,
+                    advanced=True,
+                    tooltip="How many images this part has; 0 is to the end of the prompt set.",
+                ),
             ],
             outputs=[
                 HRV.Output(display_name="hrv", tooltip="The vectors, one a concept."),
@@ -191,6 +213,8 @@ class HRVBuild(io.ComfyNode):
         save_as,
         resume,
         negative=None,
+        start=0,
+        count=0,
     ) -> io.NodeOutput:
         path = new_hrv_path(save_as) if save_as.strip() else None
         settings = BuildSettings(
@@ -209,8 +233,9 @@ class HRVBuild(io.ComfyNode):
             logit_scale,
         )
         try:
-            relevance = build(model, clip, concepts, prompts, settings, negative, path, resume).relevance()
+            votes = build(model, clip, concepts, prompts, settings, negative, path, resume, start, count)
         finally:
             forget_listing()
+        relevance = votes.relevance()
         text = report(relevance)
         return io.NodeOutput(relevance, text, ui=ui.PreviewText(text))

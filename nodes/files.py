@@ -95,13 +95,18 @@ class HRVMerge(io.ComfyNode):
             display_name="HRV Merge",
             category=f"{CATEGORY}/files",
             description=(
-                "Adds the votes of two builds of the same model, concepts and settings but other images, e.g. built on"
-                " two machines."
+                "Adds the votes of two builds of the same model, concepts and settings but other images, e.g. parts"
+                " built on two machines."
             ),
             search_aliases=["hrv", "add votes", "combine hrv"],
             inputs=[
                 HRV.Input("hrv_a", tooltip="A build made by HRV Build (imported vectors have no votes to add)."),
-                HRV.Input("hrv_b", tooltip="Another build with the same settings, but another seed or other prompts."),
+                HRV.Input(
+                    "hrv_b",
+                    tooltip=(
+                        "Another build with the same settings, but another seed, other prompts or another part of them."
+                    ),
+                ),
             ],
             outputs=[HRV.Output(display_name="hrv", tooltip="Vectors of the summed votes.")],
         )

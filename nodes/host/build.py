@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ...hrv_engine import files
 from ...hrv_engine.concepts import ConceptSet
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.logit_scale import LogitScale
+from ...hrv_engine.parts import chosen, counted, joined, part_of
 from ...hrv_engine.prompts import PromptSet
 from ...hrv_engine.relevance import HeadVotes
 from ...hrv_engine.voting import WordSampler
@@ -60,11 +62,15 @@ def build(
     negative: list | None = None,
     path: Path | None = None,
     resume: bool = True,
+    start: int = 0,
+    count: int = 0,
 ) -> HeadVotes:
-    """Votes of every image of `prompts`; image i always has noise seed + i and its own drawn words.
+    """Votes of the images of `prompts`; image i always has noise seed + i, its own drawn words and the same batch.
 
-    path: file for safety copies (about one a minute, and on cancel) and to resume from. Raises HRVError when the file
-    there was built with other settings; a cancelled build keeps all whole batches in `path` and re-raises.
+    start, count: the part to build, by image numbers of the whole set (count 0: to the end); parts add up to the very
+    file of one build. path: file for safety copies (about one a minute, and on cancel) and to resume from. Raises
+    HRVError when the file there was built with other settings, or for a part outside the set; a cancelled build keeps
+    all whole batches in `path` and re-raises.
     """
     layout = layout_of(model)
     steps = settings.steps if settings.per_timestep else None
@@ -72,28 +78,22 @@ def build(
     if settings.logit_scale:
         ballot = replace(ballot, logits=LogitScale.none(layout.total))
     votes = _resumed(ballot, path) if resume else ballot
-    done = _counted(votes, prompts, settings.seed)
+    todo = set(chosen(prompts, start, count)) - counted(votes.parts, prompts, settings.seed)
     sampler = WordSampler(word_bank(clip, concepts), settings.seed, settings.draws, settings.sampling, settings.bos_key)
     recorder = VoteRecorder(sampler, layout, steps, settings.logit_scale)
     recorded = recorder.attach(model)
     negative = encode(clip, "") if negative is None else negative
-    progress = ImageProgress(recorded, (len(prompts.prompts) - done) * settings.steps)
+    progress = ImageProgress(recorded, len(todo) * settings.steps)
     saved = time.monotonic()
     try:
-        for first, batch in _batches(clip, prompts, done, settings.batch_size):
-            size = batch[0][0].shape[0]
-            recorder.begin(list(range(first, first + size)))
-            _draw(recorded, batch, negative, settings, first, progress.callback(size))
-            part = {
-                "prompts": prompts.name,
-                "digest": prompts.digest,
-                "seed": settings.seed,
-                "start": first,
-                "images": size,
-            }
+        for images, batch in _batches(clip, prompts, todo, settings.batch_size):
+            new = todo.intersection(images)
+            recorder.begin(images, set(images) - new)
+            _draw(recorded, batch, negative, settings, images[0], progress.callback(len(new)))
             counts = recorder.take().numpy()
             per_step = counts if settings.per_timestep else None
-            batch_votes = replace(ballot, counts=counts.sum(axis=0), per_step=per_step, parts=(part,))
+            parts = joined(part_of(prompts, settings.seed, number, 1) for number in new)
+            batch_votes = replace(ballot, counts=counts.sum(axis=0), per_step=per_step, parts=parts)
             votes = votes + replace(batch_votes, logits=recorder.scale())
             if path is not None and time.monotonic() - saved > SAVE_EVERY:
                 files.save(path, votes.relevance())
@@ -122,26 +122,19 @@ def _resumed(ballot: HeadVotes, path: Path | None) -> HeadVotes:
     return votes
 
 
-def _counted(votes: HeadVotes, prompts: PromptSet, seed: int) -> int:
-    """How many images of this prompt set and seed the file already counted."""
-    for part in votes.parts:
-        if part["digest"] == prompts.digest and part["seed"] == seed and part["start"] == 0:
-            return int(part["images"])
-    return 0
+def _batches(clip: Any, prompts: PromptSet, todo: set[int], size: int) -> Iterator[tuple[list[int], list]]:
+    """(image numbers, CONDITIONING of one row an image) of every batch that has an image in `todo`.
 
-
-def _batches(clip: Any, prompts: PromptSet, start: int, size: int) -> Iterator[tuple[int, list]]:
-    """(first image number, CONDITIONING of one row an image): neighbours with contexts of equal length go together."""
-    pending: list[Any] = []
-    first = start
-    for number in range(start, len(prompts.prompts)):
-        encoded = encode(clip, prompts.prompts[number])[0]
-        if pending and (len(pending) == size or pending[0][0].shape != encoded[0].shape):
-            yield first, _stacked(pending)
-            pending, first = [], number
-        pending.append(encoded)
-    if pending:
-        yield first, _stacked(pending)
+    A batch begins at each multiple of `size` and wherever the contexts change their length: an image is drawn in the
+    same company whatever part is asked for, since company changes rounding, and rounding may change a close vote.
+    """
+    for place in sorted({number // size for number in todo}):
+        numbers = range(place * size, min((place + 1) * size, len(prompts.prompts)))
+        encoded = [(number, encode(clip, prompts.prompts[number])[0]) for number in numbers]
+        for _, alike in groupby(encoded, key=lambda one: one[1][0].shape):
+            images, rows = zip(*alike, strict=True)
+            if todo.intersection(images):
+                yield list(images), _stacked(list(rows))
 
 
 def _stacked(encoded: list[Any]) -> list:

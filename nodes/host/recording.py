@@ -1,5 +1,6 @@
 """Collects the votes of Algorithm 1 while the stock sampler draws: the UNet's own queries, nothing changed."""
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -33,9 +34,14 @@ class VoteRecorder:
         clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, KEY, self._record_call)
         return clone
 
-    def begin(self, images: list[int]) -> None:
-        """Start the next batch; votes not taken are forgotten (an interrupted image does not count)."""
+    def begin(self, images: list[int], company: Collection[int] = ()) -> None:
+        """Start the next batch; votes not taken are forgotten (an interrupted image does not count).
+
+        company: those of the images that are drawn with the others, but whose votes do not count.
+        """
         self.images, self.calls = images, 0
+        counted = [row for row, image in enumerate(images) if image not in company]
+        self._rows: Any = counted if company else slice(None)
         self._counts: Tensor | None = None
         self._sizes: dict[int, list[Tensor]] = {}
 
@@ -48,9 +54,8 @@ class VoteRecorder:
         """The logit scale of the finished batch, None if it was not asked for."""
         if not self.logit_scale:
             return None
-        by_layer = [torch.cat(self._sizes[first]).double().cpu() for first in sorted(self._sizes)]
-        sizes = torch.cat(by_layer, dim=1).numpy()  # [images x calls, heads]
-        return LogitScale(len(sizes), sizes.sum(axis=0), (sizes**2).sum(axis=0))
+        by_layer = [torch.cat(self._sizes[first]).cpu() for first in sorted(self._sizes)]
+        return LogitScale.of(torch.cat(by_layer, dim=1).numpy())  # [images x calls, heads]
 
     def _record_call(
         self,
@@ -89,14 +94,14 @@ class VoteRecorder:
 
     def measure(self, heads: slice, sizes: Tensor) -> None:
         """Note the logit sizes [images heads] of one layer in one call."""
-        self._sizes.setdefault(heads.start, []).append(sizes)
+        self._sizes.setdefault(heads.start, []).append(sizes[self._rows])
 
     def count(self, step: int, heads: slice, votes: Tensor) -> None:
         """Add votes int64 [images concepts heads] of one layer."""
         if self._counts is None:
             shape = (self.steps or 1, votes.shape[1], self.layout.total)
             self._counts = torch.zeros(shape, dtype=torch.int64, device=votes.device)
-        self._counts[step, :, heads] += votes.sum(dim=0)
+        self._counts[step, :, heads] += votes[self._rows].sum(dim=0)
 
 
 class _CallVotes:

@@ -10,7 +10,8 @@ from comfyui_hrv.tests.engine.examples import PART, RECIPE, ballot, concept_set,
 from hrv_engine import files
 from hrv_engine.errors import HRVError
 from hrv_engine.heads import HeadLayout
-from hrv_engine.relevance import HeadVotes, describe_part
+from hrv_engine.parts import describe_part
+from hrv_engine.relevance import HeadVotes
 
 
 def saved(path, votes: HeadVotes) -> bytes:

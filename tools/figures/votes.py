@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,9 +18,9 @@ from . import world
 class DetailedRecorder(VoteRecorder):
     """A VoteRecorder that keeps the votes of every image and step apart: int8 [images steps concepts heads]."""
 
-    def begin(self, images: list[int]) -> None:
+    def begin(self, images: list[int], company: Collection[int] = ()) -> None:
         """Start the next batch."""
-        super().begin(images)
+        super().begin(images, company)
         shape = (len(images), self.steps or 1, len(self.sampler.bank.spans), self.layout.total)
         self.detail: np.ndarray = np.zeros(shape, np.int8)
 
