@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import fetch
 from .errors import HRVError
+from .experiments import command as experiment
 from .report import report
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m hrv_engine", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_fetch(commands)
+    experiment.add(commands)
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))

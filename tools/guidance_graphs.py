@@ -80,7 +80,7 @@ def _several(
         if kind:
             links: Settings = {"clip": (loader, "CLIP")} if kind == "HRVStructuredDiffusion" else {}
             links |= {"hrv": (hrv, "hrv")} if "concepts" in asked else {}
-            guide = graph.node(kind, wide=340, model=model, positive=positive, **links, **asked)
+            guide = graph.node(kind, title, wide=340, model=model, positive=positive, **links, **asked)
             model, positive, row = (guide, "MODEL"), (guide, "positive"), [[guide]]
         ends: Settings = {"negative": (negative, "CONDITIONING"), "latent_image": (latent, "LATENT"), **sampler}
         drawn = graph.node("KSampler", f"KSampler ({title.lower()})", model=model, positive=positive, **ends)

@@ -90,6 +90,58 @@ def _build(
     graph.group("What came out", (right + 40, 0), [[heatmap, text], [picture]])
 
 
+def sd15_timesteps(graph: Graph) -> None:
+    """26: do heads keep their concepts over the timesteps? Votes counted step by step on SD1.5."""
+    note = graph.note(520)
+    loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=380, ckpt_name=SD15["name"])
+    concepts = graph.node("HRVConcepts", wide=380, preset="paper34")
+    prompts = graph.node("HRVPromptSet", wide=380, preset="quick")
+    build = _voting(graph, loader, concepts, prompts, "sd15_timesteps", per_timestep=True)
+    built = (build, "hrv")
+    views: list[tuple[str, str, dict[str, Any]]] = [
+        ("HRVTSNE", "Concepts over time", {}),
+        ("HRVSimilarity", "Timesteps", {"of": "timesteps"}),
+        ("HRVSimilarity", "Concepts", {"of": "concepts"}),
+    ]
+    columns = []
+    for kind, title, values in views:
+        name = f"Cosines of {values['of']}" if values else None
+        view = graph.node(kind, name, wide=420, hrv=built, **values)
+        columns.append([view, graph.node("PreviewImage", title, wide=420, images=(view, "IMAGE"))])
+    right, _ = graph.group("What is asked", (0, 0), [[note], [loader, concepts, prompts]])
+    right, _ = graph.group("Heads vote, step by step", (right + 40, 0), [[build]])
+    graph.group("What came out", (right + 40, 0), columns)
+
+
+def sd15_extended(graph: Graph) -> None:
+    """27: a concept added to the list: does it get its own heads, and do the others keep theirs?"""
+    note = graph.note(520)
+    loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=380, ckpt_name=SD15["name"])
+    prompts = graph.node("HRVPromptSet", wide=380, preset="quick")
+    before = graph.node("HRVConcepts", "Concepts before", wide=380, preset="paper34")
+    after = graph.node("HRVConcepts", "Concepts after", wide=380, preset="paper34_tableware")
+    old = _voting(graph, loader, before, prompts, "sd15_before", title="HRV Build (before)")
+    new = _voting(graph, loader, after, prompts, "sd15_tableware", title="HRV Build (after)")
+    compared = graph.node("HRVCompare", wide=420, hrv=(new, "hrv"), other=(old, "hrv"))
+    picture = graph.node("PreviewImage", "How far the others moved", wide=420, images=(compared, "IMAGE"))
+    text = graph.node("PreviewAny", "Comparison", wide=420, source=(compared, "text"))
+    heat = graph.node("HRVHeatmap", wide=420, hrv=(new, "hrv"), concept="Tableware")
+    seen = graph.node("PreviewImage", "The new concept's heads", wide=420, images=(heat, "IMAGE"))
+    right, _ = graph.group("What is asked", (0, 0), [[note], [loader, prompts], [before, after]])
+    right, _ = graph.group("Heads vote", (right + 40, 0), [[old], [new]])
+    graph.group("What came out", (right + 40, 0), [[compared, picture, text], [heat, seen]])
+
+
+def _voting(
+    graph: Graph, loader: Node, concepts: Node, prompts: Node, save_as: str, title: str | None = None, **more: Any
+) -> Node:
+    return graph.node(
+        "HRVBuild", title, model=(loader, "MODEL"), clip=(loader, "CLIP"), concepts=(concepts, "concepts"),
+        prompts=(prompts, "prompts"), width=512, height=512, batch_size=2, draws=4, save_as=save_as,
+        **SD_SAMPLER, **more,
+    )  # fmt: skip
+
+
 GRAPHS: dict[str, Callable[[Graph], None]] = {
     "01_pocket_build_hrv": pocket_build,
     "02_pocket_fix_misread_word": pocket_fix,
@@ -102,6 +154,8 @@ GRAPHS: dict[str, Callable[[Graph], None]] = {
     "09_see_inside_an_hrv": see_inside,
     **EDITING_GRAPHS,
     **GUIDANCE_GRAPHS,
+    "26_sd15_timesteps": sd15_timesteps,
+    "27_sd15_extended_concepts": sd15_extended,
 }
 
 

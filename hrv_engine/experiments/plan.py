@@ -11,7 +11,7 @@ from ..errors import HRVError, nearest
 
 PRESETS = Path(__file__).resolve().parents[2] / "hrv_presets"
 FOLDER = PRESETS / "experiments"
-MERGED = ("set", "ask", "replace", "score")  # what an experiment that extends another adds to, key by key
+MERGED = ("set", "ask", "replace")  # what an experiment that extends another adds to, key by key
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,7 @@ class Experiment:
             raise HRVError(
                 f'There is no experiment "{name}". Nearest: {nearest(name, listed)}. There are: {", ".join(listed)}.'
             )
-        data = _read(folder / f"{name}.yaml")
-        if "extends" in data:
-            below = _read(folder / f"{data.pop('extends')}.yaml")
-            merged = {key: {**below.get(key, {}), **data[key]} for key in MERGED if key in data}
-            data = {**below, **data, **merged}
-        return cls._of({**data, "name": name}, f"{name}.yaml")
+        return cls._of({**_extended(name, folder), "name": name}, f"{name}.yaml")
 
     @classmethod
     def _of(cls, data: dict[str, Any], file: str) -> "Experiment":
@@ -74,6 +69,8 @@ class Experiment:
             made = cls(**data)
             if not all(isinstance(one, Mapping) for one in (made.set, made.ask, made.pictures, made.texts, made.score)):
                 raise TypeError("set, ask, pictures, texts and score hold names and values")
+            if made.pictures.keys() & made.texts.keys():
+                raise TypeError("pictures and texts have names in common")
         except TypeError as error:
             raise HRVError(
                 f"{file} is no experiment: {error}. It needs about, source, measure and workflow."
@@ -84,6 +81,18 @@ class Experiment:
 def names(folder: Path = FOLDER) -> list[str]:
     """All experiments there are."""
     return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def _extended(name: str, folder: Path, above: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The entries of a file over those of the file it extends."""
+    if name in above:
+        raise HRVError(f"These experiments extend each other in a circle: {', '.join([*above, name])}.")
+    data = _read(folder / f"{name}.yaml")
+    if "extends" not in data:
+        return data
+    below = _extended(str(data.pop("extends")), folder, (*above, name))
+    merged = {key: {**below.get(key, {}), **data[key]} for key in MERGED if key in data}
+    return {**below, **data, **merged}
 
 
 def _read(path: Path) -> dict[str, Any]:

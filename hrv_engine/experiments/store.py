@@ -4,7 +4,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from torch import Tensor
 from ..errors import HRVError
 from .client import Prompt
 
-MARK = "done.json"
+MARK, SCORES = "done.json", "scores.json"
 
 
 def digest(prompt: Prompt) -> str:
@@ -55,12 +55,17 @@ class Store:
         mark = self._mark(name)
         return mark is not None and mark["prompt"] == asked
 
+    def finished(self, name: str) -> bool:
+        """Whether a job was finished, whatever its prompt was."""
+        return self._mark(name) is not None
+
     def save(self, name: str, asked: str, pictures: Mapping[str, list[bytes]], texts: Mapping[str, str]) -> None:
         """Write a job's pictures (PNG) and texts, and its mark last; raises HRVError on a full disk."""
         folder = self.job(name)
         with room():
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / MARK).unlink(missing_ok=True)
+            for old in (MARK, SCORES):
+                (folder / old).unlink(missing_ok=True)
             listed: dict[str, list[str]] = {}
             for key, several in pictures.items():
                 listed[key] = [f"{_file(key)}_{number}.png" for number in range(len(several))]
@@ -82,6 +87,18 @@ class Store:
         """Those pictures, float32 [pictures height width 3] in 0..1."""
         arrays = [np.asarray(Image.open(path).convert("RGB"), np.float32) / 255 for path in self.files(name, key)]
         return torch.from_numpy(np.stack(arrays))
+
+    def kept(self, name: str, about: str, compute: Callable[[], Any]) -> Any:
+        """What was computed of a finished job before, or is computed now and kept beside its pictures (as JSON)."""
+        path = self.job(name) / SCORES
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError):
+            known = {}
+        if about not in known:
+            known[about] = compute()
+            write_whole(path, json.dumps(known, indent=1))
+        return known[about]
 
     def _mark(self, name: str) -> dict[str, Any] | None:
         try:

@@ -1,0 +1,116 @@
+"""Misreading (section 5.1, appendix D): the share of pictures in which a polysemous word is misread.
+
+On real checkpoints people say so, as in the paper: `ratings.csv` has a line for each picture and a column `misread` to
+fill with 1 or 0. The pocket model's pictures are read by its scorer.
+"""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from ..errors import HRVError
+from ..pocket.scoring import read_polysemous
+from ..tables import as_csv
+from .contact import contact_sheet
+from .plan import Experiment, Job
+from .readers import Readers
+from .results import Results, Row, grouped, mean, without_empty
+from .store import Store, write_whole
+
+RATINGS = "ratings.csv"
+OPTIONAL = ("variant", "asked_meaning", "misread_published_prompts", "clip_similarity")
+
+
+def misreading(experiment: Experiment, jobs: list[Job], store: Store, readers: Readers) -> Results:
+    """Rates by condition (plain, adjusted, ...), over all prompts and prompt by prompt."""
+    rows = [row for job in jobs for row in _rows(experiment, job, store, readers)]
+    if "pocket" not in experiment.score:
+        _join_ratings(store.folder / RATINGS, rows)
+    summary = [_rates(several, variant=key[0], condition=key[1]) for key, several in _by(rows).items()]
+    by_prompt = [
+        _rates(several, variant=key[0], condition=key[1], prompt=key[2]) for key, several in _by(rows, "prompt").items()
+    ]
+    tables = {"summary": summary, "by_prompt": by_prompt}
+    found = Results(tables={name: without_empty(lines, *OPTIONAL) for name, lines in tables.items()})
+    found.tables["pictures"] = rows
+    for row in (row for row in summary if row["misread"] != ""):
+        found.figures[", ".join(filter(None, ("misread", row["condition"], row["variant"])))] = row["misread"]
+    if all(row["misread"] == "" for row in rows):
+        found.notes.append(
+            f"The rate of misread pictures is a judgement of people, as in the paper: look at the pictures, write 1"
+            f" (misread) or 0 into the column `misread` of {RATINGS}, and run the command again."
+        )
+    found.drawings["pictures"] = contact_sheet(jobs, store, list(experiment.pictures))
+    return found
+
+
+def _rows(experiment: Experiment, job: Job, store: Store, readers: Readers) -> list[Row]:
+    rows = []
+    for condition in experiment.pictures:
+        read: dict[str, Any] = {"misread": "", "asked_meaning": ""}
+        if "pocket" in experiment.score:
+            seen = read_polysemous(readers.seen(store.pictures(job.name, condition)), job.case.about)
+            read = {"misread": int(seen.misread[0]), "asked_meaning": int(seen.intended[0])}
+        scores = readers.score("clip", store, job, condition, job.case.group)
+        rows.append(
+            {
+                "variant": job.variant,
+                "condition": condition,
+                "prompt": job.case.group,
+                "word": job.case.label,
+                "seed": job.case.seed,
+                "published": int(bool(job.case.about.get("published"))),
+                **read,
+                "clip_similarity": scores[0] if scores else "",
+                "file": store.files(job.name, condition)[0].relative_to(store.folder).as_posix(),
+            }
+        )
+    return rows
+
+
+def _by(rows: list[Row], *more: str) -> dict[tuple, list[Row]]:
+    return grouped(rows, "variant", "condition", *more)
+
+
+def _rates(rows: list[Row], **key: str) -> Row:
+    """Shares of 1; published: of the prompts that stand in the paper."""
+    return {
+        **key,
+        "pictures": len(rows),
+        "misread": mean(row["misread"] for row in rows),
+        "asked_meaning": mean(row["asked_meaning"] for row in rows),
+        "misread_published_prompts": mean(row["misread"] for row in rows if row["published"]),
+        "clip_similarity": mean(row["clip_similarity"] for row in rows),
+    }
+
+
+def _join_ratings(path: Path, rows: list[Row]) -> None:
+    """Take over what people wrote, and write a line for every picture that has none yet."""
+    given = _ratings(path)
+    for row in rows:
+        row["misread"] = given.get(row["file"], "")
+    kept = [{"file": file, "misread": value} for file, value in given.items()]
+    new = [{"file": row["file"], "misread": ""} for row in rows if row["file"] not in given]
+    lines = sorted([*kept, *new], key=lambda line: line["file"])
+    about = {row["file"]: row for row in rows}
+    write_whole(
+        path,
+        as_csv([{**line, "prompt": about[line["file"]]["prompt"]} for line in lines if line["file"] in about]),
+    )
+
+
+def _ratings(path: Path) -> dict[str, int | str]:
+    """{picture: 1, 0 or ""} of a ratings file, nothing if there is none; raises HRVError quoting any other value."""
+    if not path.exists():
+        return {}
+    found: dict[str, int | str] = {}
+    for line in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))):
+        value = (line.get("misread") or "").strip()
+        if value not in ("", "0", "1") or "file" not in line:
+            raise HRVError(
+                f'{path} says "{value}" of {line.get("file")}. Write 1 for a misread picture, 0 for one that is not, or'
+                " nothing; keep the columns file and misread."
+            )
+        found[line["file"]] = int(value) if value else ""
+    return found
