@@ -2,7 +2,7 @@
 RUN := python3 tools/bootstrap.py --
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test check bench figures steering train-pocket pocket-vectors thumbnails clean
+.PHONY: help demo test check bench figures experiments-pocket steering train-pocket pocket-vectors thumbnails clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -23,6 +23,9 @@ bench:  ## time and memory of steering, voting and guidance as ratios to plain s
 
 figures:  ## what the pocket model's vectors show: weakening, convergence, portraits, editing, several objects: output/figures/ (25 minutes)
 	@$(RUN) python -m tools.figures
+
+experiments-pocket:  ## every experiment of the paper on the pocket model, through a real server: output/experiments/ (30 minutes)
+	@$(RUN) python -m tools.experiments_pocket
 
 steering:  ## misreading under every strength and clamp, on prompts kept for choosing them too: output/figures/steering.csv
 	@$(RUN) python -m tools.figures steering
