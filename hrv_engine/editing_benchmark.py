@@ -14,6 +14,7 @@ class EditingPair:
     """A source prompt, the target with one word exchanged, both words, and the concept of the words.
 
     left_open: what the prompts do not say and an edit should keep, a family of the pocket scorer; empty if nothing.
+    thing: the object of both prompts; empty if they name none.
     """
 
     concept: str
@@ -22,6 +23,7 @@ class EditingPair:
     source_word: str
     edited_word: str
     left_open: str = ""
+    thing: str = ""
 
 
 def load_editing(path: Path) -> dict[str, list[EditingPair]]:
@@ -30,7 +32,7 @@ def load_editing(path: Path) -> dict[str, list[EditingPair]]:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         return {
             str(concept): [
-                EditingPair(str(concept), *_prompts(one, thing, before, after), str(one.get("open", "")))
+                EditingPair(str(concept), *_prompts(one, thing, before, after), str(one.get("open", "")), str(thing))
                 for before, after in one["pairs"]
                 for thing in one.get("objects", [""])
             ]

@@ -11,7 +11,7 @@ from ..scorers import readable
 from .contact import contact_sheet
 from .plan import Experiment, Job
 from .readers import Readers
-from .results import Results, Row, grouped, mean, without_empty
+from .results import Results, Row, differences, grouped, mean, without_empty
 from .store import Store
 
 BORDER = 6  # px of a 32 px picture in which the pocket world's objects hardly reach
@@ -42,6 +42,7 @@ def editing(experiment: Experiment, jobs: list[Job], store: Store, readers: Read
     found = Results(tables={"summary": without_empty(summary, *METRICS), "pictures": without_empty(rows, *METRICS)})
     for (target,), several in grouped(summary, "target").items():
         found.figures |= _gains(target, {row["method"]: row for row in several})
+    found.tables["differences"] = differences(rows, "target", ("pair", "seed"), METRICS, experiment.options["compare"])
     found.drawings["pictures"] = contact_sheet(jobs, store, list(experiment.pictures))
     return found
 
@@ -57,10 +58,11 @@ def _read(experiment: Experiment, job: Job, store: Store, readers: Readers, meth
         target = store.pictures(job.name, method)[-1:]
         if "pocket" in experiment.score:
             read |= _seen(pair, readers, source, target)
-        elif readers.background:
-            compare = readers.background
+        else:
             about = f"background|{readers.identity}|{method}"
-            read["background_dino"] = store.kept(job.name, about, lambda: float(compare(source, target)[0]))
+            read["background_dino"] = store.kept(
+                job.name, about, lambda: readers.kept_background(source, target, pair.thing)
+            )
     return read
 
 

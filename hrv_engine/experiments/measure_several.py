@@ -11,7 +11,7 @@ from ..pocket.scoring import CLASSES, PRESENT
 from .contact import contact_sheet
 from .plan import Experiment, Job
 from .readers import Readers
-from .results import Results, Row, grouped, mean, without_empty
+from .results import Results, Row, differences, grouped, mean, without_empty
 from .store import Store
 
 SCORED = {"full_prompt": "clip", "minimum_object": "minimum", "caption": "caption"}
@@ -44,6 +44,9 @@ def several(experiment: Experiment, jobs: list[Job], store: Store, readers: Read
                 high, low = by_method[one][metric], by_method[other][metric]
                 if high != "" and low not in ("", 0.0):
                     found.figures[f"{metric} of {one} over {other}, {group}"] = 100 * (high / low - 1)
+    found.tables["differences"] = differences(
+        rows, "prompts", ("prompt", "seed"), METRICS, experiment.options["compare"]
+    )
     found.drawings["pictures"] = contact_sheet(jobs, store, list(experiment.pictures))
     return found
 

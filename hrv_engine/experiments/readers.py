@@ -1,6 +1,6 @@
 """What reads pictures: scorers by the names experiments use, each only if its weights were given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..background import BackgroundSimilarity
 from ..errors import HRVError, nearest
 from ..scorers import ImageScorer, PocketScorer
+from ..segments import WordSegmenter
 from .plan import Job
 from .store import Store
 
@@ -18,13 +20,14 @@ KNOWN = ("pocket", "clip", "minimum", "caption", "background")
 
 @dataclass(frozen=True)
 class Readers:
-    """Scorers by name; `background` compares two pictures, all others a picture and a text.
+    """Scorers by name, each of a picture and a text, and what BG-DINO needs.
 
     identity: what tells one set of weights from another, so that kept scores are not mixed up.
     """
 
     scorers: Mapping[str, ImageScorer] = field(default_factory=dict)
-    background: Callable[[Tensor, Tensor], Any] | None = None
+    background: BackgroundSimilarity | None = None
+    segmenter: WordSegmenter | None = None
     identity: str = ""
 
     def score(self, name: str, store: Store, job: Job, key: str, text: str) -> list[float] | None:
@@ -34,6 +37,18 @@ class Readers:
             return None
         about = f"{name}|{self.identity}|{key}|{text}"
         return store.kept(job.name, about, lambda: scorer.score(store.pictures(job.name, key), text).tolist())
+
+    def kept_background(self, source: Tensor, target: Tensor, thing: str) -> float | str:
+        """BG-DINO of one pair, the object found by its word in both; "" without the weights or without a word.
+
+        "" too where the object fills a picture, so that there is no background.
+        """
+        if self.background is None or self.segmenter is None or not thing:
+            return ""
+        masks = [self.segmenter.masks(picture, thing) for picture in (source, target)]
+        if any(bool(mask.all()) for mask in masks):
+            return ""
+        return float(self.background.compare(source, target, *masks)[0])
 
     @cached_property
     def pocket(self) -> PocketScorer:

@@ -3,29 +3,54 @@
 import argparse
 from pathlib import Path
 
-from ..clip_scorer import ARCHITECTURE, CLIPScorer
+from ..background import BackgroundSimilarity
+from ..caption_scorer import CaptionScorer
+from ..captions import Captioner
+from ..clip_scorer import ARCHITECTURE, CLIPScorer, imagenet_templates
+from ..min_object import MinObjectScorer
 from ..scorers import ImageScorer
+from ..segments import WordSegmenter
 from .plan import Experiment
 from .readers import Readers, check_names
+
+PLACE = "FILE"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that name weights; nothing is downloaded unless a name to download is given."""
-    group = parser.add_argument_group("scoring", "without weights the columns they fill stay empty")
-    group.add_argument("--clip", metavar="FILE", help="OpenCLIP weights, or the name of weights to download")
-    group.add_argument("--clip-architecture", default=ARCHITECTURE, help=f"their architecture; default {ARCHITECTURE}")
+    group = parser.add_argument_group(
+        "scoring", "weights are files or folders; a name that is neither is downloaded; without them columns stay empty"
+    )
+    group.add_argument("--clip", metavar=PLACE, help="OpenCLIP: similarity of pictures and texts")
+    group.add_argument("--clip-architecture", default=ARCHITECTURE, help=f"its architecture; default {ARCHITECTURE}")
+    group.add_argument("--captions", metavar=PLACE, help="BLIP-2: captions, compared with the prompt by --clip")
+    group.add_argument("--dino", metavar=PLACE, help="DINOv2: what of the background an edit keeps")
+    group.add_argument("--segmenter", metavar=PLACE, help="CLIPSeg: where the edited object is, for --dino")
     group.add_argument("--device", default="cpu", help="where scorers run, e.g. cuda")
 
 
 def readers_from(options: argparse.Namespace, experiment: Experiment) -> Readers:
-    """The scorers an experiment asks for, as far as their weights are given; raises HRVError for bad weights."""
+    """The scorers an experiment asks for, as far as their weights are given; raises HRVError for bad weights.
+
+    Prompts of several objects are put into ImageNet's sentences first, as Attend-and-Excite's metrics do.
+    """
     check_names(experiment.score, experiment.name)
-    scorers: dict[str, ImageScorer] = {}
-    identity = []
     if "pocket" in experiment.score:
         return Readers({"pocket": Readers().pocket})
+    scorers: dict[str, ImageScorer] = {}
     if options.clip:
-        weights: Path | str = Path(options.clip) if Path(options.clip).suffix else options.clip
-        scorers["clip"] = CLIPScorer(weights, options.clip_architecture, options.device)
-        identity.append(f"{options.clip} {options.clip_architecture}")
-    return Readers(scorers, identity=", ".join(identity))
+        sentences = imagenet_templates() if experiment.measure == "several" else ("{}",)
+        clip = CLIPScorer(_place(options.clip), options.clip_architecture, options.device, templates=sentences)
+        scorers |= {"clip": clip, "minimum": MinObjectScorer(clip)}
+        if options.captions:
+            scorers["caption"] = CaptionScorer(Captioner(_place(options.captions), options.device), clip)
+    background = BackgroundSimilarity(_place(options.dino), options.device) if options.dino else None
+    segmenter = WordSegmenter(_place(options.segmenter), options.device) if options.segmenter else None
+    given = (options.clip, options.clip_architecture, options.captions, options.dino, options.segmenter)
+    return Readers(scorers, background, segmenter, " ".join(map(str, given)))
+
+
+def _place(text: str) -> Path | str:
+    """A path if it is there or looks like one, else a name to download."""
+    path = Path(text)
+    return path if path.exists() or path.suffix in (".safetensors", ".bin", ".pt") or text[:1] in "./~" else text

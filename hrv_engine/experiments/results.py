@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..intervals import LEAST, paired_difference
 from ..tables import as_csv
 from .plan import Experiment
 from .store import room, write_whole
@@ -88,6 +89,28 @@ def grouped(rows: Iterable[Row], *keys: str) -> dict[tuple, list[Row]]:
     found: dict[tuple, list[Row]] = {}
     for row in rows:
         found.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return found
+
+
+def differences(
+    rows: Sequence[Row], group: str, pair: tuple[str, ...], metrics: Iterable[str], method: str
+) -> list[Row]:
+    """How much `method` is above every other one, pair by pair, with the 95 % bootstrap interval of the mean.
+
+    pair: the columns that tell one prompt and noise from another. Nothing where fewer than two pairs were measured.
+    """
+    found = []
+    for (name,), some in grouped(rows, group).items():
+        by_method = {key[0]: lines for key, lines in grouped(some, "method").items()}
+        for metric in metrics:
+            mine = {tuple(row[key] for key in pair): row[metric] for row in by_method.get(method, [])}
+            for other in (one for one in by_method if one != method):
+                theirs = {tuple(row[key] for key in pair): row[metric] for row in by_method[other]}
+                both = [key for key in mine if key in theirs and "" not in (mine[key], theirs[key])]
+                if len(both) >= LEAST:
+                    change = paired_difference([theirs[key] for key in both], [mine[key] for key in both])
+                    line = {"metric": metric, "method": method, "over": other, "pairs": len(both)}
+                    found.append({group: name, **line, "mean": change.mean, "low": change.low, "high": change.high})
     return found
 
 
