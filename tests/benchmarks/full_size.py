@@ -39,15 +39,21 @@ Step = Callable[[], None]
 
 def sd15(**smaller: Any) -> tuple[Any, Any]:
     """MODEL and CLIP: the UNet of SD1.5 (`smaller` overrides its config) and a one-layer text encoder of its width."""
+    unet = UNET | smaller
+    encoder = {"hidden_size": unet["context_dim"], "num_hidden_layers": 1, "num_attention_heads": 8}
+    encoder |= {"intermediate_size": 64, "projection_dim": 64}
+    classes = comfy.sd1_clip.SD1Tokenizer, comfy.sd1_clip.SD1ClipModel
+    return with_text_encoder(comfy.supported_models.SD15(unet), *classes, {"clip_l_model_config": encoder})
+
+
+def with_text_encoder(config: Any, tokenizer: type, encoder: type, sizes: dict[str, Any]) -> tuple[Any, Any]:
+    """MODEL and CLIP of a host's model configuration, with random weights."""
     device = comfy.model_management.get_torch_device()
-    config = comfy.supported_models.SD15(UNET | smaller)
     config.set_inference_dtype(torch.float32 if device.type == "cpu" else torch.float16, None)
     base = config.get_model({}, "", device=device)
     model = comfy.model_patcher.CoreModelPatcher(base, load_device=device, offload_device=device)
-    target = comfy.supported_models_base.ClipTarget(comfy.sd1_clip.SD1Tokenizer, comfy.sd1_clip.SD1ClipModel)
-    width = {"hidden_size": base.diffusion_model.input_blocks[1][1].transformer_blocks[0].attn2.to_k.in_features}
-    encoder = width | {"num_hidden_layers": 1, "num_attention_heads": 8, "intermediate_size": 64, "projection_dim": 64}
-    clip = comfy.sd.CLIP(target, model_options={"clip_l_model_config": encoder}, state_dict=[])
+    target = comfy.supported_models_base.ClipTarget(tokenizer, encoder)
+    clip = comfy.sd.CLIP(target, model_options=sizes, state_dict=[])
     for seed, module in enumerate((base.diffusion_model, clip.cond_stage_model)):
         _randomise(module, seed)
     return model, clip

@@ -29,40 +29,60 @@ class Ratio:
     seconds: float
 
 
-def paired(steps: dict[str, Step], rounds: int, seed: int = 0) -> dict[str, Ratio]:
-    """Run all steps once a round, in a new order each time; ratios to the first of them, seconds by the clock.
+@dataclass(frozen=True)
+class Times:
+    """Seconds of every step by name, one number a round: user CPU time, all CPU time (the system's too), the clock."""
 
-    On a CPU the ratios are of user CPU time, which other programs disturb less than the clock; on a GPU, of the clock.
-    """
+    user: dict[str, list[float]]
+    cpu: dict[str, list[float]]
+    wall: dict[str, list[float]]
+
+    @property
+    def counted(self) -> dict[str, list[float]]:
+        """On a CPU user time, which other programs disturb less than the clock; on a GPU the clock."""
+        return self.wall if torch.cuda.is_available() else self.user
+
+
+def interleaved(steps: dict[str, Step], rounds: int, seed: int = 0) -> Times:
+    """Run all steps once a round, in a new order each time."""
     names, order = list(steps), random.Random(seed)
-    for name in names:  # the first run loads weights and projects concept words
-        steps[name]()
-    cpu: dict[str, list[float]] = {name: [] for name in names}
-    wall: dict[str, list[float]] = {name: [] for name in names}
+    taken: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
     for _ in range(rounds):
         for name in order.sample(names, len(names)):
-            user, clock = _seconds(steps[name])
-            cpu[name].append(user)
-            wall[name].append(clock)
-    counted = wall if torch.cuda.is_available() else cpu
-    plain = names[0]
+            taken[name].append(_seconds(steps[name]))
+    return Times(*({name: [one[kind] for one in taken[name]] for name in names} for kind in range(3)))
+
+
+def ratios(seconds: dict[str, list[float]], name: str, against: str) -> list[float]:
+    """A step's seconds over another's of the same round."""
+    return [a / b for a, b in zip(seconds[name], seconds[against], strict=True)]
+
+
+def paired(steps: dict[str, Step], rounds: int, seed: int = 0) -> dict[str, Ratio]:
+    """Ratios to the first step, after one run of each that loads weights and projects concept words."""
+    plain, *_ = steps
+    for step in steps.values():
+        step()
+    times = interleaved(steps, rounds, seed)
     return {
         name: Ratio(
-            *_middle([a / b for a, b in zip(counted[name], counted[plain], strict=True)]),
-            best=min(counted[name]) / min(counted[plain]),
-            wall=statistics.median(a / b for a, b in zip(wall[name], wall[plain], strict=True)),
-            seconds=statistics.median(wall[name]),
+            *_middle(ratios(times.counted, name, plain)),
+            best=min(times.counted[name]) / min(times.counted[plain]),
+            wall=statistics.median(ratios(times.wall, name, plain)),
+            seconds=statistics.median(times.wall[name]),
         )
-        for name in names
+        for name in steps
     }
 
 
-def _seconds(step: Step) -> tuple[float, float]:
+def _seconds(step: Step) -> tuple[float, float, float]:
     _wait()
-    user, clock = resource.getrusage(resource.RUSAGE_SELF).ru_utime, time.perf_counter()
+    before, clock = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
     step()
     _wait()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_utime - user, time.perf_counter() - clock
+    wall, after = time.perf_counter() - clock, resource.getrusage(resource.RUSAGE_SELF)
+    user = after.ru_utime - before.ru_utime
+    return user, user + after.ru_stime - before.ru_stime, wall
 
 
 def _wait() -> None:

@@ -2,7 +2,7 @@
 
 import torch
 
-from comfyui_hrv.tests.benchmarks.measure import paired, peak_bytes
+from comfyui_hrv.tests.benchmarks.measure import interleaved, paired, peak_bytes, ratios
 
 MEGA = 250_000  # float32 numbers in 10^6 bytes
 
@@ -37,3 +37,11 @@ def test_every_step_runs_once_a_round_after_one_warm_up_and_the_plain_step_is_it
     assert len(set(rounds)) == 2  # interleaved in changing order
     assert ratios["plain"].median == ratios["plain"].low == ratios["plain"].high == ratios["plain"].best == 1
     assert ratios["other"].low <= ratios["other"].median <= ratios["other"].high
+
+
+def test_steps_are_compared_within_a_round_and_all_cpu_time_holds_the_users():
+    matrix = torch.ones(400, 400)
+    times = interleaved({"one": lambda: matrix @ matrix, "ten": lambda: [matrix @ matrix for _ in range(10)]}, rounds=3)
+    assert all(a <= b for name in times.user for a, b in zip(times.user[name], times.cpu[name], strict=True))
+    assert ratios(times.wall, "ten", "ten") == [1.0] * 3
+    assert ratios({"a": [6.0, 8.0], "b": [3.0, 2.0]}, "a", "b") == [2.0, 4.0]
