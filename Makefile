@@ -2,7 +2,7 @@
 RUN := python3 tools/bootstrap.py --
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test check bench figures experiments-pocket steering train-pocket pocket-vectors thumbnails clean
+.PHONY: help demo test check bench figures figures-editing figures-multi experiments-pocket steering train-pocket pocket-vectors thumbnails clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -21,8 +21,14 @@ check:  ## linter and type checker
 bench:  ## time and memory of steering, voting and guidance as ratios to plain sampling: output/bench.json, bench_guidance.json
 	@$(RUN) python -m tools.bench; first=$$?; $(RUN) python -m tools.bench guidance && exit $$first
 
-figures:  ## what the pocket model's vectors show: weakening, convergence, portraits, editing, several objects: output/figures/ (25 minutes)
+figures:  ## what the pocket model's vectors show: weakening, convergence, portraits: output/figures/ (9 minutes)
 	@$(RUN) python -m tools.figures
+
+figures-editing:  ## every editing method on the pocket model: output/figures/editing* (9 minutes)
+	@$(RUN) python -m tools.figures editing
+
+figures-multi:  ## prompts of several objects under every guiding method: output/figures/multi* (4 minutes)
+	@$(RUN) python -m tools.figures multi
 
 experiments-pocket:  ## every experiment of the paper on the pocket model, through a real server: output/experiments/ (30 minutes)
 	@$(RUN) python -m tools.experiments_pocket

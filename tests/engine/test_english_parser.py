@@ -1,4 +1,4 @@
-"""Groups by grammar with spaCy's real English model, on the prompts whose groups our presets know."""
+"""Groups by spaCy's real English model and by the simple rules, on the prompts whose groups our presets know."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from hrv_engine.dependencies import dependency_groups, load_parser, noun_chunks
 from hrv_engine.multi_benchmark import load_multi
-from hrv_engine.phrases import Word
+from hrv_engine.phrases import Word, noun_phrases
 
 from .test_alignment import table
 
@@ -39,6 +39,13 @@ def test_the_groups_and_phrases_of_every_benchmark_prompt_are_those_its_preset_k
     assert found == [[member for member in own if " " in member] for own in members]
     phrases = [[text.partition(" ")[2] for text in texts(noun_chunks(one, parse))] for one in tables]
     assert phrases == members
+
+
+@pytest.mark.parametrize("prompts", SETS)
+def test_the_simple_rules_find_the_same(prompts):
+    for prompt in prompts:
+        members = [f"{m} {noun}".strip() for m, noun in zip(prompt.modifiers, prompt.nouns, strict=True)]
+        assert texts(noun_phrases(table(prompt.text, prompt.text))) == members
 
 
 @pytest.mark.parametrize(

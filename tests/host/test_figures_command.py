@@ -1,4 +1,4 @@
-"""What `make figures` counts, on a few pictures of the pocket model."""
+"""What `make figures` and `make figures-editing` count, on a few pictures of the pocket model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `make figures` counts of prompts with several objects, on a few pictures of the pocket model."""
+"""What `make figures-multi` counts of prompts with several objects, on a few pictures of the pocket model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make figures`: what the pocket model's vectors show, as pictures, tables and figures.json in output/figures/."""
+"""`make figures` and its parts: what the vectors show, as pictures, tables and figures.json in output/figures/."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "output" / "figures"
-DEFAULT = ("weakening", "votes", "editing", "multi")
-PARTS = (*DEFAULT, "steering")
+DEFAULT = ("weakening", "votes")
+PARTS = (*DEFAULT, "editing", "multi", "steering")
 
 
 def main() -> None:

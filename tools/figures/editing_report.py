@@ -1,4 +1,4 @@
-"""What `make figures` counts of the editing methods: success against what is kept, and how the two trade off."""
+"""What `make figures-editing` counts: success against what is kept, and how the two trade off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `make figures` counts on prompts with several objects: are all there, in their own colours, and at what cost."""
+"""What `make figures-multi` counts: are all objects there, in their own colours, and at what cost?"""
 
 from __future__ import annotations
 
