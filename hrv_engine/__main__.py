@@ -25,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HRVError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped. What is finished is kept; the same command goes on.\n")
+        return 130
 
 
 def _add_fetch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -76,6 +76,20 @@ def test_killed_in_the_middle_it_goes_on_and_writes_the_very_same_tables(server,
     assert tabulated.returncode == 0 and tables(broken / POCKET) == tables(whole / POCKET)
 
 
+def test_a_polite_kill_takes_back_what_it_queued(server, repository, tmp_path):
+    process = subprocess.Popen(
+        command(server, POCKET, tmp_path), cwd=repository, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    while not list((tmp_path / POCKET / "jobs").glob("*/done.json")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "the same command goes on" in errors and "Traceback" not in errors
+    queue = server.client.get("/queue")
+    assert queue["queue_pending"] == []
+
+
 def test_a_failed_prompt_is_recorded_and_the_others_go_on(server, repository, tmp_path):
     bad = ("--set", "HRVConceptAdjust.word=square")  # stands in the first prompt, not in the second
     done = carried_out(server, POCKET, tmp_path, repository, "--keep", "2", "--seeds", "1", *bad)
