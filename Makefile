@@ -2,7 +2,7 @@
 RUN := python3 tools/bootstrap.py --
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test check bench figures figures-editing figures-multi experiments-pocket steering train-pocket pocket-vectors thumbnails clean
+.PHONY: help demo test test-sdxl check bench figures figures-editing figures-multi experiments-pocket steering train-pocket pocket-vectors thumbnails clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -13,6 +13,9 @@ demo:  ## build HRVs on the pocket model and steer misread words with them: outp
 
 test: check  ## linter, type checker, and every test against a real ComfyUI server (at most 20 minutes)
 	@$(RUN) pytest
+
+test-sdxl:  ## a workflow on a full-size SDXL with random weights (20 GB of memory)
+	@HRV_FULL_SDXL=1 $(RUN) pytest tests/server/test_full_size_sdxl.py
 
 check:  ## linter and type checker
 	@$(RUN) ruff check --output-format concise .
