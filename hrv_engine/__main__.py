@@ -8,9 +8,9 @@ from pathlib import Path
 from . import fetch
 from .errors import HRVError
 from .experiments import command as experiment
+from .home import models_folder
 from .report import report
-
-ROOT = Path(__file__).resolve().parents[1]
+from .scale import command as scale
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     _add_fetch(commands)
     experiment.add(commands)
+    scale.add(commands)
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))
@@ -43,17 +44,10 @@ def _add_fetch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _fetch(options: argparse.Namespace) -> int:
     entry = fetch.published(options.name)
-    path = (options.to or _models_folder()) / f"{options.save_as or entry.save_as}.safetensors"
+    path = (options.to or models_folder()) / f"{options.save_as or entry.save_as}.safetensors"
     relevance = fetch.fetch(entry, path, options.mirror)
     sys.stdout.write(f"{path}\n{report(relevance)}\n")
     return 0
-
-
-def _models_folder() -> Path:
-    """models/hrv of the ComfyUI in whose custom_nodes the pack lies; raises HRVError where it does not."""
-    if ROOT.parent.name != "custom_nodes":
-        raise HRVError(f"{ROOT} does not lie in ComfyUI's custom_nodes, so models/hrv is not known. Give --to FOLDER.")
-    return ROOT.parents[1] / "models" / "hrv"
 
 
 if __name__ == "__main__":

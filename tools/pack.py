@@ -6,15 +6,12 @@ ComfyUI's top-level `nodes`), and `hrv_engine` is another name for the very modu
 
 from __future__ import annotations
 
-import atexit
 import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -57,18 +54,6 @@ def load_pack() -> ModuleType:
 
 
 def use_comfyui(*arguments: str) -> None:
-    """Make ComfyUI's modules importable in this process as its `main.py *arguments` would.
-
-    Takes the source from COMFYUI_PATH; models, output and user folders are a temporary directory, removed at exit.
-    """
-    base = tempfile.mkdtemp(prefix="comfyui-hrv-")
-    atexit.register(shutil.rmtree, base, ignore_errors=True)
-    sys.path.insert(0, os.environ["COMFYUI_PATH"])
-    argv, sys.argv = sys.argv, ["main.py", "--base-directory", base, *arguments]
-    try:
-        import comfy.options
-
-        comfy.options.enable_args_parsing()
-        import comfy.cli_args  # noqa: F401  reads sys.argv now
-    finally:
-        sys.argv = argv
+    """Make the modules of the ComfyUI at COMFYUI_PATH importable in this process, as `main.py *arguments` would."""
+    load_pack()
+    importlib.import_module(f"{PACK}.nodes.host.headless").use_comfyui(os.environ["COMFYUI_PATH"], *arguments)

@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "hrv_engine").rglob("*.py"))
-ALLOWED = {"torch", "numpy", "scipy", "einops", "safetensors", "yaml", "PIL"} | set(sys.stdlib_module_names)
+ALLOWED = {"torch", "numpy", "scipy", "einops", "safetensors", "yaml", "PIL", "requests", "tqdm"}
+ALLOWED |= set(sys.stdlib_module_names)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)

@@ -1,0 +1,144 @@
+"""`python -m hrv_engine build`: one build shared by ComfyUI servers, or by the processes of a Ray cluster."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tqdm import tqdm
+
+from ..concepts import ConceptSet
+from ..errors import HRVError, nearest
+from ..home import PRESETS, comfyui_folder, models_folder
+from ..prompts import PromptSet
+from ..report import report
+from . import cluster
+from .tally import Tally, split
+
+PARTS_A_WORKER = 4  # so that none waits long for the slowest at the end
+SETTINGS: dict[str, Any] = {  # inputs of HRV Build and their defaults
+    "width": 512,
+    "height": 512,
+    "steps": 50,
+    "cfg": 7.5,
+    "sampler_name": "ddim",
+    "scheduler": "ddim_uniform",
+    "seed": 0,
+    "batch_size": 1,
+    "draws": 1,
+    "sampling": "per layer",
+    "bos_key": True,
+    "per_timestep": False,
+    "logit_scale": False,
+}
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser's sub-commands."""
+    parser = commands.add_parser("build", help="build vectors in parts, over several servers or a Ray cluster")
+    parser.add_argument("--save-as", required=True, help="file name without ending; a file of that name goes on")
+    parser.add_argument("--to", type=Path, help="folder to save to; default: models/hrv of the ComfyUI the pack is in")
+    parser.add_argument("--parts", type=int, default=0, help="into how many parts; default: 4 for each worker")
+    parser.add_argument("--set", nargs="+", default=[], metavar="INPUT=VALUE", help="inputs of HRV Build: steps=25 ...")
+    ray = parser.add_argument_group("over a Ray cluster (pip install ray)")
+    ray.add_argument("--ray", metavar="ADDRESS", help="host:port, auto, or local to start Ray on this machine")
+    ray.add_argument("--workers", type=int, default=2, help="parts built at a time")
+    ray.add_argument("--threads", type=int, default=1, help="processor threads of a worker")
+    ray.add_argument("--gpus", type=float, default=None, help="GPUs of a worker; default: 1, with --cpu 0")
+    ray.add_argument("--cpu", action="store_true", help="build on processors")
+    ray.add_argument("--checkpoint", help="a checkpoint file, there on every machine; or pocket")
+    ray.add_argument("--concepts", default="paper34", help="a preset, or a YAML file of concepts")
+    ray.add_argument("--prompts", default="quick", help="a preset, or a YAML file of prompts")
+    ray.add_argument("--limit", type=int, default=0, help="use only the first prompts")
+    ray.add_argument("--zero-negative", action="store_true", help="zeros for the negative prompt: SDXL in the paper")
+    parser.set_defaults(run=_build)
+
+
+def _build(options: argparse.Namespace) -> int:
+    if not options.ray:
+        raise HRVError("Say where to build: --ray local, or --ray with the address of a Ray cluster.")
+    return _over_ray(options)
+
+
+def _over_ray(options: argparse.Namespace) -> int:
+    if not options.checkpoint:
+        raise HRVError("Say what to build on: --checkpoint with a checkpoint file, or --checkpoint pocket.")
+    if options.workers < 1 or options.threads < 1:
+        raise HRVError(f"--workers {options.workers} --threads {options.threads}: give one of each or more.")
+    settings = _settings(options.set)
+    prompts = PromptSet.load(_preset("prompts", options.prompts)).first(options.limit)
+    pocket = options.checkpoint == "pocket"
+    job = {
+        "comfyui": str(comfyui_folder()),
+        "arguments": ["--cpu"] if options.cpu else [],
+        "checkpoint": options.checkpoint if pocket else str(Path(options.checkpoint).absolute()),
+        "concepts": ConceptSet.load(_preset("concepts", options.concepts)).to_json(),
+        "prompts": {"name": prompts.name, "prompts": list(prompts.prompts)},
+        "settings": settings,
+        "zero_negative": options.zero_negative,
+    }
+    gpus = (0.0 if options.cpu else 1.0) if options.gpus is None else options.gpus
+
+    def work(tally: Tally, parts: Sequence[range]) -> None:
+        cluster.run(job, parts, tally, options.ray, options.workers, options.threads, gpus)
+
+    return into_file(options, prompts, settings["seed"], settings["batch_size"], options.workers, work)
+
+
+def into_file(
+    options: argparse.Namespace,
+    prompts: PromptSet,
+    seed: int,
+    batch: int,
+    workers: int,
+    work: Callable[[Tally, Sequence[range]], Any],
+) -> int:
+    """Let `work` build the parts that the file lacks, with a progress bar; 0 when all images are counted."""
+    path = (options.to or models_folder()) / f"{options.save_as}.safetensors"
+    total = len(prompts.prompts)
+    with tqdm(total=total, unit="image", desc=options.save_as) as bar:
+        tally = Tally(path, prompts, seed, bar.update)
+        bar.update(len(tally.counted))
+        parts = split(total, options.parts or workers * PARTS_A_WORKER, batch, tally.counted)
+        try:
+            work(tally, parts)
+        except KeyboardInterrupt:
+            bar.close()
+            kept = total - tally.missing
+            sys.stderr.write(f"Stopped. {kept} of {total} images are kept in {path}; the same command goes on.\n")
+            return 130
+    if tally.votes is not None:
+        sys.stdout.write(f"{path}\n{report(tally.votes.relevance())}\n")
+    return 1 if tally.missing else 0
+
+
+def _settings(given: Sequence[str]) -> dict[str, Any]:
+    """HRV Build's settings with INPUT=VALUE applied; raises HRVError for an unknown input or another kind of value."""
+    settings = dict(SETTINGS)
+    for text in given:
+        name, _, value = text.partition("=")
+        name = name.removeprefix("HRVBuild.")
+        if name not in settings:
+            raise HRVError(
+                f'"{text}" sets no input of HRV Build. Nearest: {nearest(name, settings)}. Legal:'
+                f" {', '.join(settings)}."
+            )
+        parsed, kind = yaml.safe_load(value), type(settings[name])
+        if kind is float and type(parsed) is int:
+            parsed = float(parsed)
+        if type(parsed) is not kind:
+            raise HRVError(f'"{text}" is no {kind.__name__}. The default is {name}={settings[name]}.')
+        settings[name] = parsed
+    return settings
+
+
+def _preset(kind: str, name: str) -> Path:
+    """The YAML file of a preset, or one's own."""
+    listed = [path.stem for path in sorted((PRESETS / kind).glob("*.yaml"))]
+    if name in listed:
+        return PRESETS / kind / f"{name}.yaml"
+    if Path(name).is_file():
+        return Path(name)
+    raise HRVError(f'"{name}" is neither a file nor one of the {kind} presets: {", ".join(listed)}.')
