@@ -1,7 +1,8 @@
 """The cases of each kind of experiment, from the benchmark files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -39,11 +40,17 @@ def _seeds(experiment: Experiment, path: Path) -> list[int]:
     return [int(seed) for seed in yaml.safe_load(path.read_text(encoding="utf-8"))["seeds"]]
 
 
+def _evenly(items: Sequence[Any], count: int) -> list[Any]:
+    """`count` of the items, evenly over the list; all of them for 0 or more than there are."""
+    count = count if 0 < count < len(items) else len(items)
+    return [items[number * len(items) // count] for number in range(count)]
+
+
 def _misreading(experiment: Experiment, path: Path) -> list[Case]:
     prompts = yaml.safe_load(path.read_text(encoding="utf-8"))["prompts"]
     return [
         Case(one["text"], one["word"], seed, {**one, "seed": seed}, one)
-        for one in prompts[: experiment.keep or None]
+        for one in _evenly(prompts, experiment.keep)
         for seed in _seeds(experiment, path)
     ]
 
@@ -82,7 +89,7 @@ def _several(experiment: Experiment, path: Path) -> list[Case]:
             {"text": one.text, "words": ", ".join(one.nouns), "concepts": ", ".join(one.concepts), "seed": seed}, one,
         )
         for name, prompts in load_multi(path).items()
-        for one in prompts[: experiment.keep or None]
+        for one in _evenly(prompts, experiment.keep)
         for seed in seeds
     ]  # fmt: skip
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..editing_benchmark import EditingPair
 from ..scorers import readable
-from .contact import contact_sheet
+from .contact import add_contact_sheet
 from .plan import Experiment, Job
 from .readers import Readers
 from .results import Results, Row, differences, grouped, mean, without_empty
@@ -43,7 +43,7 @@ def editing(experiment: Experiment, jobs: list[Job], store: Store, readers: Read
     for (target,), several in grouped(summary, "target").items():
         found.figures |= _gains(target, {row["method"]: row for row in several})
     found.tables["differences"] = differences(rows, "target", ("pair", "seed"), METRICS, experiment.options["compare"])
-    found.drawings["pictures"] = contact_sheet(jobs, store, list(experiment.pictures))
+    add_contact_sheet(found, jobs, store, list(experiment.pictures))
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import HRVError
 from ..pocket.scoring import read_polysemous
 from ..tables import as_csv
-from .contact import contact_sheet
+from .contact import add_contact_sheet
 from .plan import Experiment, Job
 from .readers import Readers
 from .results import Results, Row, grouped, mean, without_empty
@@ -41,7 +41,7 @@ def misreading(experiment: Experiment, jobs: list[Job], store: Store, readers: R
             f"The rate of misread pictures is a judgement of people, as in the paper: look at the pictures, write 1"
             f" (misread) or 0 into the column `misread` of {RATINGS}, and run the command again."
         )
-    found.drawings["pictures"] = contact_sheet(jobs, store, list(experiment.pictures))
+    add_contact_sheet(found, jobs, store, list(experiment.pictures))
     return found
 
 

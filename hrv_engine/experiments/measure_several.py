@@ -8,7 +8,7 @@ import torch
 from ..multi_benchmark import MultiPrompt
 from ..pocket.scenes import KINDS, kind_of
 from ..pocket.scoring import CLASSES, PRESENT
-from .contact import contact_sheet
+from .contact import add_contact_sheet
 from .plan import Experiment, Job
 from .readers import Readers
 from .results import Results, Row, differences, grouped, mean, without_empty
@@ -47,7 +47,7 @@ def several(experiment: Experiment, jobs: list[Job], store: Store, readers: Read
     found.tables["differences"] = differences(
         rows, "prompts", ("prompt", "seed"), METRICS, experiment.options["compare"]
     )
-    found.drawings["pictures"] = contact_sheet(jobs, store, list(experiment.pictures))
+    add_contact_sheet(found, jobs, store, list(experiment.pictures))
     return found
 
 

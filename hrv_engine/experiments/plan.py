@@ -115,6 +115,11 @@ class Case:
     asked: Mapping[str, Any]
     about: Any = None
 
+    @property
+    def prompt(self) -> str:
+        """What was drawn, for people."""
+        return str(self.asked.get("text", self.label))
+
 
 @dataclass(frozen=True)
 class Job:

@@ -16,7 +16,7 @@ def object_info(server, sd15_checkpoint) -> dict:
 
 
 def test_26_counts_votes_step_by_step_and_draws_how_alike_steps_and_concepts_are(server, object_info):
-    prompt = workflows.with_values(workflows.converted("26_sd15_timesteps", object_info), **SMALL)
+    prompt = workflows.with_values(workflows.converted("26_sd15_timesteps", object_info), **SMALL, perplexity=2)
     outputs = server.client.run(prompt, timeout=900)
     shown = workflows.nodes_of(prompt, "PreviewImage")
     assert len(shown) == 3

@@ -96,7 +96,7 @@ def test_a_failed_prompt_is_recorded_and_the_others_go_on(server, repository, tm
     assert done.returncode == 1 and "1 of 2 jobs failed" in done.stderr and "1 of 2 jobs are finished." in done.stdout
     with open(tmp_path / POCKET / "failures.csv", encoding="utf-8", newline="") as file:
         (failure,) = csv.DictReader(file)
-    assert failure["job"].startswith("an-orange-star") and "HRVConceptAdjust" in failure["reason"]
+    assert failure["job"].startswith("a-peach-cross") and "HRVConceptAdjust" in failure["reason"]
     assert '"square"' in failure["reason"]
     again = carried_out(server, POCKET, tmp_path, repository, "--keep", "2", "--seeds", "1")
     assert again.returncode == 0 and not (tmp_path / POCKET / "failures.csv").exists()
