@@ -22,7 +22,7 @@ from .editing import (
     table_of_prompt,
 )
 from .host.unet import layout_of, model_family
-from .types import CATEGORY, HRV
+from .types import CATEGORY, HRV, clamp_input
 
 WITH_HRV, PLAIN = 0.9, 0.4  # self_replace of the paper, and of Prompt-to-Prompt
 
@@ -130,15 +130,7 @@ class HRVP2PEdit(io.ComfyNode):
                     ),
                 ),
                 limit_input("16x16 at 512 px for SD1.x, 32x32 at 1024 px for SDXL, as published or the nearest to it."),
-                io.Float.Input(
-                    "clamp",
-                    default=0.0,
-                    min=0.0,
-                    max=1000.0,
-                    step=0.5,
-                    advanced=True,
-                    tooltip="Upper bound of each head's relevance; 0 means none. Use 9 for SDXL.",
-                ),
+                clamp_input(),
                 io.String.Input(
                     "blend_words",
                     default="",

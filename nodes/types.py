@@ -50,19 +50,24 @@ def word_inputs() -> list[io.Input]:
             advanced=True,
             tooltip="0 steers every place where the word stands, 1 only the first, 2 only the second, and so on.",
         ),
-        io.Float.Input(
-            "clamp",
-            default=0.0,
-            min=0.0,
-            max=1000.0,
-            step=0.5,
-            advanced=True,
-            tooltip=(
-                "Upper bound of each head's relevance before combining; 0 means no bound. Use 9 for SDXL, whose vectors"
-                " have very large elements."
-            ),
-        ),
+        clamp_input(),
     ]
+
+
+def clamp_input() -> io.Input:
+    """clamp: how large a relevance may be."""
+    return io.Float.Input(
+        "clamp",
+        default=0.0,
+        min=0.0,
+        max=1000.0,
+        step=0.5,
+        advanced=True,
+        tooltip=(
+            "Upper bound of each head's relevance before combining; 0 means no bound. Use 9 for SDXL, whose vectors"
+            " have very large elements."
+        ),
+    )
 
 
 def sampler_inputs() -> list[io.Input]:

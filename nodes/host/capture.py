@@ -18,6 +18,7 @@ from .conditioning import KEY as TAG
 from .conditioning import Branches, Conditioning, table_of, tables_of
 from .rows import columns_in, in_window, planned_rows, tagged_positives, with_plan
 from .unet import layout_of
+from .unet_call import UNetCall, with_options
 
 KEY = "hrv_maps"
 
@@ -54,7 +55,7 @@ class TokenMapRecorder:
         """A clone of MODEL whose cross-attention is watched; what it draws does not change by a bit."""
         clone = model.clone()
         clone.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, KEY, self._plan)
-        clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, KEY, self._watch)
+        clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, KEY, with_options(self._watch))
         return clone
 
     def take(self) -> TokenMaps:
@@ -83,22 +84,12 @@ class TokenMapRecorder:
         self.size = tuple(x_in.shape[-2:])
         return executor(model, conds, x_in, timestep, with_plan(options, KEY, plan))
 
-    def _watch(
-        self,
-        executor: Any,
-        x: Tensor,
-        timesteps: Any = None,
-        context: Any = None,
-        y: Any = None,
-        control: Any = None,
-        transformer_options: dict | None = None,
-        **kwargs: Any,
-    ) -> Tensor:
-        options = transformer_options if transformer_options is not None else {}
-        rows = planned_rows(options, KEY, x.shape[0]) if tuple(x.shape[-2:]) == self.size else []
-        if rows:
-            options = around_cross_attention(options, self.layout, _Watching(self, rows, x.shape))
-        return executor(x, timesteps, context, y, control, options, **kwargs)
+    def _watch(self, call: UNetCall) -> dict[str, Any]:
+        shape = call.x.shape
+        rows = planned_rows(call.options, KEY, shape[0]) if tuple(shape[-2:]) == self.size else []
+        if not rows:
+            return call.options
+        return around_cross_attention(call.options, self.layout, _Watching(self, rows, shape))
 
     def add(self, slot: HeadSlot, words: list[int], maps: Tensor) -> None:
         """Add maps [images words heads height width] of some words of one layer."""

@@ -18,6 +18,7 @@ from ...hrv_engine.heads import HeadSlot
 from ...hrv_engine.readings import resampled, weighted_maps
 from ...hrv_engine.token_maps import level_size
 from .attention import Continue, around_cross_attention
+from .unet_call import UNetCall
 
 READER = "hrv_reader"
 HALF_SCALE = 2.0**10  # keeps gradients of float16 models above their smallest numbers
@@ -116,22 +117,10 @@ def _part(query: Tensor, key: Tensor, weights: Tensor, own: tuple[int, int], siz
     return resampled(maps.flatten(0, 1).unflatten(-1, own), size).unflatten(0, maps.shape[:2])
 
 
-def read_maps(
-    executor: Any,
-    x: Tensor,
-    timesteps: Any = None,
-    context: Any = None,
-    y: Any = None,
-    control: Any = None,
-    transformer_options: dict | None = None,
-    **kwargs: Any,
-) -> Tensor:
-    """DIFFUSION_MODEL wrapper: read the maps of a call that a gradient is wanted of; others run as they are."""
-    options = transformer_options if transformer_options is not None else {}
-    reader = options.get(READER)
-    if reader is not None:
-        options = reader.attach(options, x.shape)
-    return executor(x, timesteps, context, y, control, options, **kwargs)
+def read_maps(call: UNetCall) -> dict[str, Any]:
+    """Options of a UNet call under which maps are read if a gradient is wanted of it."""
+    reader = call.options.get(READER)
+    return call.options if reader is None else reader.attach(call.options, call.x.shape)
 
 
 def _differentiable_attention(_theirs: Callable, *args: Any, **kwargs: Any) -> Tensor:

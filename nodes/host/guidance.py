@@ -16,6 +16,7 @@ from .conditioning import KEY as TAG
 from .conditioning import Branches, Tag
 from .gradients import loss_and_gradient, read_maps
 from .sampler_state import SamplerState
+from .unet_call import with_options
 
 KEY = "hrv_guidance"
 
@@ -37,7 +38,7 @@ def guided(model: Any) -> Any:
         WrappersMP.PREPARE_SAMPLING: load_fully,
         WrappersMP.SAMPLER_SAMPLE: follow_sampler,
         WrappersMP.PREDICT_NOISE: move_latent,
-        WrappersMP.DIFFUSION_MODEL: read_maps,
+        WrappersMP.DIFFUSION_MODEL: with_options(read_maps),
     }
     for kind, wrapper in wrappers.items():
         clone.remove_wrappers_with_key(kind, KEY)

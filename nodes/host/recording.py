@@ -12,6 +12,7 @@ from ...hrv_engine.logit_scale import LogitScale
 from ...hrv_engine.voting import Ballot, WordSampler, logit_sizes, vote
 from .attention import Continue, around_cross_attention
 from .rows import POSITIVE
+from .unet_call import UNetCall, with_options
 
 KEY = "hrv_build"
 
@@ -31,7 +32,7 @@ class VoteRecorder:
     def attach(self, model: Any) -> Any:
         """A clone of MODEL whose UNet calls are recorded here."""
         clone = model.clone()
-        clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, KEY, self._record_call)
+        clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, KEY, with_options(self._record_call))
         return clone
 
     def begin(self, images: list[int], company: Collection[int] = ()) -> None:
@@ -57,27 +58,15 @@ class VoteRecorder:
         by_layer = [torch.cat(self._sizes[first]).cpu() for first in sorted(self._sizes)]
         return LogitScale.of(torch.cat(by_layer, dim=1).numpy())  # [images x calls, heads]
 
-    def _record_call(
-        self,
-        executor: Any,
-        x: Tensor,
-        timesteps: Any = None,
-        context: Any = None,
-        y: Any = None,
-        control: Any = None,
-        transformer_options: dict | None = None,
-        **kwargs: Any,
-    ) -> Tensor:
-        options = transformer_options if transformer_options is not None else {}
-        chunks = options["cond_or_uncond"]
-        if POSITIVE in chunks:
-            size, place = x.shape[0] // len(chunks), chunks.index(POSITIVE)
-            voting = _CallVotes(
-                self, executor.class_obj, slice(place * size, (place + 1) * size), self._step(options), x
-            )
-            options = around_cross_attention(options, self.layout, voting)
-            self.calls += 1
-        return executor(x, timesteps, context, y, control, options, **kwargs)
+    def _record_call(self, call: UNetCall) -> dict[str, Any]:
+        chunks = call.options["cond_or_uncond"]
+        if POSITIVE not in chunks:
+            return call.options
+        size, place = call.x.shape[0] // len(chunks), chunks.index(POSITIVE)
+        rows, step = slice(place * size, (place + 1) * size), self._step(call.options)
+        voting = _CallVotes(self, call.unet, rows, step, call.x)
+        self.calls += 1
+        return around_cross_attention(call.options, self.layout, voting)
 
     def _step(self, options: dict[str, Any]) -> int:
         if self.steps is None:

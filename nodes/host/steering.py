@@ -17,6 +17,7 @@ from .branch_control import BranchStep, with_branches
 from .conditioning import KEY
 from .rows import branch_positives, columns_in, in_window, negatives, planned_rows, step_of, tagged_positives, with_plan
 from .unet import layout_of_unet
+from .unet_call import UNetCall, with_options
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def steered(model: Any) -> Any:
     clone.remove_wrappers_with_key(WrappersMP.CALC_COND_BATCH, KEY)
     clone.remove_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, KEY)
     clone.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, KEY, plan_rows)
-    clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, KEY, scale_rows)
+    clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, KEY, with_options(scale_rows))
     return clone
 
 
@@ -71,30 +72,20 @@ def _active(scale: HeadScale, model_sampling: Any, sigma: float) -> bool:
     return not scale.neutral and in_window(model_sampling, sigma, scale.start, scale.end)
 
 
-def scale_rows(
-    executor: Any,
-    x: Tensor,
-    timesteps: Any = None,
-    context: Any = None,
-    y: Any = None,
-    control: Any = None,
-    transformer_options: dict | None = None,
-    **kwargs: Any,
-) -> Tensor:
-    """DIFFUSION_MODEL wrapper: carry out the plan on its chunks, wherever they stand in this call's batch.
+def scale_rows(call: UNetCall) -> dict[str, Any]:
+    """Options of a UNet call that carry out the plan on its chunks, wherever they stand in the batch.
 
     Values are scaled first and then mixed, so that a rescaled word keeps its factors in an edited map.
     """
-    options = transformer_options if transformer_options is not None else {}
-    rows = planned_rows(options, KEY, x.shape[0])
+    options, rows = call.options, planned_rows(call.options, KEY, call.x.shape[0])
     if not rows:
-        return executor(x, timesteps, context, y, control, options, **kwargs)
-    layout = layout_of_unet(executor.class_obj)
+        return options
+    layout = layout_of_unet(call.unet)
     if branches := [(chunk, plan.branches) for chunk, plan in rows if plan.branches]:
-        options = with_branches(options, layout, branches, x.shape)
+        options = with_branches(options, layout, branches, call.x.shape)
     if scaled := [(chunk, plan) for chunk, plan in rows if plan.scales]:
-        options = around_cross_attention(options, layout, ValueScaling(layout, scaled, x.shape[0]))
-    return executor(x, timesteps, context, y, control, options, **kwargs)
+        options = around_cross_attention(options, layout, ValueScaling(layout, scaled, call.x.shape[0]))
+    return options
 
 
 class ValueScaling:

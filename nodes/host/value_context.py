@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ...hrv_engine.errors import HRVError
 from .rows import branch_positives, columns_in, planned_rows, tagged_positives, with_plan
+from .unet_call import UNetCall, with_options
 
 KEY = "hrv_values"
 
@@ -14,7 +15,8 @@ KEY = "hrv_values"
 def with_own_values(model: Any) -> Any:
     """A clone of MODEL that makes prompts' values as their tags say; doing it twice changes nothing."""
     clone = model.clone()
-    for kind, wrapper in ((WrappersMP.CALC_COND_BATCH, plan_values), (WrappersMP.DIFFUSION_MODEL, lend_values)):
+    wrappers = {WrappersMP.CALC_COND_BATCH: plan_values, WrappersMP.DIFFUSION_MODEL: with_options(lend_values)}
+    for kind, wrapper in wrappers.items():
         clone.remove_wrappers_with_key(kind, KEY)
         clone.add_wrapper_with_key(kind, KEY, wrapper)
     return clone
@@ -32,29 +34,19 @@ def plan_values(executor: Any, model: Any, conds: list, x_in: Tensor, timestep: 
     return executor(model, conds, x_in, timestep, with_plan(model_options, KEY, plan))
 
 
-def lend_values(
-    executor: Any,
-    x: Tensor,
-    timesteps: Any = None,
-    context: Any = None,
-    y: Any = None,
-    control: Any = None,
-    transformer_options: dict | None = None,
-    **kwargs: Any,
-) -> Tensor:
-    """DIFFUSION_MODEL wrapper: before projection, planned rows of the value context are exchanged."""
-    options = transformer_options if transformer_options is not None else {}
-    rows = planned_rows(options, KEY, x.shape[0])
-    if rows:
-        whole = context.clone()
-        for place, (values, tokens) in rows:
-            columns = columns_in(whole.shape[1], tokens, values.columns)
-            whole[place, columns] = values.rows.to(whole).repeat(len(columns) // len(values.columns), 1)
+def lend_values(call: UNetCall) -> dict[str, Any]:
+    """Options of a UNet call under which planned rows of the value context are exchanged, before projection."""
+    rows = planned_rows(call.options, KEY, call.x.shape[0])
+    if not rows:
+        return call.options
+    whole = call.context.clone()
+    for place, (values, tokens) in rows:
+        columns = columns_in(whole.shape[1], tokens, values.columns)
+        whole[place, columns] = values.rows.to(whole).repeat(len(columns) // len(values.columns), 1)
 
-        def lend(n: Tensor, keys: Tensor, values: Tensor, extra_options: dict) -> tuple[Tensor, Tensor, Tensor]:
-            return n, keys, whole if values is context else values
+    def lend(n: Tensor, keys: Tensor, values: Tensor, extra_options: dict) -> tuple[Tensor, Tensor, Tensor]:
+        return n, keys, whole if values is call.context else values
 
-        patches = dict(options.get("patches", {}))
-        patches["attn2_patch"] = [lend, *patches.get("attn2_patch", [])]
-        options = {**options, "patches": patches}
-    return executor(x, timesteps, context, y, control, options, **kwargs)
+    patches = dict(call.options.get("patches", {}))
+    patches["attn2_patch"] = [lend, *patches.get("attn2_patch", [])]
+    return {**call.options, "patches": patches}

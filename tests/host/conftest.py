@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -21,3 +22,20 @@ def inference_mode() -> Iterator[None]:
 
     with torch.inference_mode():
         yield
+
+
+@pytest.fixture(scope="module")
+def trio() -> Any:
+    """A tiny SD1.5, made for this file."""
+    from comfyui_hrv.tests.host.tiny import tiny_trio
+
+    with torch.inference_mode():
+        return tiny_trio()
+
+
+@pytest.fixture(scope="module")
+def hrv(trio: Any) -> Any:
+    """Random vectors of the concepts Color and Plants for `trio`."""
+    from comfyui_hrv.tests.host.vectors import random_vectors
+
+    return random_vectors(trio.model, "Color", "Plants")

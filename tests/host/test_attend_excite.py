@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import comfy.controlnet
 import comfy.model_management
-import numpy as np
 import pytest
 import torch
 from comfy.patcher_extension import WrappersMP
 
 import nodes
-from comfyui_hrv.hrv_engine.concepts import Concept, ConceptSet
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.relevance import HeadRelevance
 from comfyui_hrv.nodes.attend_excite import HRVAttendExcite
 from comfyui_hrv.nodes.host import guidance
 from comfyui_hrv.nodes.host.conditioning import KEY
 from comfyui_hrv.nodes.host.guidance import losses_of
-from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.nodes.strengthen import HRVConceptStrengthen
 
 from .explicit import relative
 from .tiny import Trio, tiny_sdxl, tiny_trio
+from .vectors import random_vectors
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 TEXT = "a cat and a dog"
@@ -34,17 +32,8 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def trio() -> Trio:
-    with torch.inference_mode():
-        return tiny_trio()
-
-
-@pytest.fixture(scope="module")
 def hrv(trio: Trio) -> HeadRelevance:
-    layout = layout_of(trio.model)
-    concepts = ConceptSet("two", (Concept("Animals", ("cat",)), Concept("Color", ("red",))))
-    values = np.random.default_rng(3).random((2, layout.total)) ** 2
-    return HeadRelevance((values / values.sum(1, keepdims=True) * layout.total).astype(np.float32), concepts, layout)
+    return random_vectors(trio.model, "Animals", "Color")
 
 
 def prompt(trio: Trio, text: str = TEXT) -> list:

@@ -23,7 +23,7 @@ from comfyui_hrv.nodes.host.recording import VoteRecorder
 from comfyui_hrv.nodes.host.unet import fingerprint, layout_of
 from comfyui_hrv.nodes.host.words import word_bank
 
-from .tiny import Trio, tiny_trio
+from .tiny import Trio
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 CONCEPTS = ConceptSet(
@@ -36,12 +36,6 @@ CONCEPTS = ConceptSet(
 )
 PROMPTS = PromptSet("five", ("a dog", "a red cat", "two big boats", "a tiny man, " * 20, "a house"))
 SETTINGS = BuildSettings(64, 64, 2, 5.0, "euler", "normal", 7, 1, 2, "per layer", True, False)
-
-
-@pytest.fixture(scope="module")
-def trio() -> Trio:
-    with torch.inference_mode():
-        return tiny_trio()
 
 
 def run(trio: Trio, path: Path | None = None, prompts: PromptSet = PROMPTS, resume: bool = True, **changes):

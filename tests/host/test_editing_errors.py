@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-import torch
 
 import nodes
-from comfyui_hrv.hrv_engine.concepts import Concept, ConceptSet
 from comfyui_hrv.hrv_engine.errors import HRVError
-from comfyui_hrv.hrv_engine.relevance import HeadRelevance
 from comfyui_hrv.nodes.host.capture import TokenMapRecorder
 from comfyui_hrv.nodes.host.conditioning import KEY
-from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.p2p_edit import HRVP2PEdit
 
 from .test_p2p_edit import SOURCE, draw, edited, prompt
-from .tiny import Trio, tiny_sdxl, tiny_trio
+from .tiny import tiny_sdxl
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
-
-
-@pytest.fixture(scope="module")
-def trio() -> Trio:
-    with torch.inference_mode():
-        return tiny_trio()
-
-
-@pytest.fixture(scope="module")
-def hrv(trio: Trio) -> HeadRelevance:
-    layout = layout_of(trio.model)
-    concepts = ConceptSet("two", (Concept("Color", ("red",)), Concept("Plants", ("tree",))))
-    return HeadRelevance(np.ones((2, layout.total), np.float32), concepts, layout)
 
 
 @pytest.mark.parametrize(

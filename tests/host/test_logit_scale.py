@@ -9,7 +9,6 @@ from dataclasses import replace
 import comfy.ldm.modules.attention as host_attention
 import numpy as np
 import pytest
-import torch
 
 from comfyui_hrv.hrv_engine import files
 from comfyui_hrv.hrv_engine.concepts import Concept, ConceptSet
@@ -22,7 +21,7 @@ from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.host.words import word_bank
 from comfyui_hrv.nodes.logit_scale import HRVLogitScale
 
-from .tiny import Trio, tiny_trio
+from .tiny import Trio
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 CONCEPTS = ConceptSet(
@@ -30,12 +29,6 @@ CONCEPTS = ConceptSet(
 )
 PROMPTS = PromptSet("four", ("a dog", "a red cat", "two boats", "a house"))
 SETTINGS = BuildSettings(64, 64, 2, 5.0, "euler", "normal", 7, 2, 2, "per layer", True, False, True)
-
-
-@pytest.fixture(scope="module")
-def trio() -> Trio:
-    with torch.inference_mode():
-        return tiny_trio()
 
 
 def run(trio: Trio, prompts: PromptSet = PROMPTS, path=None, **changes):

@@ -17,7 +17,7 @@ from comfyui_hrv.nodes.plug_and_play_edit import HRVPlugAndPlayEdit
 from .explicit import relative
 from .explicit_pairs import ExplicitPairs
 from .test_p2p_edit import SOURCE, STEPS, TARGET, alone, draw, edited, plain
-from .tiny import Trio, tiny_trio
+from .tiny import Trio
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 METHODS = {
@@ -29,12 +29,6 @@ METHODS = {
     ),
     "masactrl": (HRVMasaCtrlEdit, {"start": 0.25, "start_layer": -1}, {"start": 1.0}),
 }
-
-
-@pytest.fixture(scope="module")
-def trio() -> Trio:
-    with torch.inference_mode():
-        return tiny_trio()
 
 
 def made(trio: Trio, method: str, source: str = SOURCE, target: str = TARGET, model=None, **changes):

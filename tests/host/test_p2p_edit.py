@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import comfy.ldm.modules.attention as host_attention
 import comfy.samplers
-import numpy as np
 import pytest
 import torch
 
 import nodes
-from comfyui_hrv.hrv_engine.concepts import Concept, ConceptSet
 from comfyui_hrv.hrv_engine.levels import downsampling, small_maps
 from comfyui_hrv.hrv_engine.mapping import map_tokens
-from comfyui_hrv.hrv_engine.relevance import HeadRelevance
 from comfyui_hrv.nodes.adjust import HRVConceptAdjust
 from comfyui_hrv.nodes.host.conditioning import KEY, table_of
 from comfyui_hrv.nodes.host.unet import layout_of
@@ -21,26 +18,12 @@ from comfyui_hrv.nodes.prompt import HRVPrompt
 
 from .explicit import relative
 from .explicit_pairs import ExplicitPairs, remapped
-from .tiny import Trio, tiny_trio
+from .tiny import Trio
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 SOURCE, TARGET = "a blue car on a road", "a red car on a road"
 LONG = "an ugly, blurry and badly drawn picture of nothing at all, " * 12
 STEPS = 4
-
-
-@pytest.fixture(scope="module")
-def trio() -> Trio:
-    with torch.inference_mode():
-        return tiny_trio()
-
-
-@pytest.fixture(scope="module")
-def hrv(trio: Trio) -> HeadRelevance:
-    layout = layout_of(trio.model)
-    concepts = ConceptSet("two", (Concept("Color", ("red",)), Concept("Plants", ("tree",))))
-    values = np.random.default_rng(3).random((2, layout.total)) ** 2
-    return HeadRelevance((values / values.sum(1, keepdims=True) * layout.total).astype(np.float32), concepts, layout)
 
 
 def prompt(trio: Trio, text: str) -> list:

@@ -22,16 +22,10 @@ from .explicit import relative
 from .explicit_pairs import ExplicitPairs
 from .test_other_edits import METHODS
 from .test_p2p_edit import SOURCE, TARGET, alone, draw, edited, plain
-from .tiny import Trio, tiny_trio
+from .tiny import Trio
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 STEPS = 6
-
-
-@pytest.fixture(scope="module")
-def trio() -> Trio:
-    with torch.inference_mode():
-        return tiny_trio()
 
 
 @pytest.fixture(scope="module")

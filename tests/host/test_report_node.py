@@ -24,12 +24,6 @@ CONCEPTS = ConceptSet("two", (Concept("Color", ("red", "blue")), Concept("Animal
 
 
 @pytest.fixture(scope="module")
-def trio() -> Trio:
-    with torch.inference_mode():
-        return tiny_trio()
-
-
-@pytest.fixture(scope="module")
 def hrv(trio: Trio) -> HeadRelevance:
     settings = BuildSettings(64, 64, 2, 5.0, "euler", "normal", 7, 1, 1, "per layer", True, False)
     with torch.inference_mode():

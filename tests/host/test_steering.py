@@ -10,35 +10,19 @@ import pytest
 import torch
 
 import nodes
-from comfyui_hrv.hrv_engine.concepts import Concept, ConceptSet
 from comfyui_hrv.hrv_engine.relevance import HeadRelevance
 from comfyui_hrv.nodes.adjust import HRVConceptAdjust
 from comfyui_hrv.nodes.host.conditioning import KEY
-from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.nodes.steer import steer, word_columns
 from comfyui_hrv.nodes.strengthen import HRVConceptStrengthen
 
 from .explicit import relative, with_explicit_maps
-from .tiny import Trio, tiny_trio
+from .tiny import Trio
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 PROMPT = "a vase in lavender color"
 LONG = "an ugly, blurry and badly drawn picture of nothing at all, " * 12
-
-
-@pytest.fixture(scope="module")
-def trio() -> Trio:
-    with torch.inference_mode():
-        return tiny_trio()
-
-
-@pytest.fixture(scope="module")
-def hrv(trio: Trio) -> HeadRelevance:
-    layout = layout_of(trio.model)
-    concepts = ConceptSet("two", (Concept("Color", ("red",)), Concept("Plants", ("tree",))))
-    votes = np.random.default_rng(3).random((2, layout.total)) ** 2
-    return HeadRelevance((votes / votes.sum(1, keepdims=True) * layout.total).astype(np.float32), concepts, layout)
 
 
 def prompt(trio: Trio, text: str = PROMPT) -> list:

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-import torch
 
-from comfyui_hrv.hrv_engine.concepts import Concept, ConceptSet
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.heads import HeadLayout
 from comfyui_hrv.hrv_engine.relevance import HeadRelevance
-from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.strengthen import HRVConceptStrengthen
 
 from .test_steering import PROMPT, adjusted, prompt
-from .tiny import Trio, tiny_trio
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
-
-
-@pytest.fixture(scope="module")
-def trio() -> Trio:
-    with torch.inference_mode():
-        return tiny_trio()
-
-
-@pytest.fixture(scope="module")
-def hrv(trio: Trio) -> HeadRelevance:
-    layout = layout_of(trio.model)
-    concepts = ConceptSet("two", (Concept("Color", ("red",)), Concept("Plants", ("tree",))))
-    return HeadRelevance(np.ones((2, layout.total), np.float32), concepts, layout)
 
 
 @pytest.mark.parametrize(

@@ -7,31 +7,23 @@ import json
 import comfy.model_management
 import comfy.sd
 import comfy.taesd.taesd
-import numpy as np
 import pytest
 import torch
 
 import nodes
-from comfyui_hrv.hrv_engine.concepts import Concept, ConceptSet
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.relevance import HeadRelevance
 from comfyui_hrv.nodes.host import progress
-from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.nodes.weaken import HRVWeaken
 from comfyui_hrv.nodes.weaken_sweep import HRVWeakenSweep
 
 from .explicit import relative
-from .tiny import Trio, randomise, tiny_trio
+from .tiny import Trio, randomise
+from .vectors import random_vectors
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 TEXT = "a copper kettle"
-
-
-@pytest.fixture(scope="module")
-def trio() -> Trio:
-    with torch.inference_mode():
-        return tiny_trio()
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +36,7 @@ def vae():
 
 @pytest.fixture(scope="module")
 def hrv(trio: Trio) -> HeadRelevance:
-    layout = layout_of(trio.model)
-    concepts = ConceptSet("two", (Concept("Material", ("metal",)), Concept("Plants", ("tree",))))
-    values = np.random.default_rng(1).random((2, layout.total)).astype(np.float32)
-    return HeadRelevance(values, concepts, layout)
+    return random_vectors(trio.model, "Material", "Plants")
 
 
 def run(trio, vae, hrv, heads="0, 4", orders="MoRHF, random:3", sampler="euler", batch_size=3, images=1, factors="-2"):

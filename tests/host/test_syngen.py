@@ -18,16 +18,10 @@ from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.nodes.syngen import GRAMMAR, RULES, HRVSynGen
 
 from .explicit import relative
-from .tiny import Trio, tiny_trio
+from .tiny import Trio
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 TEXT = "a red car and a blue bench"
-
-
-@pytest.fixture(scope="module")
-def trio() -> Trio:
-    with torch.inference_mode():
-        return tiny_trio()
 
 
 def bound(trio: Trio, groups: str = "", text: str = TEXT, finder=RULES, lone=False, steps=2, size=20.0, positive=None):

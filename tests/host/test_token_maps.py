@@ -6,15 +6,12 @@ import csv
 import io
 
 import comfy.ldm.modules.attention as host_attention
-import numpy as np
 import pytest
 import torch
 
 import nodes
 from comfyui_hrv.hrv_engine.attention import attention_map
-from comfyui_hrv.hrv_engine.concepts import Concept, ConceptSet
 from comfyui_hrv.hrv_engine.errors import HRVError
-from comfyui_hrv.hrv_engine.relevance import HeadRelevance
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.nodes.strengthen import HRVConceptStrengthen
@@ -22,25 +19,11 @@ from comfyui_hrv.nodes.token_map_view import HRVTokenMapView
 from comfyui_hrv.nodes.token_maps import HRVTokenMaps
 
 from .explicit import relative
-from .tiny import Trio, tiny_sdxl, tiny_trio
+from .tiny import tiny_sdxl
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 TEXT = "a rose-colored vase and a vase"  # rose - colored: three tokens, columns 2 to 4; vase: 5 and 8
 LONG = "an ugly, blurry and badly drawn picture of nothing at all, " * 12
-
-
-@pytest.fixture(scope="module")
-def trio() -> Trio:
-    with torch.inference_mode():
-        return tiny_trio()
-
-
-@pytest.fixture(scope="module")
-def hrv(trio: Trio) -> HeadRelevance:
-    layout = layout_of(trio.model)
-    concepts = ConceptSet("two", (Concept("Color", ("red",)), Concept("Plants", ("tree",))))
-    values = np.random.default_rng(1).random((2, layout.total)).astype(np.float32)
-    return HeadRelevance(values, concepts, layout)
 
 
 def record(

@@ -6,33 +6,23 @@ import numpy as np
 import pytest
 import torch
 
-from comfyui_hrv.hrv_engine.concepts import Concept, ConceptSet
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.relevance import HeadRelevance
 from comfyui_hrv.nodes.host.conditioning import KEY
-from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.nodes.weaken import HRVWeaken
 
 from .explicit import relative, with_explicit_maps
-from .tiny import Trio, tiny_trio
+from .tiny import Trio
+from .vectors import random_vectors
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 TEXT = "a copper kettle on a table"
 
 
 @pytest.fixture(scope="module")
-def trio() -> Trio:
-    with torch.inference_mode():
-        return tiny_trio()
-
-
-@pytest.fixture(scope="module")
 def hrv(trio: Trio) -> HeadRelevance:
-    layout = layout_of(trio.model)
-    concepts = ConceptSet("two", (Concept("Material", ("metal",)), Concept("Plants", ("tree",))))
-    values = np.random.default_rng(1).random((2, layout.total)).astype(np.float32)
-    return HeadRelevance(values, concepts, layout)
+    return random_vectors(trio.model, "Material", "Plants")
 
 
 def weakened(trio, hrv, word="", order="MoRHF", heads=9, factor=-2.0, start=0.0, end=1.0):
