@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .errors import HRVError
-from .pretrained import DINOV2, as_bytes, check_folder, loaded
+from .pretrained import DINOV2, as_bytes, check_folder, loaded, precision
 
 AT_ONCE = 16  # pictures in one pass
 
@@ -32,11 +32,7 @@ class BackgroundSimilarity:
         size; without the second the first holds for both. Raises HRVError for numbers that do not fit and for a mask
         that leaves no background.
         """
-        if len(source) != len(edited) or not len(source):
-            raise HRVError(
-                f"{len(source)} source pictures do not pair with {len(edited)} edited ones. Give as many of both, in"
-                " the same order."
-            )
+        source, edited = pairs_of(source, edited)
         kept = without_object(source, masks)
         other = without_object(edited, masks if edited_masks is None else edited_masks)
         return (self._embedded(kept) * self._embedded(other)).sum(-1).double().numpy()
@@ -48,9 +44,29 @@ class BackgroundSimilarity:
         for part in images.split(AT_ONCE):
             pixels = processor(images=list(as_bytes(part)), return_tensors="pt")["pixel_values"]
             with torch.no_grad():
-                seen = model(pixel_values=pixels.to(self.device, model.dtype)).pooler_output
+                seen = model(pixel_values=pixels.to(self.device, precision(self.half))).pooler_output
             found.append(torch.nn.functional.normalize(seen.float(), dim=-1).cpu())
         return torch.cat(found)
+
+
+def pairs_of(source: Tensor, edited: Tensor | None) -> tuple[Tensor, Tensor]:
+    """(sources, edited) [pairs height width 3]; without edited pictures, source holds both in turn.
+
+    Raises HRVError for numbers that do not pair.
+    """
+    if edited is None:
+        if len(source) % 2 or not len(source):
+            raise HRVError(
+                f"{len(source)} pictures are no pairs of source and edited picture in turn. Connect the batch that an"
+                " editing node led to, or the edited pictures to edited."
+            )
+        return source[::2], source[1::2]
+    if len(source) != len(edited) or not len(source):
+        raise HRVError(
+            f"{len(source)} source pictures do not pair with {len(edited)} edited ones. Give as many of both, in the"
+            " same order."
+        )
+    return source, edited
 
 
 def without_object(images: Tensor, masks: Tensor) -> Tensor:

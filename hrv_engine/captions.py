@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .pretrained import BLIP2, as_bytes, check_folder, loaded
+from .pretrained import BLIP2, as_bytes, check_folder, loaded, precision
 
 AT_ONCE = 8  # pictures in one pass
 BEAMS, LONGEST = 5, 30  # beams, tokens: the defaults of BLIP-2's own library
@@ -27,7 +27,7 @@ class Captioner:
             pixels = processor(images=list(as_bytes(part)), return_tensors="pt")["pixel_values"]
             with torch.no_grad():
                 tokens = model.generate(
-                    pixel_values=pixels.to(self.device, model.dtype),
+                    pixel_values=pixels.to(self.device, precision(self.half)),
                     do_sample=False,
                     num_beams=BEAMS,
                     max_new_tokens=LONGEST,

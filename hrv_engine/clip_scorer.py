@@ -17,6 +17,7 @@ from .errors import HRVError, nearest
 from .plots import library
 
 ARCHITECTURE, DOWNLOADED = "ViT-H-14", "laion2b_s32b_b79k"  # the paper's weights
+PLAIN = ("{}",)  # the text as it is
 AT_ONCE = 16  # pictures in one pass
 _kept: dict[tuple[str, str, str, str], tuple[Any, Any, Any]] = {}
 
@@ -32,7 +33,7 @@ class CLIPScorer:
 
     def __init__(
         self, weights: Path | str, architecture: str = ARCHITECTURE, device: str = "cpu", precision: str = "fp32",
-        templates: Sequence[str] = ("{}",),
+        templates: Sequence[str] = PLAIN,
     ) -> None:  # fmt: skip
         _check_architecture(architecture, isinstance(weights, Path))
         if isinstance(weights, Path):

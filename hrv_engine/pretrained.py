@@ -70,10 +70,9 @@ def loaded(kind: Kind, source: Path | str, device: str = "cpu", half: bool = Fal
     if isinstance(source, Path):
         check_folder(kind, source)
     transformers = library("transformers", "transformers", "eval", kind.purpose)
-    dtype = torch.float16 if half else torch.float32
     try:
         model, report = getattr(transformers, kind.model).from_pretrained(
-            str(source), local_files_only=local, dtype=dtype, output_loading_info=True
+            str(source), local_files_only=local, dtype=precision(half), output_loading_info=True
         )
         processor = getattr(transformers, kind.processor).from_pretrained(str(source), local_files_only=local)
     except (
@@ -88,6 +87,11 @@ def loaded(kind: Kind, source: Path | str, device: str = "cpu", half: bool = Fal
         )
     _kept[kind.model_type] = (wanted, model.to(device).eval(), processor)
     return _kept[kind.model_type][1:]
+
+
+def precision(half: bool) -> torch.dtype:
+    """The type of most weights and of pictures; parts that transformers keeps whole stay so."""
+    return torch.float16 if half else torch.float32
 
 
 def as_bytes(images: Tensor) -> Tensor:

@@ -38,10 +38,12 @@ def write_rows(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
 
 
-def with_scores(table: str, word: str, scores: np.ndarray, scorer: str = "score") -> list[dict[str, Any]]:
+def with_scores(
+    table: str, word: str, scores: np.ndarray, scorer: str = "score", captions: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """The rows of a table (empty: one a picture, numbered) with word, score and scorer, the name of the score.
 
-    scores: float [pictures]. Raises HRVError if there are not as many rows as scores.
+    scores: float [pictures]; captions: one a picture, or none. Raises HRVError if there are not as many rows as scores.
     """
     rows = read_rows(table) or [{"image": number} for number in range(len(scores))]
     if len(rows) != len(scores):
@@ -49,9 +51,10 @@ def with_scores(table: str, word: str, scores: np.ndarray, scorer: str = "score"
             f"There are {len(scores)} pictures but {len(rows)} lines in the table. Connect images and table of the same"
             " HRV Weaken Sweep, or leave the table open."
         )
-    return [
+    scored = [
         {**row, "word": word, "score": float(score), "scorer": scorer} for row, score in zip(rows, scores, strict=True)
     ]
+    return [{**row, "caption": text} for row, text in zip(scored, captions, strict=True)] if captions else scored
 
 
 def check_rows(rows: Sequence[Mapping[str, Any]]) -> None:

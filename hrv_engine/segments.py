@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .errors import HRVError
-from .pretrained import CLIPSEG, as_bytes, check_folder, loaded
+from .pretrained import CLIPSEG, as_bytes, check_folder, loaded, precision
 
 AT_ONCE = 8  # pictures in one pass
 
@@ -41,7 +41,7 @@ class WordSegmenter:
         for part in images[..., :3].split(AT_ONCE):
             given = processor(text=[word] * len(part), images=list(as_bytes(part)), padding=True, return_tensors="pt")
             given = {name: value.to(self.device) for name, value in given.items()}
-            given["pixel_values"] = given["pixel_values"].to(model.dtype)
+            given["pixel_values"] = given["pixel_values"].to(precision(self.half))
             with torch.no_grad():
                 logits = model(**given).logits.float()
             maps = logits.reshape(len(part), 1, *logits.shape[-2:])  # one picture comes without its dimension

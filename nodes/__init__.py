@@ -5,9 +5,12 @@ def node_classes() -> list[type]:
     """All nodes of the pack; imports ComfyUI."""
     from .adjust import HRVConceptAdjust
     from .attend_excite import HRVAttendExcite
+    from .background_similarity import HRVBackgroundSimilarity
     from .build import HRVBuild
+    from .caption_scorer import HRVCaptionScorer
     from .clip_scorer import HRVCLIPScorer
     from .compare import HRVCompare
+    from .compare_scores import HRVCompareScores
     from .concepts import HRVConcepts
     from .ddim_invert import HRVDDIMInvert
     from .fetch import HRVFetch
@@ -18,6 +21,7 @@ def node_classes() -> list[type]:
     from .heatmap import HRVHeatmap
     from .logit_scale import HRVLogitScale
     from .masactrl_edit import HRVMasaCtrlEdit
+    from .min_object_scorer import HRVMinObjectScorer
     from .p2p_edit import HRVP2PEdit
     from .plms_sampler import HRVPLMSSampler
     from .plug_and_play_edit import HRVPlugAndPlayEdit
@@ -78,6 +82,10 @@ def node_classes() -> list[type]:
         HRVWeakeningPrompts,
         HRVPocketScorer,
         HRVCLIPScorer,
+        HRVMinObjectScorer,
+        HRVCaptionScorer,
         HRVScoreImages,
+        HRVBackgroundSimilarity,
+        HRVCompareScores,
         HRVWeakenCurve,
     ]

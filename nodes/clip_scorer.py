@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..hrv_engine.clip_scorer import ARCHITECTURE
-from .host.clip import clip_scorer, weight_files
+from .host.clip import WORDINGS, clip_scorer, weight_files
 from .types import CATEGORY, Scorer
 
 
@@ -37,10 +37,21 @@ class HRVCLIPScorer(io.ComfyNode):
                     default=ARCHITECTURE,
                     tooltip="OpenCLIP's name of the architecture the file was trained with; ViT-H-14 in the paper.",
                 ),
+                io.Combo.Input(
+                    "wording",
+                    options=list(WORDINGS),
+                    default=WORDINGS[0],
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "How the text is embedded: as typed, or as the mean over 80 sentences around it, as"
+                        " Attend-and-Excite's metrics of several objects do."
+                    ),
+                ),
             ],
             outputs=[Scorer.Output(display_name="scorer", tooltip="For HRV Score Images.")],
         )
 
     @classmethod
-    def execute(cls, file, architecture) -> io.NodeOutput:
-        return io.NodeOutput(clip_scorer(file, architecture))
+    def execute(cls, file, architecture, wording=WORDINGS[0]) -> io.NodeOutput:
+        return io.NodeOutput(clip_scorer(file, architecture, wording))

@@ -19,12 +19,18 @@ class HRVScoreImages(io.ComfyNode):
             search_aliases=["hrv", "CLIP score", "metric", "evaluate images", "image-text similarity"],
             inputs=[
                 io.Image.Input("images", tooltip="The pictures, for instance those of HRV Weaken Sweep."),
-                Scorer.Input("scorer", tooltip="HRV Pocket Scorer for the pocket model, HRV CLIP Scorer for others."),
+                Scorer.Input(
+                    "scorer",
+                    tooltip="HRV Pocket Scorer for the pocket model, HRV CLIP Scorer or HRV Caption Scorer for others.",
+                ),
                 io.String.Input(
                     "word",
                     default="",
                     placeholder="red",
-                    tooltip="What to look for. The paper scores the bare concept word, not the whole prompt.",
+                    tooltip=(
+                        "What to look for. In ordered weakening the paper scores the bare concept word; edits, several"
+                        " objects and captions are scored against the whole prompt."
+                    ),
                 ),
                 io.String.Input(
                     "table",
@@ -36,7 +42,7 @@ class HRVScoreImages(io.ComfyNode):
             ],
             outputs=[
                 io.String.Output(
-                    display_name="table", tooltip="One JSON object a picture, with word, score and scorer."
+                    display_name="table", tooltip="One JSON object a picture: word, score, scorer, any caption."
                 ),
                 io.Float.Output(display_name="mean", tooltip="The mean score of all pictures."),
             ],
@@ -44,7 +50,8 @@ class HRVScoreImages(io.ComfyNode):
 
     @classmethod
     def execute(cls, images, scorer, word, table="") -> io.NodeOutput:
-        rows = with_scores(table, word, scorer.score(images, word), scorer.name)
+        scores = scorer.score(images, word)
+        rows = with_scores(table, word, scores, scorer.name, getattr(scorer, "captions", ()))
         text = write_rows(rows)
         mean = sum(row["score"] for row in rows) / len(rows)
         return io.NodeOutput(text, mean, ui=ui.PreviewText(f"mean {mean:.4f}\n{text}"))

@@ -63,11 +63,12 @@ def sd15_checkpoint(server) -> str:
 
 @pytest.fixture(scope="session")
 def stand_ins(server) -> None:
-    """Files that workflows name, so that they are valid: a checkpoint and CLIP without tensors, vectors, a picture."""
+    """Files that workflows name: a checkpoint and CLIP without tensors, vectors, a picture, tiny models that judge."""
     import numpy as np
     from PIL import Image
     from safetensors.numpy import save_file
 
+    from comfyui_hrv.tests import tiny_eval
     from hrv_engine import files
     from hrv_engine.concepts import Concept, ConceptSet
     from hrv_engine.heads import HeadLayout, HeadSlot
@@ -77,6 +78,7 @@ def stand_ins(server) -> None:
     save_file({}, server.models / "checkpoints" / workflows.STOCK_FILES["sdxl"])
     (server.models / "clip_vision").mkdir(exist_ok=True)
     save_file({}, server.models / "clip_vision" / workflows.CLIP_FILE)
+    tiny_eval.save_all(server.models / "hrv_eval", *workflows.JUDGES)
     concepts = ConceptSet("stand-in", (Concept("Color", ("red",)), Concept("Plants", ("fern",))))
     vectors = HeadRelevance(np.ones((2, 2), np.float32), concepts, HeadLayout((HeadSlot(("middle", 0, 0), 2, 64),)))
     for name in ("sd15_paper34", "sdxl_paper34"):

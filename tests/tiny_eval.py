@@ -9,6 +9,13 @@ import torch
 WORDS = ["a", "an", "the", "red", "blue", "cat", "dog", "car", "bowl", "and", "on", "with", "small", "photo", "of"]
 
 
+def save_all(root: Path, blip2: str, dinov2: str, clipseg: str) -> None:
+    """All three in folders of these names, as models/hrv_eval holds them."""
+    save_blip2(root / blip2)
+    save_dinov2(root / dinov2)
+    save_clipseg(root / clipseg)
+
+
 def save_blip2(folder: Path, seed: int = 0) -> Path:
     """A BLIP-2 with an OPT of 32 channels, whose captions are made of WORDS."""
     from tokenizers import Tokenizer, models, pre_tokenizers

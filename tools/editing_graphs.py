@@ -45,7 +45,7 @@ def pocket_edit(graph: Graph) -> None:
     hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
     branches: list[Branch] = [PLAIN, ("Prompt-to-Prompt", "HRVP2PEdit", {"self_limit": "all"})]
     branches.append(with_hrv("Color", self_limit="all"))  # all its maps are as small as the published limit asks
-    _edits(graph, note, loader, hrv, ("blue", "red"), 32, 6, branches, POCKET_SAMPLER, enlarge=8.0)
+    edits(graph, note, loader, hrv, ("blue", "red"), 32, 6, branches, POCKET_SAMPLER, enlarge=8.0)
 
 
 def sd15_edit(name: str) -> Callable[[Graph], None]:
@@ -57,7 +57,7 @@ def sd15_edit(name: str) -> Callable[[Graph], None]:
         loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=380, ckpt_name=SD15["name"])
         hrv = graph.node("HRVLoad", file="sd15_paper34.safetensors")
         branches = [PLAIN, P2P, with_hrv(concept)]
-        _edits(graph, note, loader, hrv, (source, target), 512, 1, branches, SD_SAMPLER | {"steps": 50, "seed": 10})
+        edits(graph, note, loader, hrv, (source, target), 512, 1, branches, SD_SAMPLER | {"steps": 50, "seed": 10})
 
     return draw
 
@@ -75,7 +75,7 @@ def side_by_side(graph: Graph) -> None:
         with_hrv("Color"),
     ]
     sampler = SD_SAMPLER | {"steps": 50, "seed": 10}
-    ends = _edits(graph, note, loader, hrv, ("a blue car", "a red car"), 512, 1, branches, sampler)
+    ends = edits(graph, note, loader, hrv, ("a blue car", "a red car"), 512, 1, branches, sampler)
     shared: Settings = {"model": (loader, "MODEL"), "negative": (ends.negative, "CONDITIONING")}
     plain = graph.node(
         "KSampler", "KSampler (source)", positive=(ends.source, "CONDITIONING"),
@@ -97,7 +97,7 @@ def sdxl_edit(graph: Graph) -> None:
     loader = graph.node("CheckpointLoaderSimple", models=[SDXL], wide=380, ckpt_name=SDXL["name"])
     hrv = graph.node("HRVLoad", file="sdxl_paper34.safetensors")
     branches = [P2P, with_hrv("Color", clamp=9.0)]
-    _edits(graph, note, loader, hrv, ("a blue car", "a red car"), 1024, 1, branches, SD_SAMPLER | {"seed": 10})
+    edits(graph, note, loader, hrv, ("a blue car", "a red car"), 1024, 1, branches, SD_SAMPLER | {"seed": 10})
 
 
 def real_image(graph: Graph) -> None:
@@ -113,10 +113,10 @@ def real_image(graph: Graph) -> None:
     branches: list[Branch] = [with_hrv("Color"), ("Plug-and-Play", "HRVPlugAndPlayEdit", {})]
     sampler = SD_SAMPLER | {"steps": 50}
     texts = ("a photo of a blue car", "a photo of a red car")
-    _edits(graph, note, loader, hrv, texts, 512, 1, branches, sampler, picture=[image, scaled, encoded])
+    edits(graph, note, loader, hrv, texts, 512, 1, branches, sampler, picture=[image, scaled, encoded])
 
 
-def _edits(
+def edits(
     graph: Graph, note: Node, loader: Node, hrv: Node, texts: tuple[str, str], side: int, seeds: int,
     branches: list[Branch], sampler: dict[str, Any], enlarge: float | None = None, picture: list[Node] | None = None,
 ) -> Ends:  # fmt: skip

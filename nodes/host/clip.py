@@ -5,12 +5,13 @@ from pathlib import Path
 import comfy.model_management
 import folder_paths
 
-from ...hrv_engine.clip_scorer import DOWNLOADED, CLIPScorer
+from ...hrv_engine.clip_scorer import DOWNLOADED, PLAIN, CLIPScorer, imagenet_templates
 from ...hrv_engine.errors import HRVError, nearest
 
 FOLDER = "clip_vision"
 DOWNLOAD = f"{DOWNLOADED} (download)"
 NOTHING = "put OpenCLIP weights into models/clip_vision"
+WORDINGS = ("as typed", "80 sentences")
 
 
 def weight_files() -> list[str]:
@@ -18,7 +19,7 @@ def weight_files() -> list[str]:
     return [*(folder_paths.get_filename_list(FOLDER) or [NOTHING]), DOWNLOAD]
 
 
-def clip_scorer(name: str, architecture: str) -> CLIPScorer:
+def clip_scorer(name: str, architecture: str, wording: str = WORDINGS[0]) -> CLIPScorer:
     """The scorer of a menu entry on ComfyUI's device, at half precision on a GPU; raises HRVError."""
     if name == NOTHING:
         raise HRVError(
@@ -27,7 +28,9 @@ def clip_scorer(name: str, architecture: str) -> CLIPScorer:
         )
     device = comfy.model_management.get_torch_device()
     precision = "fp16" if comfy.model_management.should_use_fp16(device) else "fp32"
-    return CLIPScorer(DOWNLOADED if name == DOWNLOAD else _weights(name), architecture, str(device), precision)
+    weights = DOWNLOADED if name == DOWNLOAD else _weights(name)
+    templates = PLAIN if wording == WORDINGS[0] else imagenet_templates()
+    return CLIPScorer(weights, architecture, str(device), precision, templates)
 
 
 def _weights(name: str) -> Path:

@@ -1,10 +1,11 @@
-"""Where HRVs and presets live: ComfyUI's models folder as type `hrv`, and the pack's own hrv_presets."""
+"""Where files live: ComfyUI's models folder as types `hrv` and `hrv_eval`, and the pack's own hrv_presets."""
 
 from pathlib import Path
 
 import folder_paths
 
 from ...hrv_engine.errors import HRVError, nearest
+from .eval_models import FOLDER as EVAL_FOLDER
 
 FOLDER = "hrv"
 EXTENSIONS = {".safetensors", ".npy"}
@@ -13,10 +14,11 @@ PRESET_MARK = "preset: "
 
 
 def register_folders() -> None:
-    """Make `models/hrv` a ComfyUI model folder, keeping paths that extra_model_paths.yaml may have added already."""
-    default = str(Path(folder_paths.models_dir) / FOLDER)
-    paths, extensions = folder_paths.folder_names_and_paths.get(FOLDER, ([], set()))
-    folder_paths.folder_names_and_paths[FOLDER] = (list(dict.fromkeys([*paths, default])), set(extensions) | EXTENSIONS)
+    """Make `models/hrv` and `models/hrv_eval` model folders, with paths that extra_model_paths.yaml may have added."""
+    for name, ours in ((FOLDER, EXTENSIONS), (EVAL_FOLDER, {"folder"})):
+        default = str(Path(folder_paths.models_dir) / name)
+        paths, extensions = folder_paths.folder_names_and_paths.get(name, ([], set()))
+        folder_paths.folder_names_and_paths[name] = (list(dict.fromkeys([*paths, default])), set(extensions) | ours)
 
 
 def hrv_files(suffix: str = ".safetensors") -> list[str]:

@@ -135,3 +135,18 @@ def test_folders_of_other_models_are_refused_by_name(dino, clipseg):
         BackgroundSimilarity(clipseg)
     with pytest.raises(HRVError, match="holds a model of type dinov2, but Finding objects by words needs CLIPSeg"):
         WordSegmenter(dino)
+
+
+def test_half_precision_gives_nearly_the_same_similarities(dino):
+    source, edited = pictures(3), pictures(3, seed=1)
+    expected = BackgroundSimilarity(dino).compare(source, edited, box())
+    np.testing.assert_allclose(
+        BackgroundSimilarity(dino, half=True).compare(source, edited, box()), expected, atol=0.01
+    )
+
+
+def test_half_precision_masks_nearly_the_same(clipseg):
+    whole, halved = (
+        WordSegmenter(clipseg, half=half, threshold=0.5).masks(pictures(2), "car") for half in (False, True)
+    )
+    assert (whole != halved).float().mean() < 0.02

@@ -121,3 +121,10 @@ def test_without_transformers_the_extra_is_named(folder, images, monkeypatch):
 def test_an_empty_prompt_is_refused(folder, images):
     with pytest.raises(HRVError, match="no prompt"):
         CaptionScorer(Captioner(folder), Letters()).score(images, " ")
+
+
+def test_half_precision_captions_the_same_pictures(folder, images):
+    whole, halved = (Captioner(folder, half=half).captions(images) for half in (False, True))
+    assert len(halved) == len(whole) and pretrained._kept["blip-2"][1].language_model.dtype == torch.float16
+    same = sum(one == other for one, other in zip(whole, halved, strict=True))
+    assert same > len(whole) / 2, "random weights may part ways at a near tie, but not mostly"

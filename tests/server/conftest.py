@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from comfyui_hrv.tests import workflows
 from comfyui_hrv.tests.engine.examples import sd1_layout
 from hrv_engine import files
 from hrv_engine.concepts import ConceptSet
@@ -19,3 +20,18 @@ def sd15_vectors(server, repository) -> None:
     values = np.random.default_rng(0).random((len(concepts.names), 128)).astype(np.float32)
     path.parent.mkdir(exist_ok=True)
     files.save(path, HeadRelevance(values, concepts, sd1_layout()))
+
+
+@pytest.fixture(scope="module")
+def random_clip(server) -> str:
+    """A CLIP of OpenCLIP's smallest architecture with random weights in models/clip_vision."""
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    model = open_clip.create_model(workflows.SMALLEST_CLIP)
+    (server.models / "clip_vision").mkdir(exist_ok=True)
+    weights = {name: value.half() for name, value in model.state_dict().items()}
+    save_file(weights, server.models / "clip_vision" / "random_clip.safetensors")
+    return "random_clip.safetensors"

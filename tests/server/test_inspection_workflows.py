@@ -13,26 +13,11 @@ from comfyui_hrv.tools.client import PromptFailed
 from comfyui_hrv.tools.thumbnails import write_thumbnail
 
 WRITE_THUMBNAILS = bool(os.environ.get("HRV_WRITE_THUMBNAILS"))
-SMALLEST_CLIP = "ViT-S-16-alt"
 
 
 @pytest.fixture(scope="module")
 def object_info(server) -> dict:
     return server.client.object_info()
-
-
-@pytest.fixture(scope="module")
-def random_clip(server) -> str:
-    """A CLIP of OpenCLIP's smallest architecture with random weights in models/clip_vision."""
-    import open_clip
-    import torch
-    from safetensors.torch import save_file
-
-    torch.manual_seed(0)
-    weights = {name: value.half() for name, value in open_clip.create_model(SMALLEST_CLIP).state_dict().items()}
-    (server.models / "clip_vision").mkdir(exist_ok=True)
-    save_file(weights, server.models / "clip_vision" / "random_clip.safetensors")
-    return "random_clip.safetensors"
 
 
 def pixels(server, outputs: dict, node: str) -> np.ndarray:
@@ -82,7 +67,7 @@ def test_07_scores_the_papers_experiment_on_a_full_size_sd15_with_clip(
     prompt = workflows.converted(name, server.client.object_info())
     few = workflows.with_values(prompt, width=64, height=64, steps=1, heads="0, 128", prompts=2)
     (scorer,) = workflows.nodes_of(few, "HRVCLIPScorer")
-    few[scorer]["inputs"] |= {"file": random_clip, "architecture": SMALLEST_CLIP}
+    few[scorer]["inputs"] |= {"file": random_clip, "architecture": workflows.SMALLEST_CLIP}
     outputs = server.client.run(few, timeout=900)
     areas = outputs[titled(name, "Areas")]["text"][0]
     assert "2 prompts, H = 128" in areas and "area LeRHF - MoRHF over k/H = +0.0000" in areas  # both ends are shared
@@ -94,7 +79,7 @@ def test_08_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, 
     """SDXL at full size does not fit a test machine: the files it names exist, but hold nothing to load."""
     prompt = workflows.converted("08_sdxl_ordered_weakening", server.client.object_info())
     (scorer,) = workflows.nodes_of(prompt, "HRVCLIPScorer")
-    prompt[scorer]["inputs"] |= {"file": random_clip, "architecture": SMALLEST_CLIP}
+    prompt[scorer]["inputs"] |= {"file": random_clip, "architecture": workflows.SMALLEST_CLIP}
     with pytest.raises(PromptFailed) as failure:
         server.client.run(prompt)
     assert failure.value.node_type == "CheckpointLoaderSimple"
