@@ -30,7 +30,7 @@ def pocket_fix(graph: Graph) -> None:
     loader = graph.node("HRVPocketModel")
     hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
     asked = {"word": "orange", "desired": "Color", "undesired": "Fruit", "clamp": 4.0}
-    compare(graph, note, loader, hrv, "an orange square", 32, 8, [_adjusted(asked)], POCKET_SAMPLER, enlarge=8.0)
+    compare(graph, note, loader, hrv, "an orange square", 32, 8, _steered(asked), POCKET_SAMPLER, enlarge=8.0)
 
 
 def sd15_fix(graph: Graph) -> None:
@@ -39,7 +39,7 @@ def sd15_fix(graph: Graph) -> None:
     loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=380, ckpt_name=SD15["name"])
     hrv = graph.node("HRVLoad", file="sd15_paper34.safetensors")
     asked = {"word": "lavender", "desired": "Color", "undesired": "Plants"}
-    compare(graph, note, loader, hrv, "a vase in lavender color", 512, 4, [_adjusted(asked)], SD_SAMPLER)
+    compare(graph, note, loader, hrv, "a vase in lavender color", 512, 4, _steered(asked), SD_SAMPLER)
 
 
 def sdxl_fix(graph: Graph) -> None:
@@ -48,7 +48,7 @@ def sdxl_fix(graph: Graph) -> None:
     loader = graph.node("CheckpointLoaderSimple", models=[SDXL], wide=380, ckpt_name=SDXL["name"])
     hrv = graph.node("HRVLoad", file="sdxl_paper34.safetensors")
     asked = {"word": "rose-colored", "desired": "Color", "undesired": "Plants", "clamp": 9.0}
-    compare(graph, note, loader, hrv, "A rose-colored vase", 1024, 2, [_adjusted(asked)], SD_SAMPLER)
+    compare(graph, note, loader, hrv, "A rose-colored vase", 1024, 2, _steered(asked), SD_SAMPLER)
 
 
 def sd15_build(graph: Graph) -> None:
@@ -58,8 +58,13 @@ def sd15_build(graph: Graph) -> None:
     _build(graph, note, loader, ("paper34", "quick"), 512, 2, "sd15_paper34", SD_SAMPLER, "Color, Plants")
 
 
-def _adjusted(asked: dict[str, Any]) -> Branch:
-    return "The word adjusted", "HRVConceptAdjust", asked
+def _steered(asked: dict[str, Any]) -> list[Branch]:
+    """The word adjusted, and strengthened by the desired concept alone."""
+    alone = {name: value for name, value in asked.items() if name in ("word", "clamp")} | {"concept": asked["desired"]}
+    return [
+        ("The word adjusted", "HRVConceptAdjust", asked),
+        ("The word strengthened", "HRVConceptStrengthen", alone),
+    ]
 
 
 def _build(
@@ -132,6 +137,41 @@ def sd15_extended(graph: Graph) -> None:
     graph.group("What came out", (right + 40, 0), [[compared, picture, text], [heat, seen]])
 
 
+def pocket_parts(graph: Graph) -> None:
+    """28: one build in two parts, added up, saved, and compared with the vectors that ship."""
+    note = graph.note(520)
+    loader = graph.node("HRVPocketModel")
+    concepts = graph.node("HRVConcepts", wide=380, preset="pocket")
+    prompts = graph.node("HRVPromptSet", wide=380, preset="pocket_quick")
+    shipped = graph.node("HRVLoad", file="preset: pocket.safetensors")
+    ends: dict[str, Any] = {"model": (loader, "MODEL"), "clip": (loader, "CLIP"), "concepts": (concepts, "concepts")}
+    ends |= {"prompts": (prompts, "prompts"), "width": 32, "height": 32, "batch_size": 8, "draws": 4, **POCKET_SAMPLER}
+    parts = [
+        graph.node("HRVBuild", f"HRV Build (images {start} to {start + 7})", start=start, count=8, save_as=name, **ends)
+        for start, name in ((0, "pocket_part_1"), (8, "pocket_part_2"))
+    ]
+    merged = graph.node("HRVMerge", hrv_a=(parts[0], "hrv"), hrv_b=(parts[1], "hrv"))
+    saved = graph.node("HRVSave", hrv=(merged, "hrv"), filename="pocket_merged")
+    compared = graph.node("HRVCompare", wide=420, hrv=(merged, "hrv"), other=(shipped, "hrv"))
+    picture = graph.node("PreviewImage", "16 pictures against 96", wide=420, images=(compared, "IMAGE"))
+    text = graph.node("PreviewAny", "Comparison", wide=420, source=(compared, "text"))
+    right, _ = graph.group("What is asked", (0, 0), [[note], [loader, concepts, prompts, shipped]])
+    right, _ = graph.group("Two parts of the prompts", (right + 40, 0), [parts])
+    graph.group("Added up", (right + 40, 0), [[merged, saved], [compared, picture], [text]])
+
+
+def published(graph: Graph) -> None:
+    """29: the vectors that the paper's authors published, fetched and seen."""
+    note = graph.note(520)
+    fetched = graph.node("HRVFetch", wide=380, name="sd14", save_as="")
+    heatmap = graph.node("HRVHeatmap", wide=420, hrv=(fetched, "hrv"), concept="Color, Animals, Material")
+    picture = graph.node("PreviewImage", "Which heads carry a concept", wide=420, images=(heatmap, "IMAGE"))
+    top = graph.node("HRVTopHeads", wide=420, hrv=(fetched, "hrv"), concept="Color, Animals", count=10)
+    text = graph.node("PreviewAny", "Top heads", wide=420, source=(top, "text"))
+    right, _ = graph.group("Published vectors", (0, 0), [[note], [fetched]])
+    graph.group("What is in them", (right + 40, 0), [[heatmap, picture], [top, text]])
+
+
 def _voting(
     graph: Graph, loader: Node, concepts: Node, prompts: Node, save_as: str, title: str | None = None, **more: Any
 ) -> Node:
@@ -156,6 +196,8 @@ GRAPHS: dict[str, Callable[[Graph], None]] = {
     **GUIDANCE_GRAPHS,
     "26_sd15_timesteps": sd15_timesteps,
     "27_sd15_extended_concepts": sd15_extended,
+    "28_pocket_build_in_parts": pocket_parts,
+    "29_published_vectors": published,
 }
 
 

@@ -183,14 +183,14 @@ def finished(tmp_path: Path, name: str, keep: int = 1) -> tuple[Experiment, list
 def test_misreading_is_counted_from_what_people_write_into_ratings(tmp_path: Path):
     experiment, jobs, store = finished(tmp_path, "misreading", keep=2)
     first = MEASURES["misreading"](experiment, jobs, store, Readers())
-    assert [row["misread"] for row in first.tables["summary"]] == ["", ""] and first.figures == {}
+    assert [row["misread"] for row in first.tables["summary"]] == ["", "", ""] and first.figures == {}
     path = store.folder / "ratings.csv"
     lines = path.read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 1 + 4 and "ratings.csv" in first.notes[0]
+    assert len(lines) == 1 + 6 and "ratings.csv" in first.notes[0]
     filled = [line.replace(",,", f",{int('plain' in line)},") for line in lines]
     path.write_text("\n".join(filled), encoding="utf-8")
     second = MEASURES["misreading"](experiment, jobs, store, Readers())
-    assert second.figures == {"misread, plain": 1.0, "misread, adjusted": 0.0}
+    assert second.figures == {"misread, plain": 1.0, "misread, strengthened": 0.0, "misread, adjusted": 0.0}
     path.write_text("\n".join([filled[0], filled[1].replace(",1,", ",maybe,").replace(",0,", ",maybe,")]))
     with pytest.raises(HRVError, match='says "maybe".*Write 1'):
         MEASURES["misreading"](experiment, jobs, store, Readers())
@@ -239,4 +239,4 @@ def test_a_marks_pictures_and_digest_can_be_read_by_people(tmp_path: Path):
     experiment, jobs, store = finished(tmp_path, "misreading")
     assert jobs[0].name == "a-rose-colored-vase__rose-colored__seed-1"
     mark = json.loads((store.job(jobs[0].name) / "done.json").read_text(encoding="utf-8"))
-    assert mark["pictures"] == {"plain": ["plain_0.png"], "adjusted": ["adjusted_0.png"]} and experiment.pictures
+    assert mark["pictures"] == {key: [f"{key}_0.png"] for key in experiment.pictures} 

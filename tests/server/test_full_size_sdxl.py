@@ -44,10 +44,9 @@ def test_04_steers_a_full_size_sdxl(sdxl):
     prompt = workflows.converted("04_sdxl_fix_misread_word", sdxl.client.object_info())
     small = workflows.with_values(prompt, width=256, height=256, steps=1, batch_size=1)
     outputs = sdxl.client.run(small, timeout=1500)
-    plain, adjusted = (
-        np.asarray(sdxl.client.images(outputs, node)[0]) for node in workflows.nodes_of(small, "PreviewImage")
-    )
-    assert plain.shape == (256, 256, 3) and (plain != adjusted).any()
+    nodes = workflows.nodes_of(small, "PreviewImage")
+    plain, adjusted, strengthened = (np.asarray(sdxl.client.images(outputs, node)[0]) for node in nodes)
+    assert plain.shape == (256, 256, 3) and (plain != adjusted).any() and (plain != strengthened).any()
     neutral = sdxl.client.run(workflows.with_values(small, strength=0.0), timeout=1500)
-    _, node = workflows.nodes_of(small, "PreviewImage")
-    np.testing.assert_array_equal(np.asarray(sdxl.client.images(neutral, node)[0]), plain)
+    for node in nodes:
+        np.testing.assert_array_equal(np.asarray(sdxl.client.images(neutral, node)[0]), plain)

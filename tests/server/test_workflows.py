@@ -54,12 +54,14 @@ def test_01_builds_vectors_on_the_pocket_model_and_draws_their_heat_map(server, 
 def test_02_steers_the_word_and_keeps_the_plain_pictures_of_the_same_seeds_beside(server, object_info):
     prompt = workflows.converted("02_pocket_fix_misread_word", object_info)
     outputs = server.client.run(prompt)
-    plain, adjusted = workflows.nodes_of(prompt, "PreviewImage")
-    before, after = pixels(server, outputs, plain), pixels(server, outputs, adjusted)
-    assert before.shape == after.shape and len(before) > 1
+    plain, adjusted, strengthened = workflows.nodes_of(prompt, "PreviewImage")
+    before, after, alone = (pixels(server, outputs, node) for node in (plain, adjusted, strengthened))
+    assert before.shape == after.shape == alone.shape and len(before) > 1
     assert np.abs(before.astype(int) - after).mean() > 1, "the adjusted pictures are the plain ones"
+    assert np.abs(before.astype(int) - alone).mean() > 0.5 and (after != alone).any()
     neutral = server.client.run(workflows.with_values(prompt, strength=0.0))
-    np.testing.assert_array_equal(pixels(server, neutral, adjusted), before)
+    for node in (adjusted, strengthened):
+        np.testing.assert_array_equal(pixels(server, neutral, node), before)
     if WRITE_THUMBNAILS:
         rows = [server.client.images(outputs, node)[:2] for node in (plain, adjusted)]
         write_thumbnail("02_pocket_fix_misread_word", [image for row in rows for image in row])
@@ -76,9 +78,10 @@ def test_05_builds_vectors_on_a_full_size_sd15_from_the_stock_loader(server, sd1
 def test_03_steers_a_full_size_sd15_with_the_vectors_that_05_saved(server, sd15_vectors, object_info):
     prompt = workflows.with_values(workflows.converted("03_sd15_fix_misread_word", object_info), **SMALL, batch_size=1)
     outputs = server.client.run(prompt, timeout=900)
-    plain, adjusted = workflows.nodes_of(prompt, "PreviewImage")
-    assert pixels(server, outputs, plain).shape == (1, 64, 64, 3)
-    assert (pixels(server, outputs, plain) != pixels(server, outputs, adjusted)).any()
+    plain, *steered = workflows.nodes_of(prompt, "PreviewImage")
+    assert pixels(server, outputs, plain).shape == (1, 64, 64, 3) and len(steered) == 2
+    for node in steered:
+        assert (pixels(server, outputs, plain) != pixels(server, outputs, node)).any()
 
 
 def test_04_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, stand_ins, object_info):
