@@ -34,6 +34,7 @@ def node_classes() -> list[type]:
     from .similarity import HRVSimilarity
     from .strengthen import HRVConceptStrengthen
     from .structured_diffusion import HRVStructuredDiffusion
+    from .suggest import HRVSuggest
     from .syngen import HRVSynGen
     from .token_map_view import HRVTokenMapView
     from .token_maps import HRVTokenMaps
@@ -57,6 +58,7 @@ def node_classes() -> list[type]:
         HRVMerge,
         HRVConceptStrengthen,
         HRVConceptAdjust,
+        HRVSuggest,
         HRVP2PEdit,
         HRVPlugAndPlayEdit,
         HRVMasaCtrlEdit,

@@ -1,13 +1,20 @@
 """Concept words -> text embeddings: each word encoded alone, its semantic tokens kept (section 3.1)."""
 
+from collections.abc import Iterable
 from typing import Any
 
+import comfy.model_management
+import comfy.utils
+import numpy as np
 import torch
 
 from ...hrv_engine.concepts import ConceptSet
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.voting import WordBank
-from .tokens import semantic_columns
+from .tokens import semantic_columns, token_table
+
+AT_ONCE = 32  # words encoded together
+PROBES = ("wizard", "harbor")  # one token each for CLIP; an encoder that takes one for the other knows neither
 
 
 def word_bank(clip: Any, concepts: ConceptSet) -> WordBank:
@@ -34,3 +41,50 @@ def encode(clip: Any, text: str) -> list[list[Any]]:
     """CONDITIONING of a text, exactly as core's CLIP Text Encode makes it."""
     with torch.inference_mode():
         return clip.encode_from_tokens_scheduled(clip.tokenize(text))
+
+
+def word_vectors(clip: Any, words: Iterable[str]) -> dict[str, np.ndarray]:
+    """Mean embedding of each word's tokens, encoded alone, float32 [channels]; many words at a time, can be cancelled.
+
+    The words go as the chunks of one long text, which CLIP encodes independently of one another. Raises HRVError for a
+    word without tokens.
+    """
+    every = list(dict.fromkeys(words))
+    bar, found = comfy.utils.ProgressBar(len(every)), dict[str, np.ndarray]()
+    for start in range(0, len(every), AT_ONCE):
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        found |= _encoded_together(clip, every[start : start + AT_ONCE])
+        bar.update_absolute(len(found))
+    return found
+
+
+def unknown_words(clip: Any, vectors: dict[str, np.ndarray]) -> list[str]:
+    """The words that the encoder embeds as it embeds any other of as many tokens: those it has never learned."""
+    length = {word: len(semantic_columns(clip, word)) for word in vectors}
+    probes = word_vectors(clip, (" ".join([probe] * count) for probe in PROBES for count in set(length.values())))
+    return [
+        word
+        for word, vector in vectors.items()
+        if all(
+            np.allclose(vector, probes[" ".join([probe] * length[word])], atol=1e-4)
+            for probe in PROBES
+            if probe != word.casefold()
+        )
+    ]
+
+
+def _encoded_together(clip: Any, words: list[str]) -> dict[str, np.ndarray]:
+    tokens: dict[str, list] = {}
+    places, used = dict[str, list[int]](), 0
+    for word in words:
+        columns = token_table(clip, word).columns
+        if not columns:
+            raise HRVError(f'The word "{word}" has no tokens: the tokenizer reads nothing there. Choose another word.')
+        alone = clip.tokenize(word)
+        for encoder, chunks in alone.items():
+            tokens.setdefault(encoder, []).extend(chunks)
+        places[word] = [used + column for column in columns]
+        used += sum(len(chunk) for chunk in next(iter(alone.values())))
+    with torch.inference_mode():
+        context = clip.encode_from_tokens_scheduled(tokens)[0][0][0].float().cpu()  # [tokens channels]
+    return {word: context[columns].mean(dim=0).numpy() for word, columns in places.items()}
