@@ -101,8 +101,6 @@ def _lines(reading: Reading, check: Check, shown: int, proposed: bool) -> list[s
         return [*lines, "    This text encoder does not know the word, so these senses say nothing."]
     if reading.listed:
         lines.append(f"    It is a word of {' and '.join(reading.listed)} in this concept set.")
-        if not proposed:
-            return lines
     pair = reading.pair
     lines.append(f"    desired {pair.desired}, undesired {pair.undesired} (swap them if it is the other way round)")
     if pair.cosine > ALIKE:

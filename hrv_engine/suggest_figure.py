@@ -7,14 +7,14 @@ from PIL import Image, ImageDraw
 
 from .figures import INK, PAPER, font
 from .plots import PALETTE, QUIET
-from .suggest import Reading
+from .suggest import Reading, most_open
 
 MARGIN, BAR, LINE, GAP = 14, 220, 24, 18
 HUES = {"desired": PALETTE[2], "undesired": PALETTE[1], "": "#c9ccd4"}
 
 
 def senses_figure(found: Sequence[Reading], shown: int) -> np.ndarray:
-    """A panel a word: its `shown` nearest concepts, the proposed two coloured; uint8 [height width 3].
+    """A panel a word: its `shown` nearest concepts, those proposed first coloured; uint8 [height width 3].
 
     Bars run from similarity 0 to 1 and are empty below 0; beside them stands the nearest concept word.
     """
@@ -23,6 +23,7 @@ def senses_figure(found: Sequence[Reading], shown: int) -> np.ndarray:
     names = 16 + max(int(text.getlength(sense.concept)) for sense in rows)
     likes = 60 + max(int(small.getlength(f"like {sense.like}")) for sense in rows)
     width, height = names + BAR + likes, 40 + LINE * min(shown, len(found[0].senses)) + GAP
+    first = most_open(found)
     columns = max(1, min(len(found), round((len(found) * height / width) ** 0.5)))
     down = -(-len(found) // columns)
     picture = Image.new("RGB", (MARGIN + max(columns * width, 360), down * height + 40), PAPER)
@@ -33,9 +34,9 @@ def senses_figure(found: Sequence[Reading], shown: int) -> np.ndarray:
         for place, sense in enumerate(reading.senses[:shown]):
             middle, zero = y + 30 + (place + 0.5) * LINE, x + names
             end = zero + max(sense.similarity, 0) * BAR
-            role = {reading.pair.desired: "desired", reading.pair.undesired: "undesired"}.get(sense.concept, "")
+            roles = {first.pair.desired: "desired", first.pair.undesired: "undesired"} if reading is first else {}
             draw.text((zero - 8, middle), sense.concept, INK, text, anchor="rm")
-            draw.rectangle((zero, middle - 8, end, middle + 8), HUES[role])
+            draw.rectangle((zero, middle - 8, end, middle + 8), HUES[roles.get(sense.concept, "")])
             draw.text((end + 6, middle), f"{sense.similarity:.2f}", INK, text, anchor="lm")
             draw.text((zero + BAR + 50, middle), f"like {sense.like}", QUIET, small, anchor="lm")
     x, y = MARGIN, picture.height - 24
