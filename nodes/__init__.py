@@ -35,6 +35,7 @@ def node_classes() -> list[type]:
     from .strengthen import HRVConceptStrengthen
     from .structured_diffusion import HRVStructuredDiffusion
     from .suggest import HRVSuggest
+    from .suggest_llm import HRVSuggestLLM
     from .syngen import HRVSynGen
     from .token_map_view import HRVTokenMapView
     from .token_maps import HRVTokenMaps
@@ -59,6 +60,7 @@ def node_classes() -> list[type]:
         HRVConceptStrengthen,
         HRVConceptAdjust,
         HRVSuggest,
+        HRVSuggestLLM,
         HRVP2PEdit,
         HRVPlugAndPlayEdit,
         HRVMasaCtrlEdit,

@@ -98,9 +98,7 @@ def suggest_outputs() -> list[io.Output]:
         io.String.Output(display_name="report", tooltip="All words with their senses; connect it to Preview as Text."),
         io.String.Output(display_name="word", tooltip="The word proposed first; to HRV Concept Adjust's word."),
         io.String.Output(display_name="desired", tooltip="Its proposed meaning; to HRV Concept Adjust's desired."),
-        io.String.Output(
-            display_name="undesired", tooltip="What may come instead; to HRV Concept Adjust's undesired."
-        ),
+        io.String.Output(display_name="undesired", tooltip="What may come instead; to HRV Concept Adjust's undesired."),
     ]
 
 

@@ -87,7 +87,9 @@ def test_the_check_leaves_each_word_out_with_all_its_entries():
     check = lexicon.check
     assert check.words == len(check.right) == 7  # red, Rose, apple, pear, rose, tree, moss; tiny has no other word
     assert check.first == int(check.right.sum())
-    assert check.right[1] and check.right[4]  # Rose and rose are one word, of Color and of Plant, and lie among the plants
+    assert (
+        check.right[1] and check.right[4]
+    )  # Rose and rose are one word, of Color and of Plant, and lie among the plants
     assert not check.right[0]  # the only other word of Color is Rose, and that is far away
 
 
@@ -104,7 +106,11 @@ def test_one_concept_alone_has_nothing_to_be_turned_to():
 
 
 def test_content_words_leave_out_what_stands_for_nothing_to_see():
-    assert content_words(table("A photo of an Orange square , on the (orange) two wall .")) == ["orange", "square", "wall"]
+    assert content_words(table("A photo of an Orange square , on the (orange) two wall .")) == [
+        "orange",
+        "square",
+        "wall",
+    ]
     with pytest.raises(HRVError, match='"a photo of the".*no word that could mean'):
         content_words(table("a photo of the"))
 

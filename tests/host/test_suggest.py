@@ -35,8 +35,11 @@ def tiny_sd2():
 
 
 ENCODERS = {
-    "sd1": lambda: tiny_trio().clip, "sd2": tiny_sd2, "sdxl": lambda: tiny_sdxl().clip, "pocket": lambda: load_pocket()[1]
-}  # fmt: skip
+    "sd1": lambda: tiny_trio().clip,
+    "sd2": tiny_sd2,
+    "sdxl": lambda: tiny_sdxl().clip,
+    "pocket": lambda: load_pocket()[1],
+}
 
 
 @pytest.fixture(scope="module", params=ENCODERS)
