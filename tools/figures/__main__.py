@@ -12,7 +12,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "output" / "figures"
 DEFAULT = ("weakening", "votes")
-PARTS = (*DEFAULT, "editing", "multi", "steering")
+PARTS = (*DEFAULT, "editing", "multi", "steering", "suggest")
 
 
 def main() -> None:
@@ -25,10 +25,10 @@ def main() -> None:
     from ..pack import load_pack
 
     load_pack()
-    from . import editing_report, multi_report, report, workers
+    from . import editing_report, multi_report, report, suggest_report, workers
 
     draw = {"weakening": report.weakening, "votes": report.votes, "steering": report.steering}
-    draw |= {"editing": editing_report.editing, "multi": multi_report.multi}
+    draw |= {"editing": editing_report.editing, "multi": multi_report.multi, "suggest": suggest_report.suggest}
     OUTPUT.mkdir(parents=True, exist_ok=True)
     path, started, drawn = OUTPUT / "figures.json", time.monotonic(), dict[str, Any]()
     with workers.pool() as executor:
@@ -40,6 +40,7 @@ def main() -> None:
         "steering": report.STEERING,
         "editing": editing_report.EDITING,
         "multi": multi_report.MULTI,
+        "suggest": suggest_report.SUGGEST,
     }
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     settings = {**before.get("settings", {}), **{part: names[part] for part in parts}}
@@ -52,6 +53,8 @@ def main() -> None:
         print("\n".join(editing_report.editing_lines(drawn["editing"])))
     if "multi" in drawn:
         print("\n".join(multi_report.multi_lines(drawn["multi"])))
+    if "suggest" in drawn:
+        print("\n".join(suggest_report.suggest_lines(drawn["suggest"])))
 
 
 if __name__ == "__main__":
