@@ -28,7 +28,8 @@ def suggest(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
             pair = dict(zip(("desired", "undesired"), proposed.get(key, ()), strict=False))  # none for plain
             places.append((number, *pair.values()))
             settings = ("adjusted" if pair else "plain", SUGGEST["strength"], SUGGEST["clamp"])
-            drawn[places[-1]] = ({**asked, **pair}, *settings, SUGGEST["seed"] + number, SUGGEST["images"])
+            noise = (SUGGEST["seed"] + number, SUGGEST["images"])
+            drawn[places[-1]] = ({**asked, **pair}, *settings, *noise)
     counted = dict(zip(drawn, results(executor, "steering", drawn.values(), "pictures"), strict=True))
     found["steered"] = {key: _misread([counted[place] for place in places]) for key, places in used.items()}
     (folder / "suggest.csv").write_text(as_csv(found["variants"]), encoding="utf-8")
