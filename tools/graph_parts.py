@@ -30,17 +30,20 @@ SD_SAMPLER: Settings = {"seed": 1, "steps": 30, "cfg": 7.5, "sampler_name": "ddi
 
 
 def compare(
-    graph: Graph, note: Node, loader: Node, hrv: Node, text: str, side: int, batch: int, branches: list[Branch],
-    sampler: dict[str, Any], enlarge: float | None = None,
+    graph: Graph, note: Node, loader: Node, hrv: Node, text: str | tuple[Node, str], side: int, batch: int,
+    branches: list[Branch], sampler: dict[str, Any], enlarge: float | None = None, below: list[Node] | None = None,
+    more: list[list[Node]] | None = None,
 ) -> tuple[Node, Node, int]:  # fmt: skip
     """The same prompt and seeds: as the model is, and once for each branch (title, steering node, its settings).
 
-    Returns the two prompts and the lower edge of the last group.
+    below: nodes under the loaders; more: further columns of the first group. Returns the two prompts and the lower edge
+    of the last group.
     """
     prompt = graph.node("HRVPrompt", "HRV Prompt (positive)", wide=380, clip=(loader, "CLIP"), text=text)
     negative = graph.node("CLIPTextEncode", "Negative prompt", wide=380, clip=(loader, "CLIP"), text="")
     latent = graph.node("EmptyLatentImage", width=side, height=side, batch_size=batch)
-    right, _ = graph.group("Model and prompt", (0, 0), [[note], [loader, hrv], [prompt, negative, latent]])
+    columns = [[note], [loader, hrv, *(below or [])], [prompt, negative, latent], *(more or [])]
+    right, _ = graph.group("Model and prompt", (0, 0), columns)
     shared = {"negative": (negative, "CONDITIONING"), "latent_image": (latent, "LATENT"), **sampler}
 
     plain = graph.node(

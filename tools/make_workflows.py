@@ -15,6 +15,7 @@ from .guidance_graphs import GUIDANCE_GRAPHS
 from .inspection_graphs import pocket_weaken, sd15_weaken, sdxl_weaken, see_inside
 from .litegraph import Graph
 from .server import ComfyServer
+from .suggest_graphs import pocket_suggest
 
 
 def pocket_build(graph: Graph) -> None:
@@ -194,6 +195,7 @@ GRAPHS: dict[str, Callable[[Graph], None]] = {
     "09_see_inside_an_hrv": see_inside,
     **EDITING_GRAPHS,
     **GUIDANCE_GRAPHS,
+    "25_pocket_suggest_and_adjust": pocket_suggest,
     "26_sd15_timesteps": sd15_timesteps,
     "27_sd15_extended_concepts": sd15_extended,
     "28_pocket_build_in_parts": pocket_parts,

@@ -40,8 +40,8 @@ def suggest_lines(found: dict[str, Any]) -> list[str]:
     """The closing table."""
     check, count = found["check"], len(found["words"])
     lines = [
-        f"senses: {check['words']} concept words left out in turn, named first / among three; both senses of the {count}"
-        " polysemous words among two / three"
+        f"senses: {check['words']} concept words left out in turn, named first / among three; both senses of the"
+        f" {count} polysemous words among two / three"
     ]
     for row in found["variants"]:
         out = "        " if row["first"] is None else f"{row['first']:>3} /{row['among']:>3}"

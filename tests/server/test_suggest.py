@@ -1,0 +1,94 @@
+"""HRV Suggest and HRV Suggest LLM through the real server: the workflow, wired to steering, and refusals."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from comfyui_hrv.tests import workflows
+from comfyui_hrv.tests.chatserver import chatting
+from comfyui_hrv.tools.client import PromptFailed
+from comfyui_hrv.tools.thumbnails import write_thumbnail
+
+NAME = "25_pocket_suggest_and_adjust"
+
+
+@pytest.fixture(scope="module")
+def prompt(server) -> dict:
+    return workflows.converted(NAME, server.client.object_info())
+
+
+def titled(title: str) -> str:
+    """The id of the workflow's node by its title."""
+    return next(str(node["id"]) for node in workflows.read(NAME)["nodes"] if node.get("title") == title)
+
+
+def pictures(server, outputs: dict, title: str) -> np.ndarray:
+    """A preview's pictures, [images height width 3] in 0..255."""
+    return np.stack([np.asarray(image) for image in server.client.images(outputs, titled(title))]).astype(int)
+
+
+@pytest.mark.thumbnail
+def test_25_steers_the_word_as_it_was_proposed(server, prompt):
+    outputs = server.client.run(prompt)
+    report = outputs[titled("Report")]["text"][0]
+    assert "> rose: Plant" in report and "desired Color, undesired Plant" in report and "46 of 59" in report
+    plain, proposed = (pictures(server, outputs, title) for title in ("Plain", "As proposed"))
+    assert np.abs(plain - proposed).mean() > 1, "the adjusted pictures are the plain ones"
+
+    (adjust,) = workflows.nodes_of(prompt, "HRVConceptAdjust")
+    typed = {"word": "rose", "desired": "Color", "undesired": "Plant"}
+    by_hand = {**prompt, adjust: {**prompt[adjust], "inputs": prompt[adjust]["inputs"] | typed}}
+    np.testing.assert_array_equal(pictures(server, server.client.run(by_hand), "As proposed"), proposed)
+    if os.environ.get("HRV_WRITE_THUMBNAILS"):
+        rows = [server.client.images(outputs, titled(title))[:2] for title in ("Plain", "As proposed")]
+        write_thumbnail(NAME, [image for row in rows for image in row])
+
+
+def test_25_with_another_prompt_steers_another_word(server, prompt):
+    outputs = server.client.run(workflows.with_values(prompt, value="a lime heart in the city", batch_size=1))
+    assert "> lime: Fruit" in outputs[titled("Report")]["text"][0]
+
+
+@pytest.mark.parametrize(
+    ("values", "quoted"),
+    [({"value": ""}, ("empty",)), ({"value": "a rose", "words": "rosy"}, ("rosy", "a rose"))],
+    ids=["no prompt", "an absent word"],
+)
+def test_a_wrong_input_reaches_the_user(server, prompt, values, quoted):
+    with pytest.raises(PromptFailed) as failure:
+        server.client.run(workflows.with_values(prompt, **values))
+    assert failure.value.node_type == "HRVSuggest"
+    assert [text for text in quoted if text not in failure.value.message] == []
+
+
+def asking(prompt: dict, address: str, **values) -> dict:
+    """The workflow with HRV Suggest LLM in place of HRV Suggest, and only its report shown."""
+    (suggest,) = workflows.nodes_of(prompt, "HRVSuggest")
+    links = {name: prompt[suggest]["inputs"][name] for name in ("prompt", "hrv", "clip")}
+    asked = {"words": "", "base_url": address, "model": "tiny", "key_variable": "", "timeout": 20, **values}
+    show = {number: node for number, node in prompt.items() if node["class_type"] != "PreviewImage"}
+    return {**show, suggest: {"class_type": "HRVSuggestLLM", "inputs": links | asked}}
+
+
+def test_a_language_model_is_asked_and_its_proposal_comes_out(server, prompt):
+    with chatting() as chat:
+        chat.says({"word": "rose", "senses": ["Plant", "Color", "Wine"], "meant": "Color", "misread_as": "Plant"})
+        outputs = server.client.run(asking(prompt, chat.address))
+    text = outputs[titled("Report")]["text"][0]
+    assert "> rose: Plant, Color" in text and '"Wine" (no concept)' in text
+    assert "a rose square" in chat.asked[0]["body"]["messages"][1]["content"]
+
+
+def test_a_language_model_that_is_not_there_stops_the_run_with_its_address(server, prompt):
+    with pytest.raises(PromptFailed, match="127.0.0.1:9/v1.*cannot be reached.*HRV Suggest needs none") as failure:
+        server.client.run(asking(prompt, "http://127.0.0.1:9/v1"))
+    assert failure.value.node_type == "HRVSuggestLLM"
+
+
+def test_a_key_of_the_server_is_not_sent_where_a_workflow_wants_it(server, prompt):
+    with chatting() as chat, pytest.raises(PromptFailed, match="The key in PATH is not sent to"):
+        server.client.run(asking(prompt, chat.address, key_variable="PATH"))
+    assert chat.asked == []
