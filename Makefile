@@ -2,7 +2,7 @@
 RUN := python3 tools/bootstrap.py --
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test test-sdxl check bench figures figures-editing figures-multi experiments-pocket steering train-pocket pocket-vectors thumbnails clean
+.PHONY: help demo test test-sdxl check bench figures figures-editing figures-multi figures-suggest experiments-pocket steering train-pocket pocket-vectors thumbnails clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -32,6 +32,9 @@ figures-editing:  ## every editing method on the pocket model: output/figures/ed
 
 figures-multi:  ## prompts of several objects under every guiding method: output/figures/multi* (4 minutes)
 	@$(RUN) python -m tools.figures multi
+
+figures-suggest:  ## how often HRV Suggest names a word's concept, and pictures steered by it: output/figures/suggest.csv (2 minutes)
+	@$(RUN) python -m tools.figures suggest
 
 experiments-pocket:  ## every experiment of the paper on the pocket model, through a real server: output/experiments/ (30 minutes)
 	@$(RUN) python -m tools.experiments_pocket

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...hrv_engine.heads import cross_attentions
 from ...hrv_engine.lexicon import Lexicon
 from ...hrv_engine.suggest import content_words, most_open, readings
 from ...nodes.host.tokens import token_table
@@ -77,22 +78,28 @@ def _variants(
     text = _cosines(known - lexicon.middle, asked - lexicon.middle)
     nearest, mean = _by_concept(lexicon, np.max), _by_concept(lexicon, np.mean)
     rows = [
-        _score("nearest word of a concept (the node's)", lexicon, *text, nearest, senses),
-        _score("without taking the mean away", lexicon, *_cosines(known, asked), nearest, senses),
-        _score("mean over a concept's words", lexicon, *text, mean, senses),
+        _score("nearest word of a concept (the node's)", lexicon, text, nearest, senses),
+        _score("without taking the mean away", lexicon, _cosines(known, asked), nearest, senses),
+        _score("mean over a concept's words", lexicon, text, mean, senses),
     ]
-    parts = {what: _in_heads(what, known, asked) for what in ("to_k", "to_v")}
     owners = np.array([lexicon.concepts.index(concept) for concept, _ in lexicon.entries])
     weights = lexicon.relevance.values[[lexicon.relevance.concepts.index(name) for name in lexicon.concepts]]
+    shares = weights[owners] / weights[owners].sum(axis=1, keepdims=True)  # [entries heads]
+    parts = {what: _in_heads(what, known, asked) for what in ("to_k", "to_v")}
     for what, (own, other) in parts.items():
         name = {"to_k": "keys", "to_v": "values"}[what]
-        weighted = [(one * weights[owners][None]).sum(-1) / weights[owners].sum(-1) for one in (own, other)]
-        both = [a + b for a, b in zip(text, weighted, strict=True)]
+        own_weighted, other_weighted = (np.einsum("qkh,kh->qk", one, shares) for one in (own, other))
         rows += [
-            _score(f"{name} in all heads", lexicon, own.mean(-1), other.mean(-1), nearest, senses),
-            _score(f"{name}, heads weighted by the HRV", lexicon, *weighted, nearest, senses),
-            _score(f"text and weighted {name}", lexicon, *both, nearest, senses),
-            _score(f"each head votes by {name}, weighted", lexicon, own, other, _votes(lexicon, weights), senses),
+            _score(f"{name} in all heads", lexicon, (own.mean(-1), other.mean(-1)), nearest, senses),
+            _score(f"{name}, heads weighted by the HRV", lexicon, (own_weighted, other_weighted), nearest, senses),
+            _score(
+                f"text and weighted {name}",
+                lexicon,
+                (text[0] + own_weighted, text[1] + other_weighted),
+                nearest,
+                senses,
+            ),
+            _score(f"each head votes by {name}, weighted", lexicon, (own, other), _votes(lexicon, weights), senses),
         ]
     return [*rows, _read_in_prompt(lexicon, senses, prompts)]
 
@@ -112,9 +119,14 @@ def _read_in_prompt(lexicon: Lexicon, senses: dict[str, set[str]], prompts: dict
 
 
 def _score(
-    name: str, lexicon: Lexicon, own: np.ndarray, other: np.ndarray, nearness: Nearness, senses: dict[str, set[str]]
+    name: str,
+    lexicon: Lexicon,
+    similarities: tuple[np.ndarray, np.ndarray],
+    nearness: Nearness,
+    senses: dict[str, set[str]],
 ) -> dict[str, Any]:
-    """own [entries entries ...], other [words entries ...]: similarities of concept words and of polysemous ones."""
+    """similarities to all entries: of concept words [entries entries ...], of polysemous ones [words entries ...]."""
+    own, other = similarities
     folded = np.array([word.casefold() for _, word in lexicon.entries])
     truth = [lexicon.concepts.index(concept) for concept, _ in lexicon.entries]
     places = [
@@ -155,20 +167,17 @@ def _votes(lexicon: Lexicon, weights: np.ndarray) -> Nearness:
 
 def _in_heads(projection: str, known: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cosines of centred keys or values in every head, [entries entries heads] and [words entries heads]."""
-    pairs = [_cosines(a, b) for a, b in zip(*(_projected(projection, one) for one in (known, asked)), strict=True)]
-    return tuple(np.concatenate(parts, axis=-1) for parts in zip(*pairs, strict=True))  # type: ignore[return-value]
+    layers = zip(_projected(projection, known), _projected(projection, asked), strict=True)
+    pairs = [_cosines(*layer) for layer in layers]
+    return np.concatenate([own for own, _ in pairs], axis=-1), np.concatenate([other for _, other in pairs], axis=-1)
 
 
 def _projected(projection: str, vectors: np.ndarray) -> Iterator[np.ndarray]:
     """Per layer, [words heads dim], in HRV order of the layers."""
-    unet = world.pocket()[0].model.diffusion_model
-    for slot in world.vectors().layout.slots:
-        kind, number, depth = slot.block
-        blocks = {"input": unet.input_blocks, "middle": [unet.middle_block], "output": unet.output_blocks}[kind]
-        (layer,) = [part for part in blocks[number] if hasattr(part, "transformer_blocks")]
-        project = getattr(layer.transformer_blocks[depth].attn2, projection)
+    for _, attention in cross_attentions(world.pocket()[0].model.diffusion_model):
+        project = getattr(attention, projection)
         found: Tensor = project(torch.from_numpy(vectors).to(project.weight)).float()
-        yield found.unflatten(-1, (slot.heads, slot.head_dim)).numpy()
+        yield found.unflatten(-1, (attention.heads, -1)).numpy()
 
 
 def _cosines(known: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -177,8 +186,11 @@ def _cosines(known: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarr
     With heads, the mean over the known words is taken away first.
     """
     middle = known.mean(axis=0) if known.ndim == 3 else 0
-    a, b = known - middle, asked - middle
-    a, b = (one / np.linalg.norm(one, axis=-1, keepdims=True) for one in (a, b))
+    a, b = _unit(known - middle), _unit(asked - middle)
     if known.ndim == 2:
         return a @ a.T, b @ a.T
     return np.einsum("qhd,khd->qkh", a, a), np.einsum("qhd,khd->qkh", b, a)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
