@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any
 
 import comfy.ldm.modules.attention as host_attention
 import comfy.samplers
 import torch
-from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance import Guidance
@@ -18,6 +15,7 @@ from ...hrv_engine.heads import HeadSlot
 from ...hrv_engine.readings import resampled, weighted_maps
 from ...hrv_engine.token_maps import level_size
 from .attention import Continue, around_cross_attention
+from .economy import again, economical
 from .unet_call import UNetCall
 
 READER = "hrv_reader"
@@ -38,7 +36,7 @@ def loss_and_gradient(
     contribute to at this noise level (its time range) is 0. Raises HRVError when there is no path for a gradient.
     """
     scale = HALF_SCALE if inner_model.get_dtype() == torch.float16 else 1.0
-    with differentiable(inner_model, guidance.recompute):
+    with differentiable(inner_model), economical(inner_model, guidance.recompute):
         latent = x.detach().clone().requires_grad_(True)
         sigma = sigma.clone()
         reader = MapReader(guidance)
@@ -103,7 +101,7 @@ class MapReader:
             weights = torch.from_numpy(self.reading.weights[:, self.reading.layout.head_range(slot.block)])
             own = level_size(query.shape[1], *self.latent_size)
             size = self.reading.size(*self.latent_size)
-            part = checkpoint(_part, query, key, weights.to(query.device), own, size, use_reentrant=False)
+            part = again(_part, query, key, weights.to(query.device), own, size)
             self.total = part if self.total is None else self.total + part
             self.blocks.discard(slot.block)
             if not self.blocks:
@@ -129,11 +127,8 @@ def _differentiable_attention(_theirs: Callable, *args: Any, **kwargs: Any) -> T
 
 
 @contextmanager
-def differentiable(model: torch.nn.Module, recompute: bool = False) -> Iterator[None]:
-    """Autograd works through `model` inside: weights are replaced by aliases of the same storage, and put back.
-
-    recompute: feed-forwards, self-attentions and residual blocks keep only their input and run again for the gradient.
-    """
+def differentiable(model: torch.nn.Module) -> Iterator[None]:
+    """Autograd works through `model` inside: weights are replaced by aliases of the same storage, and put back."""
     with torch.inference_mode(False), torch.enable_grad(), ExitStack() as undo:
         for module in model.modules():
             for tensors in (module._parameters, module._buffers):
@@ -141,22 +136,7 @@ def differentiable(model: torch.nn.Module, recompute: bool = False) -> Iterator[
                     if tensor is not None and (tensor.is_inference() or tensor.requires_grad):
                         undo.callback(tensors.__setitem__, name, tensor)
                         tensors[name] = _alias(tensor)
-            if recompute:
-                for part in _recomputable(module):
-                    undo.callback(part.__dict__.pop, "forward")
-                    part.forward = partial(checkpoint, part.forward, use_reentrant=False, preserve_rng_state=False)
         yield
-
-
-def _recomputable(module: Any) -> list[torch.nn.Module]:
-    """The costly children of a block that are functions of their inputs and read no map."""
-    if isinstance(module, ResBlock):
-        found = [module]
-    elif hasattr(module, "attn2") and hasattr(module, "ff"):
-        found = [module.attn1, module.ff]
-    else:
-        found = []
-    return [part for part in found if "forward" not in part.__dict__]
 
 
 def _alias(tensor: Tensor) -> Tensor:

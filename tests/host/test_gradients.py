@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import comfy.ldm.modules.attention as host_attention
 import comfy.sampler_helpers
 import comfy.samplers
@@ -169,10 +171,10 @@ def test_the_unet_stops_after_the_last_layer_that_is_read_and_the_negative_is_no
 
 
 @pytest.mark.parametrize("kind", ["mean", "relevance"])
-def test_recomputing_gives_the_same_bits_and_keeps_less(trio, kind):
-    stage, kept = Stage(trio), {}
+def test_what_is_computed_again_gives_the_same_bits_and_keeps_less(trio, kind, monkeypatch):
+    stage, kept, found = Stage(trio), {}, {}
 
-    def count(recompute: bool):
+    def count(economy: str):
         seen: dict[int, int] = {}
         weights = {p.untyped_storage().data_ptr() for p in stage.inner.parameters()}
 
@@ -183,13 +185,16 @@ def test_recomputing_gives_the_same_bits_and_keeps_less(trio, kind):
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            found = stage.measure(guidance(readings(trio)[kind], recompute=recompute))
-        kept[recompute] = sum(seen.values())
-        return found
+            found[economy] = stage.measure(guidance(readings(trio)[kind], recompute=economy == "all"))
+        kept[economy] = sum(seen.values())
 
-    (loss, gradient), (again, recomputed) = count(False), count(True)
-    assert torch.equal(loss, again) and torch.equal(gradient, recomputed)
-    assert kept[True] < 0.7 * kept[False]
+    count("gates")
+    count("all")
+    monkeypatch.setattr(gradients, "economical", lambda model, recompute: contextlib.nullcontext())
+    count("nothing")
+    for loss, gradient in found.values():
+        assert torch.equal(loss, found["nothing"][0]) and torch.equal(gradient, found["nothing"][1])
+    assert kept["gates"] < 0.95 * kept["nothing"] and kept["all"] < 0.7 * kept["nothing"]
 
 
 def test_weights_are_untouched_and_still_inference_tensors_afterwards_even_after_a_failure(trio):
@@ -202,8 +207,9 @@ def test_weights_are_untouched_and_still_inference_tensors_afterwards_even_after
             assert torch.equal(parameter, before[name][1])
         assert not [module for module in stage.inner.modules() if "forward" in module.__dict__]
 
-    stage.measure(guidance(readings(trio)["mean"], recompute=True))
-    check()
+    for recompute in (False, True):
+        stage.measure(guidance(readings(trio)["mean"], recompute=recompute))
+        check()
 
     def broken(maps):
         raise ValueError("on purpose")
