@@ -14,6 +14,7 @@ from .graph_parts import POCKET_SAMPLER, SD15, SD_SAMPLER, SDXL, Branch, Node, c
 from .guidance_graphs import GUIDANCE_GRAPHS
 from .inspection_graphs import pocket_weaken, sd15_weaken, sdxl_weaken, see_inside
 from .litegraph import Graph
+from .metric_graphs import METRIC_GRAPHS
 from .server import ComfyServer
 from .suggest_graphs import pocket_suggest
 
@@ -195,6 +196,7 @@ GRAPHS: dict[str, Callable[[Graph], None]] = {
     "09_see_inside_an_hrv": see_inside,
     **EDITING_GRAPHS,
     **GUIDANCE_GRAPHS,
+    **METRIC_GRAPHS,
     "25_pocket_suggest_and_adjust": pocket_suggest,
     "26_sd15_timesteps": sd15_timesteps,
     "27_sd15_extended_concepts": sd15_extended,
