@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-from .measure_editing import editing
+from .measure_methods import editing, several
 from .measure_misreading import misreading
-from .measure_several import several
 from .measure_vectors import vectors
 from .measure_weakening import weakening
 from .plan import Experiment, Job

@@ -92,25 +92,26 @@ def grouped(rows: Iterable[Row], *keys: str) -> dict[tuple, list[Row]]:
     return found
 
 
-def differences(
-    rows: Sequence[Row], group: str, pair: tuple[str, ...], metrics: Iterable[str], method: str
-) -> list[Row]:
-    """How much `method` is above every other one, pair by pair, with the 95 % bootstrap interval of the mean.
+def differences(rows: Sequence[Row], metrics: Iterable[str], method: str) -> list[Row]:
+    """How much `method` is above every other one by group, with the 95 % bootstrap interval of the mean over pairs.
 
-    pair: the columns that tell one prompt and noise from another. Nothing where fewer than two pairs were measured.
+    rows: with group, method, prompt and seed; pairs share the last two. Nothing where fewer than two were measured.
     """
     found = []
-    for (name,), some in grouped(rows, group).items():
-        by_method = {key[0]: lines for key, lines in grouped(some, "method").items()}
+    for (group,), some in grouped(rows, "group").items():
+        by_method = {
+            name: {(row["prompt"], row["seed"]): row for row in lines}
+            for (name,), lines in grouped(some, "method").items()
+        }
+        mine = by_method.pop(method, {})
         for metric in metrics:
-            mine = {tuple(row[key] for key in pair): row[metric] for row in by_method.get(method, [])}
-            for other in (one for one in by_method if one != method):
-                theirs = {tuple(row[key] for key in pair): row[metric] for row in by_method[other]}
-                both = [key for key in mine if key in theirs and "" not in (mine[key], theirs[key])]
-                if len(both) >= LEAST:
-                    change = paired_difference([theirs[key] for key in both], [mine[key] for key in both])
-                    line = {"metric": metric, "method": method, "over": other, "pairs": len(both)}
-                    found.append({group: name, **line, "mean": change.mean, "low": change.low, "high": change.high})
+            for other, theirs in by_method.items():
+                pairs = [(theirs[key][metric], mine[key][metric]) for key in mine if key in theirs]
+                pairs = [pair for pair in pairs if "" not in pair]
+                if len(pairs) >= LEAST:
+                    change = paired_difference(*zip(*pairs, strict=True))
+                    line = {"group": group, "metric": metric, "method": method, "over": other, "pairs": len(pairs)}
+                    found.append({**line, "mean": change.mean, "low": change.low, "high": change.high})
     return found
 
 

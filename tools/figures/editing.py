@@ -10,7 +10,7 @@ from torch import Tensor
 import nodes as core
 
 from ...hrv_engine.editing_benchmark import EditingPair
-from ...hrv_engine.scorers import readable
+from ...hrv_engine.pocket.reading import border_difference, read_edit
 from ...nodes.free_prompt_edit import HRVFreePromptEdit
 from ...nodes.host.words import encode
 from ...nodes.masactrl_edit import HRVMasaCtrlEdit
@@ -21,7 +21,6 @@ from ...nodes.prompt import HRVPrompt
 from . import world
 
 LIMIT = "all"  # every map here has at most 8 x 8 pixels, well below the published limits of 16 x 16 and 32 x 32
-BORDER = 6  # px of a 32 px picture in which objects, large and in the middle, hardly reach
 
 
 def task(pair: EditingPair, method: str, setting: float | None, seed: int, images: int) -> tuple[dict[str, Any], Any]:
@@ -94,15 +93,11 @@ def _sdedit(model: Any, prompts: list, negative: list, denoise: float, seed: int
 
 def _read(pair: EditingPair, source: Tensor, target: Tensor) -> dict[str, float]:
     before, after = (world.scorer().network(pictures.movedim(-1, 1)) for pictures in (source, target))
-    family, number = readable(pair.edited_word)
-    edited = after[family].argmax(1) == number
-    kept = before[pair.left_open].argmax(1) == after[pair.left_open].argmax(1)
-    inner = torch.ones(source.shape[1:3], dtype=torch.bool)
-    inner[BORDER:-BORDER, BORDER:-BORDER] = False
+    edited, kept = read_edit(pair, before, after)
     return {
         "pairs": len(source),
         "edited": int(edited.sum()),
         "kept": int(kept.sum()),
         "both": int((edited & kept).sum()),
-        "background": float((source - target).abs()[:, inner].mean()),
+        "background": float(border_difference(source, target).mean()),
     }

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from ...hrv_engine.multi_benchmark import MultiPrompt
-from ...hrv_engine.pocket.scenes import KINDS, kind_of
-from ...hrv_engine.pocket.scoring import CLASSES, PRESENT
+from ...hrv_engine.pocket.reading import read_several
 from ...nodes.attend_excite import WORDS, HRVAttendExcite
 from ...nodes.host.words import encode
 from ...nodes.pictures import to_pixels
@@ -37,12 +36,7 @@ def task(
     pictures = vae.decode(latents)
     with torch.no_grad():
         read = world.scorer().network(pictures.movedim(-1, 1))
-    places = [KINDS.index(kind_of(noun)) for noun in asked.nouns]
-    present = (read["object"][:, places] > PRESENT).all(dim=1)
-    bound = present.clone()
-    for place, colour in zip(places, asked.modifiers, strict=True):
-        if colour:
-            bound &= read["color_of"][:, place].argmax(-1) == CLASSES["color"].index(colour)
+    present, bound = read_several(asked, read)
     counts = {"images": images, "present": int(present.sum()), "bound": int(bound.sum()), "seconds": seconds}
     return counts, to_pixels(pictures[:1])[0]
 
