@@ -109,7 +109,7 @@ def differences(rows: Sequence[Row], metrics: Iterable[str], method: str) -> lis
                 pairs = [(theirs[key][metric], mine[key][metric]) for key in mine if key in theirs]
                 pairs = [pair for pair in pairs if "" not in pair]
                 if len(pairs) >= LEAST:
-                    change = paired_difference(*zip(*pairs, strict=True))
+                    change = paired_difference([low for low, _ in pairs], [high for _, high in pairs])
                     line = {"group": group, "metric": metric, "method": method, "over": other, "pairs": len(pairs)}
                     found.append({**line, "mean": change.mean, "low": change.low, "high": change.high})
     return found
