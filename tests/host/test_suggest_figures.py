@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
+from comfyui_hrv.hrv_engine import files
+from comfyui_hrv.hrv_engine.concepts import ConceptSet
+from comfyui_hrv.hrv_engine.relevance import HeadRelevance
 from comfyui_hrv.nodes.suggest import HRVSuggest
+from comfyui_hrv.tests.engine.examples import small_layout
+from comfyui_hrv.tests.host.tiny import tiny_trio
+from comfyui_hrv.tools import suggest_check
 from comfyui_hrv.tools.figures import suggest, suggest_report, world
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
@@ -53,3 +63,27 @@ def test_the_closing_table_has_every_variant_word_and_share(found):
     assert "orange    Fruit 0.71" in text and "plain 50.0%, free 25.0%" in text
     assert "few: of 2 prompts the word is proposed in 2, the pair of senses in 2, with the meaning given in 2" in text
     assert "of its 2 words the pocket encoder has seen 1 (orange)" in text
+
+
+@pytest.fixture(scope="module")
+def paper_vectors() -> HeadRelevance:
+    """Random vectors of the paper's concepts."""
+    concepts = ConceptSet.load(Path(__file__).parents[2] / "hrv_presets" / "concepts" / "paper34.yaml")
+    return HeadRelevance(np.random.default_rng(0).random((34, 8)).astype(np.float32), concepts, small_layout())
+
+
+def test_a_checkpoint_of_ones_own_is_checked_on_stable_diffusions_prompts(paper_vectors):
+    text = suggest_check.checked(tiny_trio().clip, paper_vectors)
+    first = re.search(r"first (\d+) of 340, among three (\d+) of 340; guessing: 10 and 30", text)
+    assert first and int(first[1]) <= int(first[2])
+    assert '"An Apple device on a table", Apple: Fruits and Vegetables 1.00' in text  # the set lists the word
+    assert "asked Brand Logos / Fruits and Vegetables" in text and "of 10 prompts: both senses" in text
+
+
+def test_what_cannot_be_checked_is_named(paper_vectors, tmp_path, capsys):
+    ours, theirs = tmp_path / "paper.safetensors", tmp_path / "nowhere.safetensors"
+    files.save(ours, paper_vectors)
+    assert suggest_check.run(theirs, ours) == 1
+    assert f"no checkpoint {theirs}" in capsys.readouterr().err
+    assert suggest_check.run(theirs, theirs) == 1
+    assert "nowhere.safetensors" in capsys.readouterr().err

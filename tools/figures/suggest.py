@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ...hrv_engine.heads import cross_attentions
 from ...hrv_engine.lexicon import Lexicon
-from ...hrv_engine.suggest import content_words, most_open, readings
+from ...hrv_engine.relevance import HeadRelevance
+from ...hrv_engine.suggest import Reading, content_words, most_open, readings
 from ...nodes.host.tokens import token_table
 from ...nodes.host.words import encode, unknown_words, word_vectors
 from . import world
@@ -27,7 +28,7 @@ def task(prompts: dict[str, list[dict[str, str]]], foreign: list[str]) -> dict[s
     """
     _, clip, _ = world.pocket()
     hrv = world.vectors()
-    lexicon = Lexicon.of(hrv, word_vectors(clip, (word for one in hrv.concepts.concepts for word in one.words)))
+    lexicon = lexicon_of(clip, hrv)
     senses = {one["word"]: {one["desired"], one["undesired"]} for many in prompts.values() for one in many}
     check, vectors = lexicon.check, word_vectors(clip, senses)
     words = {reading.word: reading for reading in readings(lexicon, vectors)}
@@ -35,37 +36,43 @@ def task(prompts: dict[str, list[dict[str, str]]], foreign: list[str]) -> dict[s
     return {
         "check": {"words": check.words, "first": check.first, "among": check.among, "concepts": len(lexicon.concepts)},
         "variants": _variants(lexicon, vectors, senses, prompts),
-        "words": [_word_row(words[word], senses[word], check) for word in senses],
+        "words": [_places(words[word], senses[word]) | {"as_open": check.as_open(words[word].gap)} for word in senses],
         "openness": float((closer > 0).mean() + (closer == 0).mean() / 2),
-        "prompts": {name: [_proposal(lexicon, clip, one) for one in many] for name, many in prompts.items()},
+        "prompts": {name: [proposal(lexicon, clip, one) for one in many] for name, many in prompts.items()},
         "foreign": {
             "words": foreign, "known": sorted(set(foreign) - set(unknown_words(clip, word_vectors(clip, foreign))))
         },
     }  # fmt: skip
 
 
-def _word_row(reading: Any, asked: set[str], check: Any) -> dict[str, Any]:
+def lexicon_of(clip: Any, relevance: HeadRelevance) -> Lexicon:
+    """The lexicon of a text encoder and the concepts of some vectors."""
+    words = (word for concept in relevance.concepts.concepts for word in concept.words)
+    return Lexicon.of(relevance, word_vectors(clip, words))
+
+
+def proposal(lexicon: Lexicon, clip: Any, asked: dict[str, str]) -> dict[str, Any]:
+    """What is proposed for a prompt: for its misread word, with and without the meaning, and which word is first."""
+    vectors = word_vectors(clip, content_words(token_table(clip, asked["text"])))
+    mine = word_vectors(clip, [asked["word"]])
+    free, told = (readings(lexicon, mine, desired=known)[0] for known in ("", asked["desired"]))
+    return {
+        "text": asked["text"],
+        "first": most_open(readings(lexicon, vectors)).word == asked["word"].lower(),
+        "free": (free.pair.desired, free.pair.undesired),
+        "told": (told.pair.desired, told.pair.undesired),
+        "asked": (asked["desired"], asked["undesired"]),
+        **_places(free, {asked["desired"], asked["undesired"]}),
+    }
+
+
+def _places(reading: Reading, asked: set[str]) -> dict[str, Any]:
     order = [sense.concept for sense in reading.senses]
     return {
         "word": reading.word,
         "senses": [(sense.concept, round(sense.similarity, 3)) for sense in reading.senses[:4]],
         "both_in_two": asked <= set(order[:2]),
         "both_in_three": asked <= set(order[:3]),
-        "as_open": check.as_open(reading.gap),
-    }
-
-
-def _proposal(lexicon: Lexicon, clip: Any, asked: dict[str, str]) -> dict[str, Any]:
-    """What is proposed for a prompt: for its misread word, with and without the meaning, and which word is first."""
-    vectors = word_vectors(clip, content_words(token_table(clip, asked["text"])))
-    mine = {asked["word"]: vectors[asked["word"]]}
-    free, told = (readings(lexicon, mine, desired=known)[0].pair for known in ("", asked["desired"]))
-    return {
-        "text": asked["text"],
-        "first": most_open(readings(lexicon, vectors)).word == asked["word"],
-        "free": (free.desired, free.undesired),
-        "told": (told.desired, told.undesired),
-        "asked": (asked["desired"], asked["undesired"]),
     }
 
 
