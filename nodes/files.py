@@ -7,7 +7,7 @@ from comfy_api.latest import io, ui
 from ..hrv_engine import files
 from ..hrv_engine.errors import HRVError
 from ..hrv_engine.report import report
-from .host.folders import forget_listing, hrv_files, hrv_path, new_hrv_path
+from .host.folders import forget_listing, hrv_files, hrv_path, new_hrv_path, put_into_output
 from .host.unet import layout_of
 from .types import CATEGORY, HRV, Concepts
 
@@ -73,16 +73,27 @@ class HRVSave(io.ComfyNode):
                         " only when the new one is complete."
                     ),
                 ),
+                io.Boolean.Input(
+                    "download",
+                    default=False,
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "Also put a copy into the folder hrv of ComfyUI's output, from where other machines can fetch"
+                        " it: python -m hrv_engine build does."
+                    ),
+                ),
             ],
             outputs=[HRV.Output(display_name="hrv", tooltip="The same vectors, to go on with.")],
         )
 
     @classmethod
-    def execute(cls, hrv, filename) -> io.NodeOutput:
+    def execute(cls, hrv, filename, download=False) -> io.NodeOutput:
         path = new_hrv_path(filename)
         files.save(path, hrv)
         forget_listing()
-        return io.NodeOutput(hrv, ui=ui.PreviewText(f"Saved {path.name} ({path.stat().st_size} bytes)"))
+        shown = {"text": (f"Saved {path.name} ({path.stat().st_size} bytes)",)}
+        return io.NodeOutput(hrv, ui=shown | ({"files": [put_into_output(path)]} if download else {}))
 
 
 class HRVMerge(io.ComfyNode):

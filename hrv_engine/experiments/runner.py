@@ -5,11 +5,10 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import HRVError
 from .client import FileGone, Prompt, PromptFailed, PromptRefused, Server, ServerLost
-from .store import Store
 
 AT_ONCE = 2  # prompts a server holds: the next is queued while one runs
 POLL = 0.1  # seconds
@@ -27,12 +26,22 @@ class Work:
     texts: Mapping[str, str]
 
 
+class Keeps(Protocol):
+    """Where results go; see Store."""
+
+    def done(self, name: str, asked: str) -> bool:
+        """Whether a job was finished for the prompt of this digest."""
+
+    def save(self, name: str, asked: str, pictures: Mapping[str, list[bytes]], texts: Mapping[str, str]) -> None:
+        """Keep what a job gave."""
+
+
 @dataclass
 class _Shared:
     """What the servers' threads share: jobs that wait, and how many are out at servers."""
 
     waiting: deque[Work]
-    store: Store
+    store: Keeps
     tick: Callable[[], None]
     out: int = 0
     failed: dict[str, str] = field(default_factory=dict)
@@ -61,7 +70,7 @@ class _Shared:
 
 
 def run(
-    works: Sequence[Work], servers: Sequence[Server], store: Store, tick: Callable[[], None] = lambda: None
+    works: Sequence[Work], servers: Sequence[Server], store: Keeps, tick: Callable[[], None] = lambda: None
 ) -> dict[str, str]:
     """Do every job that is not done; returns what failed, {job: reason}. Finished jobs are not done again.
 
@@ -128,8 +137,7 @@ def _look(server: Server, number: str, flying: dict[str, tuple[Work, int]], shar
             raise FileGone
         outputs = position.outputs()
         pictures = {
-            key: [server.file(reference) for reference in outputs[node]["images"]]
-            for key, node in work.pictures.items()
+            key: [server.file(reference) for reference in _files(outputs[node])] for key, node in work.pictures.items()
         }
     except FileGone:
         del flying[number]
@@ -146,6 +154,12 @@ def _look(server: Server, number: str, flying: dict[str, tuple[Work, int]], shar
     shared.store.save(work.name, work.digest, pictures, texts)
     del flying[number]
     shared.end(work)
+
+
+def _files(output: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The files that a node shows: its pictures, or whatever else it hands out."""
+    lists = [value for value in output.values() if isinstance(value, list)]
+    return [one for several in lists for one in several if isinstance(one, dict) and "filename" in one]
 
 
 def _cancel(server: Server, flying: Mapping[str, Any]) -> None:

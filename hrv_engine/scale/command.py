@@ -1,6 +1,7 @@
 """`python -m hrv_engine build`: one build shared by ComfyUI servers, or by the processes of a Ray cluster."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from ..home import PRESETS, comfyui_folder, models_folder
 from ..prompts import PromptSet
 from ..report import report
 from . import cluster
+from .servers import Asked, build
 from .tally import Tally, split
 
 PARTS_A_WORKER = 4  # so that none waits long for the slowest at the end
@@ -41,7 +43,17 @@ def add(commands: Any) -> None:
     parser.add_argument("--save-as", required=True, help="file name without ending; a file of that name goes on")
     parser.add_argument("--to", type=Path, help="folder to save to; default: models/hrv of the ComfyUI the pack is in")
     parser.add_argument("--parts", type=int, default=0, help="into how many parts; default: 4 for each worker")
-    parser.add_argument("--set", nargs="+", default=[], metavar="INPUT=VALUE", help="inputs of HRV Build: steps=25 ...")
+    parser.add_argument(
+        "--set",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="INPUT=VALUE",
+        help="inputs of HRV Build; with --server those of other nodes too: NODE.INPUT=VALUE",
+    )
+    servers = parser.add_argument_group("over running ComfyUI servers")
+    servers.add_argument("--server", action="append", metavar="URL", help="address of one; several share the work")
+    servers.add_argument("--workflow", help="a graph with HRV Build: a file, or a name such as 05_sd15_build_hrv")
     ray = parser.add_argument_group("over a Ray cluster (pip install ray)")
     ray.add_argument("--ray", metavar="ADDRESS", help="host:port, auto, or local to start Ray on this machine")
     ray.add_argument("--workers", type=int, default=2, help="parts built at a time")
@@ -57,9 +69,21 @@ def add(commands: Any) -> None:
 
 
 def _build(options: argparse.Namespace) -> int:
-    if not options.ray:
-        raise HRVError("Say where to build: --ray local, or --ray with the address of a Ray cluster.")
-    return _over_ray(options)
+    if bool(options.ray) == bool(options.server):
+        raise HRVError("Say where to build: --server URL, once or more, or --ray ADDRESS (or --ray local).")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill stops it like Ctrl-C
+    return _over_ray(options) if options.ray else _over_servers(options)
+
+
+def _over_servers(options: argparse.Namespace) -> int:
+    if not options.workflow:
+        raise HRVError("Say what to build: --workflow with a graph that has HRV Build, such as 05_sd15_build_hrv.")
+    asked = Asked.read(options.workflow, options.server, _values(options.set))
+
+    def work(tally: Tally, parts: Sequence[range]) -> None:
+        build(asked, parts, tally, options.save_as)
+
+    return into_file(options, asked.prompts, asked.seed, asked.batch_size, len(asked.servers), work)
 
 
 def _over_ray(options: argparse.Namespace) -> int:
@@ -112,6 +136,12 @@ def into_file(
     if tally.votes is not None:
         sys.stdout.write(f"{path}\n{report(tally.votes.relevance())}\n")
     return 1 if tally.missing else 0
+
+
+def _values(given: Sequence[str]) -> dict[str, Any]:
+    """{"NODE.INPUT": value} of NODE.INPUT=VALUE, or of INPUT=VALUE for HRV Build."""
+    pairs = [text.partition("=") for text in given]
+    return {name if "." in name else f"HRVBuild.{name}": yaml.safe_load(value) for name, _, value in pairs}
 
 
 def _settings(given: Sequence[str]) -> dict[str, Any]:

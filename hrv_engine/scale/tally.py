@@ -45,8 +45,12 @@ class Tally:
             path = Path(folder) / "part.safetensors"
             path.write_bytes(payload)
             part = files.load(path).votes
-        if part is None or not part.images:
-            raise HRVError("A part of the build came back without votes. Update the pack on every machine alike.")
+        mine = (self.prompts.digest, self.seed)
+        if part is None or {(one["digest"], one["seed"]) for one in part.parts} != {mine}:
+            raise HRVError(
+                f'A part came back that was not built on the prompts "{self.prompts.name}" as they are here. Have the'
+                " same version of the pack on every machine."
+            )
         with self._lock:
             try:
                 self.votes = part if self.votes is None else self.votes + part

@@ -5,6 +5,7 @@ from pathlib import Path
 import folder_paths
 
 from ...hrv_engine.errors import HRVError, nearest
+from ...hrv_engine.files import write_atomically
 from .eval_models import FOLDER as EVAL_FOLDER
 
 FOLDER = "hrv"
@@ -51,6 +52,13 @@ def new_hrv_path(name: str) -> Path:
     if not name.strip() or folder not in path.parents:
         raise HRVError(f'"{name}" is not a file name inside {folder}. Use a name such as "my_hrv" or "sd15/my_hrv".')
     return path
+
+
+def put_into_output(path: Path) -> dict[str, str]:
+    """Copy a saved HRV into ComfyUI's output folder, whole or not at all; what /view needs to hand it out."""
+    inside = Path(FOLDER) / path.relative_to(Path(folder_paths.get_folder_paths(FOLDER)[0]).resolve())
+    write_atomically(Path(folder_paths.get_output_directory()) / inside, path.read_bytes())
+    return {"filename": inside.name, "subfolder": inside.parent.as_posix(), "type": "output"}
 
 
 def forget_listing() -> None:
