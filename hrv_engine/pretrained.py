@@ -13,6 +13,8 @@ from torch import Tensor
 from .errors import HRVError
 from .plots import library
 
+FINDING = "Finding objects by words"
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -25,6 +27,7 @@ class Kind:
     processor: str
     download: str
     size: float
+    also: tuple[str, ...] = ()  # other types in config.json that hold such a model
 
 
 BLIP2 = Kind(
@@ -32,9 +35,14 @@ BLIP2 = Kind(
 )
 DINOV2 = Kind("DINOv2", "BG-DINO", "dinov2", "Dinov2Model", "AutoImageProcessor", "facebook/dinov2-base", 0.35)
 CLIPSEG = Kind(
-    "CLIPSeg", "Finding objects by words", "clipseg", "CLIPSegForImageSegmentation", "CLIPSegProcessor",
+    "CLIPSeg", FINDING, "clipseg", "CLIPSegForImageSegmentation", "CLIPSegProcessor",
     "CIDAS/clipseg-rd64-refined", 0.6,
 )  # fmt: skip
+DETECTOR = Kind(
+    "Grounding DINO", FINDING, "grounding-dino", "GroundingDinoForObjectDetection", "GroundingDinoProcessor",
+    "IDEA-Research/grounding-dino-base", 0.9,
+)  # fmt: skip
+SAM2 = Kind("SAM 2", FINDING, "sam2", "Sam2Model", "Sam2Processor", "facebook/sam2.1-hiera-large", 0.9, ("sam2_video",))
 _kept: dict[str, tuple[tuple[str, str, bool], Any, Any]] = {}  # model_type -> (what is loaded, model, processor)
 
 
@@ -49,7 +57,7 @@ def model_type(folder: Path) -> str:
 def check_folder(kind: Kind, folder: Path) -> None:
     """Raise HRVError unless the folder holds a model of this kind."""
     found = model_type(folder)
-    if found != kind.model_type:
+    if found not in (kind.model_type, *kind.also):
         what = f"holds a model of type {found}" if found else "holds no config.json of a model"
         raise HRVError(
             f"{folder} {what}, but {kind.purpose} needs {kind.title} (type {kind.model_type}). Put all files of"

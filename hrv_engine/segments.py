@@ -1,6 +1,7 @@
 """Where in pictures a word's object is: CLIPSeg through transformers."""
 
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -9,6 +10,22 @@ from .errors import HRVError
 from .pretrained import CLIPSEG, as_bytes, check_folder, loaded, precision
 
 AT_ONCE = 8  # pictures in one pass
+
+
+class Segmenter(Protocol):
+    """Anything that finds objects by words."""
+
+    def masks(self, images: Tensor, words: str) -> Tensor:
+        """Masks float32 [images height width], 1 where an object is, of pictures float32 [images height width 3]."""
+        ...
+
+
+def names_in(words: str) -> list[str]:
+    """The objects in "car, wheel"; raises HRVError if there is none."""
+    names = [word.strip() for word in words.split(",") if word.strip()]
+    if not names:
+        raise HRVError("There is no word for the object to leave out. Type what was edited, such as car.")
+    return names
 
 
 class WordSegmenter:
@@ -29,10 +46,7 @@ class WordSegmenter:
 
         images: float32 [images height width 3] in 0..1. Raises HRVError without a word.
         """
-        names = [word.strip() for word in words.split(",") if word.strip()]
-        if not names:
-            raise HRVError("There is no word for the object to leave out. Type what was edited, such as car.")
-        every = [self._probabilities(images, name) for name in names]
+        every = [self._probabilities(images, name) for name in names_in(words)]
         return (torch.stack(every).amax(0) > self.threshold).float()
 
     def _probabilities(self, images: Tensor, word: str) -> Tensor:

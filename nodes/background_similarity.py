@@ -5,10 +5,11 @@ from comfy_api.latest import io, ui
 
 from ..hrv_engine.background import BackgroundSimilarity, pairs_of, without_object
 from ..hrv_engine.errors import HRVError
-from ..hrv_engine.pretrained import CLIPSEG, DINOV2
+from ..hrv_engine.pretrained import DINOV2
 from ..hrv_engine.scored_rows import with_scores, write_rows
-from ..hrv_engine.segments import WordSegmenter
 from .host.eval_models import model_menu, model_source, torch_device
+from .host.segmenters import segmenter as finder_of
+from .host.segmenters import segmenter_menu
 from .types import CATEGORY
 
 
@@ -17,7 +18,7 @@ class HRVBackgroundSimilarity(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        models, segmenters = model_menu(DINOV2), model_menu(CLIPSEG)
+        models, segmenters = model_menu(DINOV2), segmenter_menu()
         return io.Schema(
             node_id="HRVBackgroundSimilarity",
             display_name="HRV Background Similarity",
@@ -52,8 +53,8 @@ class HRVBackgroundSimilarity(io.ComfyNode):
                     options=segmenters,
                     default=segmenters[0],
                     tooltip=(
-                        "Finds the words: a folder with a CLIPSeg of transformers in models/hrv_eval. The last entry"
-                        " fetches one (0.6 GB). Not used with a mask."
+                        "Finds the words: CLIPSeg, or the paper's Grounding DINO + SAM 2, folders in models/hrv_eval."
+                        " The last entries fetch them (0.6 and 1.8 GB). Not used with a mask."
                     ),
                 ),
                 io.Float.Input(
@@ -63,7 +64,7 @@ class HRVBackgroundSimilarity(io.ComfyNode):
                     max=1.0,
                     step=0.01,
                     advanced=True,
-                    tooltip="The segmenter's probability from which on a pixel belongs to the object.",
+                    tooltip="The segmenter's certainty from which on a pixel (CLIPSeg) or a box counts.",
                 ),
                 io.Image.Input("edited", optional=True, tooltip="The pictures after the edit, in the same order."),
                 io.Mask.Input(
@@ -102,7 +103,7 @@ class HRVBackgroundSimilarity(io.ComfyNode):
                 " as car."
             )
         if mask is None:
-            finder = WordSegmenter(model_source(CLIPSEG, segmenter), torch_device(), threshold=threshold)
+            finder = finder_of(segmenter, threshold)
             mask, edited_mask = finder.masks(before, words), finder.masks(after, words)
         hidden = mask if edited_mask is None else edited_mask
         scores = measure.compare(before, after, mask, hidden)

@@ -11,7 +11,9 @@ NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
 STOCK_FILES = {"sd15": "v1-5-pruned-emaonly-fp16.safetensors", "sdxl": "sd_xl_base_1.0.safetensors"}
 CLIP_FILE = "open_clip_model.safetensors"
 SMALLEST_CLIP = "ViT-S-16-alt"  # OpenCLIP's smallest architecture
-JUDGES = ("blip2-opt-2.7b", "dinov2-base", "clipseg-rd64-refined")  # folders in models/hrv_eval
+JUDGES = (  # folders in models/hrv_eval
+    "blip2-opt-2.7b", "dinov2-base", "clipseg-rd64-refined", "grounding-dino-base", "sam2.1-hiera-large",
+)  # fmt: skip
 
 
 def read(name: str) -> dict[str, Any]:

@@ -14,19 +14,19 @@ DEPTH = 2  # folders below models/hrv_eval: <model> or <owner>/<model>
 
 def model_menu(kind: Kind) -> list[str]:
     """Names for a menu: folders that hold a model of this kind, then the download, which is never the default."""
-    return [*(_folders(kind) or [_nothing(kind)]), _download(kind)]
+    return [*(model_folders(kind) or [_nothing(kind)]), download_entry(kind)]
 
 
 def model_source(kind: Kind, name: str) -> Path | str:
     """The folder of a menu entry, or the name to fetch from the hub; raises HRVError with the nearest names."""
-    if name == _download(kind):
+    if name == download_entry(kind):
         return kind.download
-    if name in (found := _folders(kind)):
+    if name in (found := model_folders(kind)):
         return found[name]
     if name == _nothing(kind):
         raise HRVError(
             f"There is no {kind.title} in models/{FOLDER}. Put all files of {kind.download} ({kind.size:g} GB) into a"
-            f' folder there and reload the page, or choose "{_download(kind)}" to fetch them.'
+            f' folder there and reload the page, or choose "{download_entry(kind)}" to fetch them.'
         )
     raise HRVError(
         f'There is no {kind.title} "{name}" in models/{FOLDER}. Nearest: {nearest(name, model_menu(kind))}. Reload the'
@@ -44,13 +44,13 @@ def half_precision() -> bool:
     return bool(comfy.model_management.should_use_fp16(comfy.model_management.get_torch_device()))
 
 
-def _folders(kind: Kind) -> dict[str, Path]:
+def model_folders(kind: Kind) -> dict[str, Path]:
     """Folders with a model of this kind by their name below models/hrv_eval; the first root wins."""
     found: dict[str, Path] = {}
     for root in map(Path, folder_paths.get_folder_paths(FOLDER)):
         for depth in range(1, DEPTH + 1):
             for config in sorted(root.glob("*/" * depth + "config.json")):
-                if model_type(config.parent) == kind.model_type:
+                if model_type(config.parent) in (kind.model_type, *kind.also):
                     found.setdefault(config.parent.relative_to(root).as_posix(), config.parent)
     return found
 
@@ -59,5 +59,6 @@ def _nothing(kind: Kind) -> str:
     return f"put {kind.title} into models/{FOLDER}"
 
 
-def _download(kind: Kind) -> str:
+def download_entry(kind: Kind) -> str:
+    """The menu entry that fetches this kind of model."""
     return f"{kind.download} (download)"

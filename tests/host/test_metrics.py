@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from comfyui_hrv.hrv_engine.captions import Captioner
 from comfyui_hrv.hrv_engine.clip_scorer import CLIPScorer, imagenet_templates
 from comfyui_hrv.hrv_engine.errors import HRVError
+from comfyui_hrv.hrv_engine.grounded_segments import GroundedSegmenter
 from comfyui_hrv.hrv_engine.intervals import paired_difference
 from comfyui_hrv.hrv_engine.pretrained import BLIP2, CLIPSEG, DINOV2
 from comfyui_hrv.hrv_engine.segments import WordSegmenter
@@ -26,6 +27,7 @@ from comfyui_hrv.nodes.clip_scorer import HRVCLIPScorer
 from comfyui_hrv.nodes.compare_scores import HRVCompareScores
 from comfyui_hrv.nodes.host.eval_models import FOLDER, model_menu, model_source
 from comfyui_hrv.nodes.host.folders import register_folders
+from comfyui_hrv.nodes.host.segmenters import segmenter, segmenter_menu
 from comfyui_hrv.nodes.min_object_scorer import HRVMinObjectScorer
 from comfyui_hrv.nodes.pocket_scorer import HRVPocketScorer
 from comfyui_hrv.nodes.score_images import HRVScoreImages
@@ -83,6 +85,27 @@ def test_a_menu_lists_the_folders_of_its_kind_and_ends_with_the_download():
     assert model_source(DINOV2, "facebook/dinov2-base (download)") == "facebook/dinov2-base"
     with pytest.raises(HRVError, match='no CLIPSeg "clipsegg".*Nearest: "clipseg"'):
         model_source(CLIPSEG, "clipsegg")
+
+
+def test_the_menu_of_segmenters_pairs_every_detector_with_every_outliner(tmp_path, monkeypatch):
+    downloads = [
+        "CIDAS/clipseg-rd64-refined (download)",
+        "IDEA-Research/grounding-dino-base (download) + facebook/sam2.1-hiera-large (download)",
+    ]
+    assert segmenter_menu() == ["clipseg", *downloads]
+    tiny_eval.save_grounding_dino(tmp_path / "dino")
+    tiny_eval.save_sam2(tmp_path / "sam")
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, FOLDER, ([str(tmp_path)], {"folder"}))
+    assert segmenter_menu() == ["dino + sam", *downloads]
+    found = segmenter("dino + sam", 0.5)
+    assert isinstance(found, GroundedSegmenter) and found.threshold == 0.5
+    images = pictures(2)
+    expected = GroundedSegmenter(tmp_path / "dino", tmp_path / "sam", threshold=0.5).masks(images, "car")
+    assert torch.equal(found.masks(images, "car"), expected) and 0 < expected.mean() < 1
+    with pytest.raises(HRVError, match='no SAM 2 "san" in models/hrv_eval. Nearest: "sam"'):
+        segmenter("dino + san", 0.5)
+    with pytest.raises(HRVError, match="There is no CLIPSeg in models/hrv_eval"):
+        segmenter("put CLIPSeg into models/hrv_eval", 0.5)
 
 
 def test_an_empty_folder_asks_for_weights_and_never_downloads_by_itself(tmp_path, monkeypatch):

@@ -113,22 +113,32 @@ def test_a_judge_that_is_not_there_is_named_before_anything_runs(server, object_
     assert "blip9" in str(refusal.value.node_errors)
 
 
-def test_a_download_that_is_asked_for_without_a_network_says_what_it_would_fetch(server, object_info):
-    graph = {
-        "picture": {"class_type": "LoadImage", "inputs": {"image": "example.png"}},
-        "score": {
-            "class_type": "HRVBackgroundSimilarity",
-            "inputs": {
-                "source": ["picture", 0],
-                "edited": ["picture", 0],
-                "model": "facebook/dinov2-base (download)",
-                "words": "car",
-                "segmenter": workflows.JUDGES[2],
-                "threshold": 0.5,
-            },
-        },
-        "show": {"class_type": "PreviewAny", "inputs": {"source": ["score", 0]}},
+def judged(model: str, segmenter: str) -> dict[str, dict]:
+    """A picture against itself upside down, without the car."""
+    asked = {"model": model, "words": "car", "segmenter": segmenter, "threshold": 0.5}
+    pictures = {"source": ["picture", 0], "edited": ["flipped", 0]}
+    nodes = {
+        "picture": ("LoadImage", {"image": "example.png"}),
+        "flipped": ("ImageFlip", {"image": ["picture", 0], "flip_method": "x-axis: vertically"}),
+        "score": ("HRVBackgroundSimilarity", {**pictures, **asked}),
+        "show": ("PreviewAny", {"source": ["score", 0]}),
+        "seen": ("PreviewImage", {"images": ["score", 3]}),
     }
+    return {name: {"class_type": kind, "inputs": inputs} for name, (kind, inputs) in nodes.items()}
+
+
+def test_objects_are_found_by_grounding_dino_and_outlined_by_sam_2_in_the_server(server, object_info):
+    _, dino, _, detector, outliner = workflows.JUDGES
+    outputs = server.client.run(judged(dino, f"{detector} + {outliner}"))
+    (row,) = map(json.loads, outputs["show"]["text"][0].splitlines())
+    seen = np.stack([np.asarray(image) for image in server.client.images(outputs, "seen")])
+    black = (seen == 0).all(-1).mean((1, 2))
+    assert 0 < row["object"] < 1 and black[0] >= row["object"] - 0.01 and -1 <= row["score"] < 1
+    assert (row["word"], row["scorer"]) == ("car", "BG-DINO")
+
+
+def test_a_download_that_is_asked_for_without_a_network_says_what_it_would_fetch(server, object_info):
+    graph = judged("facebook/dinov2-base (download)", workflows.JUDGES[2])
     with pytest.raises(PromptFailed) as failure:
         server.client.run(graph)
     assert failure.value.node_type == "HRVBackgroundSimilarity"
