@@ -40,13 +40,16 @@ class Endpoint:
             raise HRVError(f"No model is named. Write the name that {self.address} knows it by, e.g. qwen3:8b.")
 
     def complete(self, system: str, user: str) -> str:
-        """The text that answers a system and a user message, at temperature 0; raises HRVError, never with the key."""
+        """The text that answers a system and a user message, at temperature 0 if the model has it.
+
+        Raises HRVError, never with the key in it.
+        """
         body = {
             "model": self.model.strip(),
             "temperature": 0,
             "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
         }
-        payload = self._post(f"{self.address.rstrip('/')}/chat/completions", json.dumps(body).encode())
+        payload = self._post(body)
         try:
             text = json.loads(payload)["choices"][0]["message"]["content"]
         except (ValueError, LookupError, TypeError) as error:
@@ -58,13 +61,17 @@ class Endpoint:
             raise HRVError(f'The model "{self.model}" gave no text. Run again, or choose another model.')
         return text
 
-    def _post(self, address: str, body: bytes) -> bytes:
+    def _post(self, body: dict[str, Any]) -> bytes:
+        address = f"{self.address.rstrip('/')}/chat/completions"
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
+        request = Request(address, json.dumps(body).encode(), headers)
         try:
-            with build_opener(_Stay).open(Request(address, body, headers), timeout=self.timeout) as answer:
+            with build_opener(_Stay).open(request, timeout=self.timeout) as answer:
                 return answer.read(LARGEST)
         except HTTPError as error:
             said = _start(error.read(LARGEST))
+            if error.code == 400 and "temperature" in body and "temperature" in said:  # some models have but one
+                return self._post({key: value for key, value in body.items() if key != "temperature"})
             advice = ADVICE.get(error.code, "Its own log may say more.")
             raise HRVError(f"{address} answered {error.code} {error.reason}: {said}. {advice}") from error
         except TimeoutError as error:

@@ -8,7 +8,7 @@ from ..hrv_engine.suggest import chosen_words, most_open, readings, report_text,
 from ..hrv_engine.suggest_figure import senses_figure
 from ..hrv_engine.tables import as_csv
 from .host.tokens import token_table
-from .host.words import unknown_words, word_vectors
+from .host.words import concept_vectors, unknown_words, word_vectors
 from .pictures import to_image
 from .types import CATEGORY, HRV
 
@@ -63,7 +63,7 @@ class HRVSuggest(io.ComfyNode):
     @classmethod
     def execute(cls, prompt, hrv, words, clip, desired, shown) -> io.NodeOutput:
         asked = asked_words(clip, prompt, words)
-        lexicon = Lexicon.of(hrv, word_vectors(clip, (word for one in hrv.concepts.concepts for word in one.words)))
+        lexicon = Lexicon.of(hrv, concept_vectors(clip, hrv.concepts))
         vectors = word_vectors(clip, asked)
         found = readings(lexicon, vectors, unknown_words(clip, vectors), desired)
         text = report_text(found, lexicon.check, len(lexicon.concepts), shown)

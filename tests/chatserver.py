@@ -21,6 +21,7 @@ class Chat:
     status: int = 200
     raw: bytes | None = None
     delay: float = 0.0
+    refuses: str = ""  # a field of the request that is answered with 400
     headers: dict[str, str] = field(default_factory=dict)
     asked: list[dict[str, Any]] = field(default_factory=list)
     address: str = ""
@@ -43,7 +44,10 @@ class _Handler(BaseHTTPRequestHandler):
         answer = {"id": "chat-1", "object": "chat.completion", "model": body["model"]}
         answer |= {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
         payload = json.dumps(answer).encode() if self.chat.raw is None else self.chat.raw
-        self.send_response(self.chat.status)
+        refused = self.chat.refuses in body
+        if refused:
+            payload = json.dumps({"error": {"message": f"Unsupported value: {self.chat.refuses}"}}).encode()
+        self.send_response(400 if refused else self.chat.status)
         for name, value in {"Content-Type": "application/json", **self.chat.headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(payload)))

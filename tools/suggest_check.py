@@ -50,9 +50,11 @@ def run(checkpoint: Path, vectors: Path) -> int:
 
 def checked(clip: Any, relevance: Any) -> str:
     """The leave-one-out check of a text encoder and concept set, and what is proposed for each prompt."""
-    from .figures.suggest import lexicon_of, proposal
+    from ..hrv_engine.lexicon import Lexicon
+    from ..nodes.host.words import concept_vectors
+    from .figures.suggest import proposal
 
-    lexicon = lexicon_of(clip, relevance)
+    lexicon = Lexicon.of(relevance, concept_vectors(clip, relevance.concepts))
     prompts = yaml.safe_load(BENCHMARK.read_text(encoding="utf-8"))["prompts"]
     check, rows = lexicon.check, [proposal(lexicon, clip, one) for one in prompts]
     lines = [

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import comfy.model_management
 import comfy.utils
@@ -14,6 +15,7 @@ from ...hrv_engine.voting import WordBank
 from .tokens import semantic_columns, token_table
 
 AT_ONCE = 32  # words encoded together
+_vectors: "WeakKeyDictionary[Any, tuple[Any, dict[str, np.ndarray]]]" = WeakKeyDictionary()  # of the last concepts
 PROBES = ("wizard", "harbor")  # one token each for CLIP; an encoder that takes one for the other knows neither
 
 
@@ -56,6 +58,15 @@ def word_vectors(clip: Any, words: Iterable[str]) -> dict[str, np.ndarray]:
         found |= _encoded_together(clip, every[start : start + AT_ONCE])
         bar.update_absolute(len(found))
     return found
+
+
+def concept_vectors(clip: Any, concepts: ConceptSet) -> dict[str, np.ndarray]:
+    """`word_vectors` of all concept words, encoded once as long as text encoder, its patches and the concepts stay."""
+    state = (concepts.digest, clip.patcher.patches_uuid, clip.layer_idx)
+    if _vectors.get(clip, (None,))[0] != state:
+        words = (word for concept in concepts.concepts for word in concept.words)
+        _vectors[clip] = state, word_vectors(clip, words)
+    return _vectors[clip][1]
 
 
 def unknown_words(clip: Any, vectors: dict[str, np.ndarray]) -> list[str]:

@@ -42,6 +42,18 @@ def test_prompt_words_and_voted_concepts_are_sent_at_temperature_zero(chat):
     assert answer.dropped == ()
 
 
+def test_a_model_that_has_but_one_temperature_is_asked_without():
+    with chatting() as chat:
+        chat.says(ORANGE)
+        chat.refuses = "temperature"
+        assert put(chat).first.word == "orange"
+        assert ["temperature" in request["body"] for request in chat.asked] == [True, False]
+        chat.refuses = "messages"
+        with pytest.raises(HRVError, match="answered 400.*Unsupported value: messages"):
+            put(chat)
+        assert len(chat.asked) == 3
+
+
 def test_no_key_is_sent_unless_there_is_one(chat):
     chat.says(ORANGE)
     put(chat)

@@ -15,7 +15,7 @@ import torch
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.nodes.host.pocket import load_pocket
 from comfyui_hrv.nodes.host.tokens import semantic_columns
-from comfyui_hrv.nodes.host.words import encode, unknown_words, word_vectors
+from comfyui_hrv.nodes.host.words import concept_vectors, encode, unknown_words, word_vectors
 from comfyui_hrv.nodes.suggest import HRVSuggest
 from comfyui_hrv.tests.host.tiny import CLIP, randomise, tiny_sdxl, tiny_trio
 from comfyui_hrv.tools.figures import world
@@ -58,6 +58,21 @@ def test_words_encoded_together_are_the_mean_of_their_tokens_encoded_alone(clip)
     for word in WORDS:
         alone = encode(clip, word)[0][0][0, list(semantic_columns(clip, word))].float().mean(dim=0)
         np.testing.assert_allclose(found[word], alone, atol=2e-5)
+
+
+def test_concept_words_are_encoded_again_only_for_other_concepts_or_another_text_encoder():
+    clip, concepts = tiny_trio().clip, world.vectors().concepts
+    first = concept_vectors(clip, concepts)
+    assert concept_vectors(clip, concepts) is first
+    assert len(concept_vectors(clip, concepts.keep(["Color"]))) == 8 < len(first)
+    np.testing.assert_array_equal(concept_vectors(clip, concepts)["red"], first["red"])
+
+    changed = clip.clone()
+    key = next(name for name in clip.patcher.model.state_dict() if name.endswith("layers.0.mlp.fc1.weight"))
+    weight = clip.patcher.model.state_dict()[key]
+    changed.add_patches({key: (torch.randn_like(weight),)}, 1.0)
+    assert np.abs(concept_vectors(changed, concepts)["red"] - first["red"]).max() > 1e-3
+    np.testing.assert_allclose(concept_vectors(clip, concepts)["red"], first["red"], atol=1e-6)
 
 
 def test_a_word_without_tokens_is_named(clip):

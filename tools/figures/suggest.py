@@ -11,10 +11,9 @@ from torch import Tensor
 
 from ...hrv_engine.heads import cross_attentions
 from ...hrv_engine.lexicon import Lexicon
-from ...hrv_engine.relevance import HeadRelevance
 from ...hrv_engine.suggest import Reading, content_words, most_open, readings
 from ...nodes.host.tokens import token_table
-from ...nodes.host.words import encode, unknown_words, word_vectors
+from ...nodes.host.words import concept_vectors, encode, unknown_words, word_vectors
 from . import world
 
 Nearness = Callable[[np.ndarray, np.ndarray], np.ndarray]  # similarity [entries], used [entries] -> [concepts]
@@ -28,7 +27,7 @@ def task(prompts: dict[str, list[dict[str, str]]], foreign: list[str]) -> dict[s
     """
     _, clip, _ = world.pocket()
     hrv = world.vectors()
-    lexicon = lexicon_of(clip, hrv)
+    lexicon = Lexicon.of(hrv, concept_vectors(clip, hrv.concepts))
     senses = {one["word"]: {one["desired"], one["undesired"]} for many in prompts.values() for one in many}
     check, vectors = lexicon.check, word_vectors(clip, senses)
     words = {reading.word: reading for reading in readings(lexicon, vectors)}
@@ -43,12 +42,6 @@ def task(prompts: dict[str, list[dict[str, str]]], foreign: list[str]) -> dict[s
             "words": foreign, "known": sorted(set(foreign) - set(unknown_words(clip, word_vectors(clip, foreign))))
         },
     }  # fmt: skip
-
-
-def lexicon_of(clip: Any, relevance: HeadRelevance) -> Lexicon:
-    """The lexicon of a text encoder and the concepts of some vectors."""
-    words = (word for concept in relevance.concepts.concepts for word in concept.words)
-    return Lexicon.of(relevance, word_vectors(clip, words))
 
 
 def proposal(lexicon: Lexicon, clip: Any, asked: dict[str, str]) -> dict[str, Any]:
