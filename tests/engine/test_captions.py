@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -128,3 +129,25 @@ def test_half_precision_captions_the_same_pictures(folder, images):
     assert len(halved) == len(whole) and pretrained._kept["blip-2"][1].language_model.dtype == torch.float16
     same = sum(one == other for one, other in zip(whole, halved, strict=True))
     assert same > len(whole) / 2, "random weights may part ways at a near tie, but not mostly"
+
+
+def test_the_hubs_own_layout_with_the_preprocessor_in_a_file_of_its_own_gives_the_same_captions(
+    folder, images, tmp_path
+):
+    old = Path(shutil.copytree(folder, tmp_path / "old"))
+    whole = json.loads((old / "processor_config.json").read_text())
+    preprocessor = whole.pop("image_processor")
+    assert preprocessor["image_processor_type"].startswith("BlipImageProcessor") and whole["num_query_tokens"] == 4
+    (old / "preprocessor_config.json").write_text(json.dumps(preprocessor))
+    (old / "processor_config.json").write_text(json.dumps(whole))
+    assert Captioner(old).captions(images) == Captioner(folder).captions(images)
+
+
+def test_weights_in_several_files_give_the_same_captions(folder, images, tmp_path):
+    from transformers import Blip2ForConditionalGeneration
+
+    parts = Path(shutil.copytree(folder, tmp_path / "parts"))
+    (parts / "model.safetensors").unlink()
+    Blip2ForConditionalGeneration.from_pretrained(folder).save_pretrained(parts, max_shard_size="60KB")
+    assert len(list(parts.glob("model-*.safetensors"))) > 1
+    assert Captioner(parts).captions(images) == Captioner(folder).captions(images)
