@@ -11,7 +11,7 @@ from torch import Tensor
 from ..background import BackgroundSimilarity
 from ..errors import HRVError, nearest
 from ..scorers import ImageScorer, PocketScorer
-from ..segments import WordSegmenter
+from ..segments import Segmenter
 from .plan import Job
 from .store import Store
 
@@ -27,7 +27,7 @@ class Readers:
 
     scorers: Mapping[str, ImageScorer] = field(default_factory=dict)
     background: BackgroundSimilarity | None = None
-    segmenter: WordSegmenter | None = None
+    segmenter: Segmenter | None = None
     identity: str = ""
 
     def score(self, name: str, store: Store, job: Job, key: str, text: str) -> list[float] | None:

@@ -7,9 +7,10 @@ from ..background import BackgroundSimilarity
 from ..caption_scorer import CaptionScorer
 from ..captions import Captioner
 from ..clip_scorer import ARCHITECTURE, CLIPScorer, imagenet_templates
+from ..grounded_segments import GroundedSegmenter
 from ..min_object import MinObjectScorer
 from ..scorers import ImageScorer
-from ..segments import WordSegmenter
+from ..segments import Segmenter, WordSegmenter
 from .plan import Experiment
 from .readers import Readers, check_names
 
@@ -26,6 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--captions", metavar=PLACE, help="BLIP-2: captions, compared with the prompt by --clip")
     group.add_argument("--dino", metavar=PLACE, help="DINOv2: what of the background an edit keeps")
     group.add_argument("--segmenter", metavar=PLACE, help="CLIPSeg: where the edited object is, for --dino")
+    group.add_argument("--sam", metavar=PLACE, help="SAM 2: then --segmenter is a Grounding DINO, as in the paper")
     group.add_argument("--device", default="cpu", help="where scorers run, e.g. cuda")
 
 
@@ -45,9 +47,16 @@ def readers_from(options: argparse.Namespace, experiment: Experiment) -> Readers
         if options.captions:
             scorers["caption"] = CaptionScorer(Captioner(_place(options.captions), options.device), clip)
     background = BackgroundSimilarity(_place(options.dino), options.device) if options.dino else None
-    segmenter = WordSegmenter(_place(options.segmenter), options.device) if options.segmenter else None
-    given = (options.clip, options.clip_architecture, options.captions, options.dino, options.segmenter)
-    return Readers(scorers, background, segmenter, " ".join(map(str, given)))
+    given = (options.clip, options.clip_architecture, options.captions, options.dino, options.segmenter, options.sam)
+    return Readers(scorers, background, _segmenter(options), " ".join(map(str, given)))
+
+
+def _segmenter(options: argparse.Namespace) -> Segmenter | None:
+    if not options.segmenter:
+        return None
+    if options.sam:
+        return GroundedSegmenter(_place(options.segmenter), _place(options.sam), options.device)
+    return WordSegmenter(_place(options.segmenter), options.device)
 
 
 def _place(text: str) -> Path | str:

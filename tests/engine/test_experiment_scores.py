@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,19 @@ def test_editing_is_scored_by_clip_and_bg_dino_with_intervals_between_methods(tm
     assert one["pairs"] == "3" and float(one["low"]) <= float(one["mean"]) <= float(one["high"])
     compared = table(tmp_path, "editing", "comparison")
     assert [line["measured"] for line in compared] == ["", ""], "Image Style and Weather Conditions were not drawn"
+
+
+def test_the_background_may_be_found_by_grounding_dino_and_sam_2_as_in_the_paper(tmp_path, weights):
+    drawn(tmp_path, "editing", 2)
+    models = (tiny_eval.save_grounding_dino(tmp_path / "detector"), tiny_eval.save_sam2(tmp_path / "sam"))
+    dino = weights[weights.index("--dino") + 1]
+    assert tabulated(tmp_path, "editing", "--dino", dino, "--segmenter", str(models[0]), "--sam", str(models[1])) == 0
+    rows = [row for row in table(tmp_path, "editing", "pictures") if row["method"] == "PnP"]
+    by_clipseg = Path(shutil.copytree(tmp_path / "editing", tmp_path / "again" / "editing")).parent
+    assert tabulated(by_clipseg, "editing", *weights[weights.index("--captions") :]) == 0
+    others = [row for row in table(by_clipseg, "editing", "pictures") if row["method"] == "PnP"]
+    found, again = ([row["background_dino"] for row in part] for part in (rows, others))
+    assert any(found) and found != again, "kept scores of other weights were taken"
 
 
 def test_several_objects_are_scored_by_the_whole_prompt_the_worst_object_and_captions(tmp_path, weights):
