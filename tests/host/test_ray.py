@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+import nodes
 from comfyui_hrv.hrv_engine import files
 from comfyui_hrv.hrv_engine.concepts import ConceptSet
 from comfyui_hrv.hrv_engine.prompts import PromptSet
@@ -91,6 +92,15 @@ def test_the_settings_of_the_command_are_those_of_the_node():
     BuildSettings(**SETTINGS)
 
 
+@pytest.fixture
+def job(repository) -> dict:
+    """What a worker is asked: two prompts on the pocket model."""
+    concepts = ConceptSet.load(repository / "hrv_presets" / "concepts" / "pocket.yaml")
+    where = {"comfyui": "", "arguments": [], "checkpoint": "pocket", "zero_negative": False}
+    prompts = {"name": "two", "prompts": ["a red square", "an orange on the left"]}
+    return where | {"concepts": concepts.to_json(), "prompts": prompts, "settings": SETTINGS | SMALL}
+
+
 @pytest.mark.parametrize(
     "change, said",
     [
@@ -98,16 +108,7 @@ def test_the_settings_of_the_command_are_those_of_the_node():
         ({"settings": {**SETTINGS, "sampler_name": "dimm"}}, 'sampler_name "dimm" is unknown. Nearest: .*"ddim"'),
     ],
 )
-def test_a_worker_says_what_it_lacks(repository, change, said):
-    concepts = ConceptSet.load(repository / "hrv_presets" / "concepts" / "pocket.yaml")
-    job = {
-        "comfyui": "",
-        "arguments": [],
-        "checkpoint": "pocket",
-        "concepts": concepts.to_json(),
-        "zero_negative": False,
-    }
-    job |= {"prompts": {"name": "one", "prompts": ["a red square"]}, "settings": SETTINGS}
+def test_a_worker_says_what_it_lacks(job, change, said):
     with pytest.raises(headless.HRVError, match=said):
         headless.build_part(job | change, 0, 0)
 
@@ -115,3 +116,14 @@ def test_a_worker_says_what_it_lacks(repository, change, said):
 def test_a_folder_without_comfyui_is_refused(tmp_path):
     with pytest.raises(headless.HRVError, match="no ComfyUI: .*Set COMFYUI_PATH"):
         headless.use_comfyui(str(tmp_path))
+
+
+@pytest.mark.usefixtures("inference_mode")
+def test_a_worker_builds_with_zeros_for_the_negative_prompt_when_asked(job, tmp_path):
+    model, clip, _ = load_pocket()
+    zeros = nodes.ConditioningZeroOut().zero_out(nodes.CLIPTextEncode().encode(clip, "")[0])[0]
+    concepts, prompts = ConceptSet.from_json(job["concepts"]), PromptSet("two", tuple(job["prompts"]["prompts"]))
+    path = tmp_path / "zeros.safetensors"
+    build(model, clip, concepts, prompts, BuildSettings(**job["settings"]), zeros, path=path)
+    assert headless.build_part(job | {"zero_negative": True}, 0, 0) == path.read_bytes()
+    assert headless.build_part(job, 0, 0) != path.read_bytes()
