@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,7 +14,11 @@ import pytest
 from comfyui_hrv.tests import workflows
 from comfyui_hrv.tools.client import PromptFailed, PromptRejected
 from comfyui_hrv.tools.thumbnails import write_thumbnail
+from hrv_engine.concepts import ConceptSet
+from hrv_engine.prompts import PromptSet
+from hrv_engine.scale.command import SETTINGS
 
+FEW = ("Color", "Plants", "Animals")
 SMALL = {"width": 64, "height": 64, "steps": 2}
 WRITE_THUMBNAILS = bool(os.environ.get("HRV_WRITE_THUMBNAILS"))
 
@@ -24,7 +32,7 @@ def object_info(server) -> dict:
 def sd15_vectors(server, sd15_checkpoint, object_info) -> dict:
     """Outputs of 05_sd15_build_hrv at 64x64 px, 2 steps, 3 prompts, 3 of 34 concepts; it saves the file 03 names."""
     prompt = workflows.converted("05_sd15_build_hrv", object_info)
-    few = workflows.with_values(prompt, **SMALL, limit=3, keep="Color, Plants, Animals", resume=False)
+    few = workflows.with_values(prompt, **SMALL, limit=3, keep=", ".join(FEW), resume=False)
     return server.client.run(few, timeout=900)
 
 
@@ -73,6 +81,27 @@ def test_05_builds_vectors_on_a_full_size_sd15_from_the_stock_loader(server, sd1
     text = sd15_vectors[report]["text"][0]
     assert "128 heads" in text and "3 images" in text
     assert (server.models / "hrv" / "sd15_paper34.safetensors").exists()
+
+
+def test_a_worker_of_a_cluster_counts_on_the_same_checkpoint_what_05_counted(
+    server, sd15_vectors, sd15_checkpoint, object_info, repository, tmp_path
+):
+    prompt = workflows.with_values(workflows.converted("05_sd15_build_hrv", object_info), **SMALL)
+    (build,) = workflows.nodes_of(prompt, "HRVBuild")
+    job = {
+        "comfyui": "",
+        "arguments": ["--cpu"],
+        "checkpoint": str(server.models / "checkpoints" / sd15_checkpoint),
+        "concepts": ConceptSet.load(repository / "hrv_presets" / "concepts" / "paper34.yaml").keep(FEW).to_json(),
+        "prompts": asdict(PromptSet.load(repository / "hrv_presets" / "prompts" / "quick.yaml").first(3)),
+        "settings": {name: prompt[build]["inputs"][name] for name in SETTINGS},
+        "zero_negative": False,
+    }
+    path = tmp_path / "votes.safetensors"
+    code = "import json, sys; from pathlib import Path; from hrv_engine.scale.worker import build_part;"
+    code += "Path(sys.argv[1]).write_bytes(build_part(json.loads(sys.argv[2]), 0, 0))"
+    subprocess.run([sys.executable, "-c", code, path, json.dumps(job)], cwd=repository, check=True)
+    assert path.read_bytes() == (server.models / "hrv" / "sd15_paper34.safetensors").read_bytes()
 
 
 def test_03_steers_a_full_size_sd15_with_the_vectors_that_05_saved(server, sd15_vectors, object_info):
