@@ -49,7 +49,7 @@ def _own_numbers(model: Any) -> int:
 
 
 SUBJECTS = {
-    "sd15": Subject("SD1.5 in full size", sd15, 64, {"memory": 0.5, "time": 0.85}, 1.0, _own_numbers, True),
+    "sd15": Subject("SD1.5 in full size", sd15, 64, {"memory": 0.5, "time": 0.9}, 1.0, _own_numbers, True),
     "sdxl": Subject(
         f"SDXL of {CHANNELS} channels instead of {FULL_CHANNELS}",
         small_sdxl,
