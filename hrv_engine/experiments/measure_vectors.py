@@ -25,7 +25,7 @@ def vectors(experiment: Experiment, jobs: list[Job], store: Store, _readers: Rea
         tables = {name: _read_csv(text) for name, text in texts.items() if name.startswith("table")}
         summaries = [_figures(name, rows) for name, rows in tables.items()]
         found.figures |= {key: value for one in summaries for key, value in one.items()}
-        named = {name.removeprefix("table").strip("_ ") or "table": rows for name, rows in tables.items()}
+        named = {name.removeprefix("table").strip().replace(" ", "_") or "table": rows for name, rows in tables.items()}
         summary = [{"figure": key, "value": value} for key, value in found.figures.items()]
         found.tables = {"summary": summary, **named}
         found.drawings = {
