@@ -1,6 +1,7 @@
 """`python -m hrv_engine`: what can be done without a ComfyUI window. Run it in the folder of the pack."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,4 +52,5 @@ def _fetch(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends like Ctrl-C: what runs is cancelled
     sys.exit(main())

@@ -1,7 +1,6 @@
 """`python -m hrv_engine experiment NAME --server URL`: an experiment of the paper, from its graph to its table."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -62,7 +61,6 @@ def command(options: argparse.Namespace) -> int:
     if not options.tables:
         servers = [Server(address) for address in options.server or ["http://127.0.0.1:8188"]]
         works = prepare(experiment, jobs, servers, options.set)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill cancels at the servers, like Ctrl-C
         with tqdm(total=len(works), desc=experiment.name, unit="job", smoothing=0.1) as bar:
             failed = run(works, servers, store, bar.update)
         finished = [job for job, work in zip(jobs, works, strict=True) if store.done(work.name, work.digest)]

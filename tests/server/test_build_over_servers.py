@@ -36,7 +36,12 @@ def arguments(servers: list[ComfyServer], folder: Path, *more: str) -> list[str]
 
 def started(repository: Path, servers: list[ComfyServer], folder: Path) -> subprocess.Popen:
     line = [sys.executable, "-m", "hrv_engine", *arguments(servers, folder)]
-    return subprocess.Popen(line, cwd=repository, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(line, cwd=repository, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts)
+
+
+def hear_interrupts() -> None:
+    """A shell starts background jobs deaf to SIGINT, and they hand it down: this test must not depend on that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_until(true, running: subprocess.Popen) -> None:

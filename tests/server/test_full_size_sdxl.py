@@ -50,3 +50,13 @@ def test_04_steers_a_full_size_sdxl(sdxl):
     neutral = sdxl.client.run(workflows.with_values(small, strength=0.0), timeout=1500)
     for node in nodes:
         np.testing.assert_array_equal(np.asarray(sdxl.client.images(neutral, node)[0]), plain)
+
+
+@pytest.mark.parametrize("name", ["17_sdxl_p2p_hrv", "22_sdxl_attend_excite_hrv"])
+def test_other_graphs_run_on_a_full_size_sdxl_and_do_something(sdxl, name):
+    prompt = workflows.converted(name, sdxl.client.object_info())
+    small = workflows.with_values(prompt, width=256, height=256, steps=1)
+    outputs = sdxl.client.run(small, timeout=1500)
+    shown = [sdxl.client.images(outputs, node) for node in workflows.nodes_of(small, "PreviewImage")]
+    first, second = (np.asarray(images[-1]) for images in shown)
+    assert first.shape == second.shape == (256, 256, 3) and (first != second).any()
