@@ -24,13 +24,13 @@ check:  ## linter and type checker
 bench:  ## time and memory of steering, voting and guidance as ratios to plain sampling: output/bench.json, bench_guidance.json
 	@$(RUN) python -m tools.bench; first=$$?; $(RUN) python -m tools.bench guidance && exit $$first
 
-figures:  ## what the pocket model's vectors show: weakening, convergence, portraits: output/figures/ (9 minutes)
+figures:  ## what the pocket model's vectors show: weakening, convergence, portraits, several objects: output/figures/ (13 minutes)
 	@$(RUN) python -m tools.figures
 
 figures-editing:  ## every editing method on the pocket model: output/figures/editing* (9 minutes)
 	@$(RUN) python -m tools.figures editing
 
-figures-multi:  ## prompts of several objects under every guiding method: output/figures/multi* (4 minutes)
+figures-multi:  ## of these only the prompts of several objects under every guiding method: output/figures/multi* (4 minutes)
 	@$(RUN) python -m tools.figures multi
 
 figures-suggest:  ## how often HRV Suggest names a word's concept, and pictures steered by it: output/figures/suggest.csv (2 minutes)

@@ -11,8 +11,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "output" / "figures"
-DEFAULT = ("weakening", "votes")
-PARTS = (*DEFAULT, "editing", "multi", "steering", "suggest")
+DEFAULT = ("weakening", "votes", "multi")
+PARTS = (*DEFAULT, "editing", "steering", "suggest")
 
 
 def main() -> None:
