@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from tqdm import tqdm
 
+from ..benchmarks import parse_seeds
 from ..errors import HRVError
 from ..tables import as_csv
 from . import plan, results
@@ -116,8 +117,6 @@ def _asked(experiment: Experiment, options: argparse.Namespace) -> Experiment:
     if options.keep is not None:
         changes["keep"] = options.keep
     if options.seeds:
-        from ..benchmarks import parse_seeds
-
         changes["seeds"] = parse_seeds(options.seeds, ())
     return replace(experiment, **changes)
 

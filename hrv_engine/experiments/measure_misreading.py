@@ -5,6 +5,7 @@ fill with 1 or 0. The pocket model's pictures are read by its scorer.
 """
 
 import csv
+import hashlib
 import io
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def misreading(experiment: Experiment, jobs: list[Job], store: Store, readers: R
     """Rates by condition (plain, adjusted, ...), over all prompts and prompt by prompt."""
     rows = [row for job in jobs for row in _rows(experiment, job, store, readers)]
     if "pocket" not in experiment.score:
-        _join_ratings(store.folder / RATINGS, rows)
+        _join_ratings(store.folder, rows)
     summary = [_rates(several, variant=key[0], condition=key[1]) for key, several in _by(rows).items()]
     by_prompt = [
         _rates(several, variant=key[0], condition=key[1], prompt=key[2]) for key, several in _by(rows, "prompt").items()
@@ -85,32 +86,33 @@ def _rates(rows: list[Row], **key: str) -> Row:
     }
 
 
-def _join_ratings(path: Path, rows: list[Row]) -> None:
-    """Take over what people wrote, and write a line for every picture that has none yet."""
-    given = _ratings(path)
+def _join_ratings(folder: Path, rows: list[Row]) -> None:
+    """Take over what people wrote, and write a line for every picture that has none yet.
+
+    A rating holds for the picture that was rated (`picture`, a hash of its file), not for another drawn in its place
+    later; no line that was filled in is ever dropped.
+    """
+    lines = {(line["file"], line["picture"]): line for line in _ratings(folder / RATINGS)}
     for row in rows:
-        row["misread"] = given.get(row["file"], "")
-    kept = [{"file": file, "misread": value} for file, value in given.items()]
-    new = [{"file": row["file"], "misread": ""} for row in rows if row["file"] not in given]
-    lines = sorted([*kept, *new], key=lambda line: line["file"])
-    about = {row["file"]: row for row in rows}
-    write_whole(
-        path,
-        as_csv([{**line, "prompt": about[line["file"]]["prompt"]} for line in lines if line["file"] in about]),
-    )
+        picture = hashlib.sha256((folder / row["file"]).read_bytes()).hexdigest()[:12]
+        new = {"file": row["file"], "misread": "", "prompt": row["prompt"], "picture": picture}
+        rated = lines.setdefault((row["file"], picture), new)["misread"]
+        row["misread"] = int(rated) if rated else ""
+    write_whole(folder / RATINGS, as_csv([lines[key] for key in sorted(lines)]))
 
 
-def _ratings(path: Path) -> dict[str, int | str]:
-    """{picture: 1, 0 or ""} of a ratings file, nothing if there is none; raises HRVError quoting any other value."""
+def _ratings(path: Path) -> list[dict[str, str]]:
+    """The lines of a ratings file, none if there is no file; raises HRVError for a rating but 1, 0 or ""."""
     if not path.exists():
-        return {}
-    found: dict[str, int | str] = {}
+        return []
+    found = []
     for line in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))):
         value = (line.get("misread") or "").strip()
         if value not in ("", "0", "1") or "file" not in line:
             raise HRVError(
                 f'{path} says "{value}" of {line.get("file")}. Write 1 for a misread picture, 0 for one that is not, or'
-                " nothing; keep the columns file and misread."
+                " nothing; keep the columns as they are."
             )
-        found[line["file"]] = int(value) if value else ""
+        kept = {name: line.get(name) or "" for name in ("file", "prompt", "picture")}
+        found.append({"file": kept["file"], "misread": value, "prompt": kept["prompt"], "picture": kept["picture"]})
     return found

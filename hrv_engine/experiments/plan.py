@@ -41,7 +41,6 @@ class Experiment:
     keep: int = 0
     seeds: tuple[int, ...] = ()
     score: Mapping[str, Any] = field(default_factory=dict)
-    proves: str = ""
     paper: tuple[Mapping[str, Any], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 

@@ -191,6 +191,11 @@ def test_misreading_is_counted_from_what_people_write_into_ratings(tmp_path: Pat
     path.write_text("\n".join(filled), encoding="utf-8")
     second = MEASURES["misreading"](experiment, jobs, store, Readers())
     assert second.figures == {"misread, plain": 1.0, "misread, strengthened": 0.0, "misread, adjusted": 0.0}
+    MEASURES["misreading"](experiment, jobs[:1], store, Readers())  # a smaller run keeps the other ratings
+    assert MEASURES["misreading"](experiment, jobs, store, Readers()).figures == second.figures
+    store.save(jobs[0].name, "y", {key: [png(tmp_path, 7)] for key in experiment.pictures}, {})  # drawn anew: unrated
+    third = MEASURES["misreading"](experiment, jobs, store, Readers())
+    assert [row["misread"] for row in third.tables["pictures"]] == ["", "", "", 1, 0, 0]
     path.write_text("\n".join([filled[0], filled[1].replace(",1,", ",maybe,").replace(",0,", ",maybe,")]))
     with pytest.raises(HRVError, match='says "maybe".*Write 1'):
         MEASURES["misreading"](experiment, jobs, store, Readers())
