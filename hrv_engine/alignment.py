@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 from .errors import HRVError, nearest
 
+CHUNK = 77  # tokens of one CLIP chunk; the first is the begin-of-text token
+
+Columns = tuple[int, ...]
+
 
 @dataclass(frozen=True)
 class Piece:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from .errors import HRVError, nearest
-from .plots import library
+from .optional import library
 
 ARCHITECTURE, DOWNLOADED = "ViT-H-14", "laion2b_s32b_b79k"  # the paper's weights
 PLAIN = ("{}",)  # the text as it is

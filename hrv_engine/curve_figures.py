@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from .curves import Curve, WeakeningResult
-from .plots import PALETTE, QUIET, library, new_plot, pixels
+from .optional import library
+from .plots import PALETTE, QUIET, new_plot, pixels
 from .weakening import RANDOM
 
 COLOURS = {"MoRHF": PALETTE[1], "LeRHF": PALETTE[0]}

@@ -4,9 +4,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from .alignment import TokenTable
+from .alignment import Columns, TokenTable
 from .errors import HRVError
-from .losses import Columns
 from .phrases import Word, word_spans
 
 MODEL = "en_core_web_sm"

@@ -44,9 +44,7 @@ class Published:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / self.file
             path.write_bytes(payload)
-            found = import_published(
-                path, ConceptSet.load(PRESETS / "concepts" / f"{self.concepts}.yaml"), self.layout
-            )
+            found = import_published(path, ConceptSet.load(PRESETS / "concepts" / f"{self.concepts}.yaml"), self.layout)
         origin = {"address": f"{self.address}/{self.file}", "sha256": self.sha256, "licence": self.licence}
         return replace(found, source={**found.source, **origin})
 

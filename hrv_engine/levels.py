@@ -86,3 +86,16 @@ def _factor(limit: str) -> int:
     if limit not in LIMITS:
         raise HRVError(f'The limit "{limit}" is unknown. Legal: {", ".join(LIMITS)}.')
     return 1 if limit == ALL else int(limit.removeprefix("1/"))
+
+
+def level_size(pixels: int, height: int, width: int) -> tuple[int, int]:
+    """(height, width) of a layer with that many pixels below a latent of height x width: halved, rounding up.
+
+    Raises ValueError when no halving fits.
+    """
+    h, w = height, width
+    while h * w > pixels:
+        h, w = -(-h // 2), -(-w // 2)
+    if h * w != pixels:
+        raise ValueError(f"{pixels} pixels are no halving of {height} x {width}")
+    return h, w

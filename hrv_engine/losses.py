@@ -8,15 +8,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-CHUNK = 77  # tokens of one CLIP chunk; the first is the begin-of-text token
+from .alignment import CHUNK, Columns
+from .readings import blurred
+
 SHARPNESS = 100.0
 ORIGINAL_DEVIATION = 0.5 * 2**0.5  # the official 3x3 kernel is exp(-(d / 2 sigma)^2), sigma 0.5
 GAUSSIAN_DEVIATION = 0.5  # the ordinary Gaussian of the authors of HRVs
 LEAST = 1e-20  # keeps the logarithm of an underflowing map finite
-
-Columns = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -95,12 +94,3 @@ def distances(maps: Tensor) -> Tensor:
 def smoothed(maps: Tensor, deviation: float | None) -> Tensor:
     """Maps [images height width] under a 3x3 Gaussian with mirrored edges; None leaves them as they are."""
     return maps if deviation is None else blurred(maps[:, None], 3, deviation)[:, 0]
-
-
-def blurred(maps: Tensor, size: int, deviation: float) -> Tensor:
-    """Gaussian blur of [images channels height width] by an odd kernel, edges mirrored without repeating them."""
-    line = torch.exp(-((torch.arange(size) - size // 2) ** 2) / (2 * deviation**2))
-    kernel = (line / line.sum()).to(maps)
-    padded = functional.pad(maps, [size // 2] * 4, mode="reflect").flatten(0, 1)[:, None]
-    down = functional.conv2d(padded, kernel.view(1, 1, -1, 1))
-    return functional.conv2d(down, kernel.view(1, 1, 1, -1))[:, 0].unflatten(0, maps.shape[:2])

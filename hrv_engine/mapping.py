@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .alignment import TokenTable
+from .alignment import CHUNK, TokenTable
 from .errors import HRVError
 
-CHUNK = 77
 MODES = ("auto", "replace", "refine")
 TAILS = ("aligned", "index")
 Span = tuple[int, ...]  # the columns of a word

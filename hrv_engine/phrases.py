@@ -4,9 +4,8 @@ The rules know no grammar, only closed word classes: a prompt is cut at articles
 auxiliary verbs and punctuation; what remains between two cuts is a noun phrase whose last word is the noun.
 """
 
-from .alignment import TokenTable
+from .alignment import Columns, TokenTable
 from .errors import HRVError
-from .losses import Columns
 
 Word = tuple[str, Columns]  # a word of the prompt and the columns of its tokens
 CUTS = """

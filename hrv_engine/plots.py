@@ -1,29 +1,15 @@
 """Plots through matplotlib (the `figures` extra), in one style: white ground, colours that colour-blind eyes tell."""
 
-import importlib
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from .errors import HRVError
+from .optional import library
 
 # Okabe and Ito's palette without its black and yellow, in an order that keeps neighbours far apart.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 QUIET = "#8a8a90"  # controls and baselines
 DPI = 100
-
-
-def library(module: str, package: str, extra: str, purpose: str) -> ModuleType:
-    """Import an optional library; raises HRVError that names the package, the extra and how to install it."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise HRVError(
-            f'{purpose} needs the Python package {package}, which is not installed (the "{extra}" extra of this pack).'
-            f" Install it into ComfyUI's Python, `python -m pip install {package}`, and restart ComfyUI. Everything"
-            " else of the pack works without it."
-        ) from error
 
 
 def new_plot(columns: int = 1, rows: int = 1, width: float = 8.0, height: float = 5.0) -> tuple[Any, Any]:

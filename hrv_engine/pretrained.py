@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from .errors import HRVError
-from .plots import library
+from .optional import library
 
 FINDING = "Finding objects by words"
 

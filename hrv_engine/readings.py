@@ -11,7 +11,6 @@ from torch.nn import functional
 
 from .attention import attention_map
 from .heads import BlockKey, HeadLayout
-from .losses import blurred
 
 QUARTER, EIGHTH = 4, 8  # of the latent's sides: 16x16 and 8x8 at 512 pixels on SD1.x
 LEAST_SIDE = 4
@@ -84,3 +83,12 @@ def resampled(maps: Tensor, size: tuple[int, int]) -> Tensor:
     if factor > 1:
         maps = blurred(maps, factor + 1, 0.3 * (factor / 2 - 1) + 0.8)
     return functional.interpolate(maps, size=size, mode="bicubic", align_corners=False)
+
+
+def blurred(maps: Tensor, size: int, deviation: float) -> Tensor:
+    """Gaussian blur of [images channels height width] by an odd kernel, edges mirrored without repeating them."""
+    line = torch.exp(-((torch.arange(size) - size // 2) ** 2) / (2 * deviation**2))
+    kernel = (line / line.sum()).to(maps)
+    padded = functional.pad(maps, [size // 2] * 4, mode="reflect").flatten(0, 1)[:, None]
+    down = functional.conv2d(padded, kernel.view(1, 1, -1, 1))
+    return functional.conv2d(down, kernel.view(1, 1, 1, -1))[:, 0].unflatten(0, maps.shape[:2])

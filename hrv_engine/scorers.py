@@ -1,19 +1,9 @@
-"""Scores of pictures against a word, higher = the word is there: the pocket scorer here, CLIP in clip_scorer.py."""
+"""Scores of pictures against a word, higher = the word is there: what every scorer has."""
 
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
-
-from .errors import HRVError, nearest
-from .pocket.model import PRESETS
-from .pocket.scenes import KINDS, kind_of
-from .pocket.scoring import CLASSES, Scorer
-
-SIDE = 32  # pixels of the pocket model's pictures
-_PLURALS = {"cherries": "cherry", "crosses": "cross", "peaches": "peach"}
 
 
 class ImageScorer(Protocol):
@@ -24,48 +14,3 @@ class ImageScorer(Protocol):
     def score(self, images: Tensor, text: str) -> np.ndarray:
         """Scores float64 [images] of pictures float32 [images height width 3] in 0..1."""
         ...
-
-
-class PocketScorer:
-    """The probability that a picture of the pocket model shows a word of its world (an object, a colour, a scene ...).
-
-    A colour is that of the most certain object; a word with two senses is the colour, "orange fruit" the thing.
-    """
-
-    name = "probability of the word"
-
-    def __init__(self, path: Path = PRESETS / "scorer.safetensors") -> None:
-        self.network = Scorer.load(path)
-
-    def score(self, images: Tensor, text: str) -> np.ndarray:
-        """Scores float64 [images]; raises HRVError for a word it cannot read or pictures that are not 32 x 32."""
-        family, number = readable(text)
-        if tuple(images.shape[1:3]) != (SIDE, SIDE):
-            raise HRVError(
-                f"These pictures are {images.shape[2]} x {images.shape[1]} pixels, but the pocket scorer reads only"
-                f" {SIDE} x {SIDE}, the pictures of HRV Pocket Model as they come from VAE Decode. For other models use"
-                " HRV CLIP Scorer."
-            )
-        with torch.no_grad():
-            pixels = images[..., :3].float().cpu().movedim(-1, 1)
-            return self.network(pixels)[family][:, number].double().numpy()
-
-
-def readable(text: str) -> tuple[str, int]:
-    """(family, class) of a word the pocket scorer reads; raises HRVError with the legal words."""
-    word = " ".join(text.casefold().split())
-    for family, names in CLASSES.items():
-        if family != "object" and word in names and word not in ("none", "usual"):
-            return family, names.index(word)
-    for single in (word, _PLURALS.get(word, word.removesuffix("s"))):
-        if single in KINDS:
-            return "object", KINDS.index(single)
-        try:
-            return "object", KINDS.index(kind_of(single))
-        except ValueError:
-            continue
-    legal = sorted({name for names in CLASSES.values() for name in names} - {"none", "usual"})
-    raise HRVError(
-        f'The pocket scorer cannot read "{text}" in a picture. Nearest: {nearest(text, legal)}. It reads:'
-        f" {', '.join(legal)}."
-    )

@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from .errors import HRVError, nearest
-from .figures import colours
 from .heads import HeadLayout
 
 START, END = "<start>", "<end>"
@@ -111,34 +110,12 @@ def mean_weights(layout: HeadLayout, heads: Sequence[int] | slice) -> np.ndarray
     return weights / weights.sum()
 
 
-def overlaid(picture: np.ndarray | None, view: Tensor, size: tuple[int, int], opacity: float) -> np.ndarray:
-    """A map in viridis over the picture in grey (None: the map alone), uint8 [height width 3] of `size`."""
-    shade: np.ndarray = colours(peaked(resized(view[None], size)[0]).numpy()).astype(np.float32)
-    if picture is None:
-        return shade.astype(np.uint8)
-    grey = picture[..., :3].astype(np.float32).mean(axis=-1, keepdims=True)
-    return (shade * opacity + grey * (1 - opacity)).round().astype(np.uint8)
-
-
 def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Bilinear, [... height width] to `size`; negative and overshooting values cannot arise."""
     if tuple(maps.shape[-2:]) == tuple(size):
         return maps
     flat = functional.interpolate(maps.flatten(0, -3)[:, None], size=size, mode="bilinear", align_corners=False)
     return flat[:, 0].unflatten(0, maps.shape[:-2])
-
-
-def level_size(pixels: int, height: int, width: int) -> tuple[int, int]:
-    """(height, width) of a layer with that many pixels below a latent of height x width: halved, rounding up.
-
-    Raises ValueError when no halving fits.
-    """
-    h, w = height, width
-    while h * w > pixels:
-        h, w = -(-h // 2), -(-w // 2)
-    if h * w != pixels:
-        raise ValueError(f"{pixels} pixels are no halving of {height} x {width}")
-    return h, w
 
 
 def peaked(maps: Tensor) -> Tensor:

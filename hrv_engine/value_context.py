@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .alignment import CHUNK, Columns
 from .errors import HRVError
-from .losses import CHUNK, Columns
 
 
 @dataclass(frozen=True, eq=False)

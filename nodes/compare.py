@@ -2,7 +2,8 @@
 
 from comfy_api.latest import io, ui
 
-from ..hrv_engine.comparison import compare, comparison_figure
+from ..hrv_engine.comparison import compare
+from ..hrv_engine.comparison_figure import comparison_figure
 from ..hrv_engine.tables import as_csv
 from .pictures import to_image
 from .types import CATEGORY, HRV

@@ -2,7 +2,8 @@
 
 from comfy_api.latest import io, ui
 
-from ..hrv_engine.score_comparison import ScoreComparison, comparison_figure
+from ..hrv_engine.score_comparison import ScoreComparison
+from ..hrv_engine.score_figure import score_figure
 from ..hrv_engine.scored_rows import read_rows
 from .pictures import to_image
 from .types import CATEGORY
@@ -67,5 +68,5 @@ class HRVCompareScores(io.ComfyNode):
         found = ScoreComparison.of(
             read_rows("\n".join(table)), read_rows("\n".join(other)), (name[0], other_name[0]), confidence[0], seed[0]
         )
-        picture = to_image(comparison_figure(found, title[0].strip()))
+        picture = to_image(score_figure(found, title[0].strip()))
         return io.NodeOutput(picture, found.text(), found.difference.mean, ui=ui.PreviewText(found.text()))

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..hrv_engine.scorers import PocketScorer
+from ..hrv_engine.pocket.scorer import PocketScorer
 from .types import CATEGORY, Scorer
 
 

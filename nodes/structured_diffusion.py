@@ -4,9 +4,8 @@ from dataclasses import replace
 
 from comfy_api.latest import io, ui
 
-from ..hrv_engine.alignment import TokenTable
+from ..hrv_engine.alignment import Columns, TokenTable
 from ..hrv_engine.dependencies import MODEL, load_parser, noun_chunks
-from ..hrv_engine.losses import Columns
 from ..hrv_engine.phrases import listed, noun_phrases, with_article
 from ..hrv_engine.value_context import lent_values
 from .guide import guide_inputs, guide_outputs

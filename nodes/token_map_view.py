@@ -8,7 +8,8 @@ from ..hrv_engine.errors import HRVError
 from ..hrv_engine.heads import parse_heads
 from ..hrv_engine.sheets import tiles
 from ..hrv_engine.tables import as_csv
-from ..hrv_engine.token_maps import mean_weights, overlaid, peaked, resized, views
+from ..hrv_engine.token_map_figure import overlaid
+from ..hrv_engine.token_maps import mean_weights, peaked, resized, views
 from .pictures import to_image, to_pixels
 from .types import CATEGORY, HRV, TokenMaps
 

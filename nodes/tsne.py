@@ -2,7 +2,8 @@
 
 from comfy_api.latest import io
 
-from ..hrv_engine.embedding import embed, embedding_figure
+from ..hrv_engine.embedding import embed
+from ..hrv_engine.embedding_figure import embedding_figure
 from ..hrv_engine.rescale import chosen_concepts
 from ..hrv_engine.tables import as_csv
 from .pictures import to_image

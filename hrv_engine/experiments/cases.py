@@ -58,9 +58,7 @@ def _misreading(experiment: Experiment, path: Path) -> list[Case]:
 def _weakening(experiment: Experiment, path: Path) -> list[Case]:
     seeds = _seeds(experiment, path)
     return [
-        Case(
-            name, text, seed, {"text": text, "word": word, "concept": one.concept, "seed": seed, "factor": one.factor}
-        )
+        Case(name, text, seed, {"text": text, "word": word, "concept": one.concept, "seed": seed, "factor": one.factor})
         for name, one in load_experiments(path).items()
         for text, word in one.first(experiment.keep).prompts
         for seed in seeds

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import HRVError, nearest
-from ..plots import library
+from ..optional import library
 from .client import Prompt
 
 WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"

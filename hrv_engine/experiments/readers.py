@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ..background import BackgroundSimilarity
 from ..errors import HRVError, nearest
-from ..scorers import ImageScorer, PocketScorer
+from ..pocket.scorer import PocketScorer
+from ..scorers import ImageScorer
 from ..segments import Segmenter
 from .plan import Job
 from .store import Store

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ..editing_benchmark import EditingPair
 from ..multi_benchmark import MultiPrompt
-from ..scorers import readable
 from .scenes import KINDS, kind_of
+from .scorer import readable
 from .scoring import CLASSES, PRESENT
 
 BORDER = 6  # px of a 32 px picture in which objects, large and in the middle, hardly reach

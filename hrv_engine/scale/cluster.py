@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import HRVError
 from ..home import ROOT
-from ..plots import library
+from ..optional import library
 from .tally import Tally
 from .worker import build_part
 

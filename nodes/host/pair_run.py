@@ -6,8 +6,8 @@ from torch import Tensor
 
 from ...hrv_engine.branches import step_number
 from ...hrv_engine.heads import HeadSlot
+from ...hrv_engine.levels import level_size
 from ...hrv_engine.local_blend import blend_mask, blended
-from ...hrv_engine.token_maps import level_size
 from .attention import Continue
 from .conditioning import Branches
 from .rows import columns_in

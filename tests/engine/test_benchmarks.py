@@ -11,7 +11,7 @@ from hrv_engine.benchmarks import experiment_of, load_experiments, parse_seeds
 from hrv_engine.concepts import ConceptSet
 from hrv_engine.errors import HRVError
 from hrv_engine.pocket.captions import vocabulary
-from hrv_engine.scorers import readable
+from hrv_engine.pocket.scorer import readable
 
 BENCHMARKS = Path(__file__).parents[2] / "hrv_presets" / "benchmarks"
 PAPER, POCKET = (load_experiments(BENCHMARKS / f"{name}.yaml") for name in ("ordered_weakening", "pocket_weakening"))

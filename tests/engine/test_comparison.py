@@ -7,7 +7,8 @@ import pytest
 
 from comfyui_hrv.tests.engine.examples import ballot, concept_set, random_counts, sd1_layout, sdxl_layout, small_layout
 from comfyui_hrv.tests.engine.test_published import needs_arrays, published
-from hrv_engine.comparison import compare, comparison_figure
+from hrv_engine.comparison import compare
+from hrv_engine.comparison_figure import comparison_figure
 from hrv_engine.errors import HRVError
 from hrv_engine.heads import HeadLayout
 from hrv_engine.relevance import HeadRelevance

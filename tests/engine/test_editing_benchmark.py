@@ -10,7 +10,7 @@ from hrv_engine.concepts import ConceptSet
 from hrv_engine.editing_benchmark import load_editing, spread
 from hrv_engine.errors import HRVError
 from hrv_engine.pocket.captions import vocabulary
-from hrv_engine.scorers import readable
+from hrv_engine.pocket.scorer import readable
 
 PRESETS = Path(__file__).parents[2] / "hrv_presets"
 PAPER = load_editing(PRESETS / "benchmarks" / "editing.yaml")

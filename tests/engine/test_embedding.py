@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from comfyui_hrv.tests.engine.examples import ballot
-from hrv_engine.embedding import Embedding, embed, embedding_figure
+from hrv_engine.embedding import Embedding, embed
+from hrv_engine.embedding_figure import embedding_figure
 from hrv_engine.errors import HRVError
 from hrv_engine.relevance import HeadRelevance
 

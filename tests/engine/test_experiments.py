@@ -244,4 +244,4 @@ def test_a_marks_pictures_and_digest_can_be_read_by_people(tmp_path: Path):
     experiment, jobs, store = finished(tmp_path, "misreading")
     assert jobs[0].name == "a-rose-colored-vase__rose-colored__seed-1"
     mark = json.loads((store.job(jobs[0].name) / "done.json").read_text(encoding="utf-8"))
-    assert mark["pictures"] == {key: [f"{key}_0.png"] for key in experiment.pictures} 
+    assert mark["pictures"] == {key: [f"{key}_0.png"] for key in experiment.pictures}

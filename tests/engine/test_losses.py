@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from hrv_engine.losses import GAUSSIAN_DEVIATION, ORIGINAL_DEVIATION, Binding, MaxActivation, blurred, distances
+from hrv_engine.losses import GAUSSIAN_DEVIATION, ORIGINAL_DEVIATION, Binding, MaxActivation, distances
+from hrv_engine.readings import blurred
 
 
 def random_maps(sets: int = 1, images: int = 2, tokens: int = 77, side: int = 6, seed: int = 0) -> torch.Tensor:

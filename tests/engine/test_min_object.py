@@ -8,7 +8,7 @@ from hrv_engine.errors import HRVError
 from hrv_engine.min_object import MinObjectScorer, sub_prompts
 from hrv_engine.pocket.render import render
 from hrv_engine.pocket.scenes import Scene, Thing
-from hrv_engine.scorers import PocketScorer
+from hrv_engine.pocket.scorer import PocketScorer
 
 
 @pytest.mark.parametrize(

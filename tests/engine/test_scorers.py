@@ -21,7 +21,7 @@ from hrv_engine.clip_scorer import CLIPScorer, filled, imagenet_templates
 from hrv_engine.errors import HRVError
 from hrv_engine.pocket.render import render
 from hrv_engine.pocket.scenes import Scene, Thing
-from hrv_engine.scorers import PocketScorer, readable
+from hrv_engine.pocket.scorer import PocketScorer, readable
 
 TINY = {
     "embed_dim": 16,

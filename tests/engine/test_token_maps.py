@@ -8,9 +8,11 @@ from comfyui_hrv.tests.engine.examples import small_layout
 from hrv_engine.attention import attention_map, indicated_maps, indicator_values, split_heads
 from hrv_engine.errors import HRVError
 from hrv_engine.heads import parse_heads
+from hrv_engine.levels import level_size
 from hrv_engine.sheets import tiles
 from hrv_engine.tables import as_csv
-from hrv_engine.token_maps import TokenMaps, level_size, mean_weights, overlaid, peaked, views
+from hrv_engine.token_map_figure import overlaid
+from hrv_engine.token_maps import TokenMaps, mean_weights, peaked, views
 
 
 def maps(images=2, words=("star", "desert")) -> TokenMaps:

@@ -14,8 +14,9 @@ from PIL import Image
 
 from hrv_engine import files
 from hrv_engine.benchmarks import load_experiments
-from hrv_engine.convergence import DetailedVotes, agreement, cheapest, convergence_figure
+from hrv_engine.convergence import DetailedVotes, agreement, cheapest
 from hrv_engine.convergence import convergence as convergence_table
+from hrv_engine.convergence_figure import convergence_figure
 from hrv_engine.curve_figures import draw_curves
 from hrv_engine.curves import WeakeningResult
 from hrv_engine.plots import QUIET, new_plot, pixels
@@ -81,7 +82,8 @@ def votes(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
 def _portraits(detailed: DetailedVotes, folder: Path) -> dict[str, Any]:
     """Heat map, cosines and t-SNE of the long build, drawn by the engine behind the nodes; the cosines in short."""
     from hrv_engine import similarity
-    from hrv_engine.embedding import embed, embedding_figure
+    from hrv_engine.embedding import embed
+    from hrv_engine.embedding_figure import embedding_figure
     from hrv_engine.figures import heatmap
     from hrv_engine.matrix import matrix_figure
 

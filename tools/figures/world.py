@@ -13,8 +13,8 @@ import nodes as core
 
 from ...hrv_engine import files
 from ...hrv_engine.concepts import ConceptSet
+from ...hrv_engine.pocket.scorer import PocketScorer
 from ...hrv_engine.relevance import HeadRelevance
-from ...hrv_engine.scorers import PocketScorer
 from ...nodes.host.folders import PRESETS, preset_path
 from ...nodes.host.pocket import load_pocket
 
