@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import fetch
 from .errors import HRVError
 from .experiments import command as experiment
-from .home import models_folder
-from .report import report
+from .inspection.report import report
+from .paths import models_folder
+from .relevance import fetch
 from .scale import command as scale
 
 

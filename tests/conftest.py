@@ -25,7 +25,7 @@ from comfyui_hrv.tests import skips, workflows  # noqa: E402
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    needs_host = collection_path.parent == ROOT / "tests" and collection_path.name in ("host", "server", "browser")
+    needs_host = collection_path.parent == ROOT / "tests" and collection_path.name in ("nodes", "server", "browser")
     return True if needs_host and not os.environ.get("COMFYUI_PATH") else None
 
 
@@ -69,10 +69,10 @@ def stand_ins(server) -> None:
     from safetensors.numpy import save_file
 
     from comfyui_hrv.tests import tiny_eval
-    from hrv_engine import files
-    from hrv_engine.concepts import Concept, ConceptSet
-    from hrv_engine.heads import HeadLayout, HeadSlot
-    from hrv_engine.relevance import HeadRelevance
+    from hrv_engine.attention.heads import HeadLayout, HeadSlot
+    from hrv_engine.relevance import files
+    from hrv_engine.relevance.concepts import Concept, ConceptSet
+    from hrv_engine.relevance.relevance import HeadRelevance
 
     Image.radial_gradient("L").convert("RGB").save(server.base / "input" / "example.png")
     save_file({}, server.models / "checkpoints" / workflows.STOCK_FILES["sdxl"])

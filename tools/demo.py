@@ -19,8 +19,8 @@ import torch
 import yaml
 from PIL import Image
 
-from hrv_engine import files
 from hrv_engine.pocket.scoring import Reading, Scorer, read_polysemous
+from hrv_engine.relevance import files
 
 from . import demo_graphs as graphs
 from .demo_sheet import Block, draw_sheet

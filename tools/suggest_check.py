@@ -36,8 +36,8 @@ def main() -> int:
 
 def run(checkpoint: Path, vectors: Path) -> int:
     """`main` inside the pack's package, where ComfyUI can be imported."""
-    from ..hrv_engine import files
     from ..hrv_engine.errors import HRVError
+    from ..hrv_engine.relevance import files
 
     try:
         relevance = files.load(vectors)
@@ -50,7 +50,7 @@ def run(checkpoint: Path, vectors: Path) -> int:
 
 def checked(clip: Any, relevance: Any) -> str:
     """The leave-one-out check of a text encoder and concept set, and what is proposed for each prompt."""
-    from ..hrv_engine.lexicon import Lexicon
+    from ..hrv_engine.suggestion.lexicon import Lexicon
     from ..nodes.host.words import concept_vectors
     from .figures.suggest import proposal
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import yaml
 
-from ..benchmarks import load_experiments
-from ..editing_benchmark import load_editing, spread
+from ..benchmarks.editing import load_editing, spread
+from ..benchmarks.prompts import PromptSet
+from ..benchmarks.several_objects import load_multi
+from ..benchmarks.weakening import load_experiments
 from ..errors import HRVError
-from ..multi_benchmark import load_multi
-from ..prompts import PromptSet
 from .plan import PRESETS, Case, Experiment
 
 

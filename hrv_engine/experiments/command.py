@@ -10,17 +10,17 @@ from typing import Any
 import yaml
 from tqdm import tqdm
 
-from ..benchmarks import parse_seeds
+from ..benchmarks.weakening import parse_seeds
 from ..errors import HRVError
+from ..remote.client import Server
+from ..remote.graphs import Template, missing_files
+from ..remote.runner import Work, run
 from ..tables import as_csv
 from . import plan, results
 from .cases import cases
-from .client import Server
-from .graphs import Template, missing_files
 from .measures import MEASURES
 from .plan import Experiment, Job
 from .readers_from import add_options, readers_from
-from .runner import Work, run
 from .store import Store, digest, write_whole
 
 FAILURES = "failures.csv"

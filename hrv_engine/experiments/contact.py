@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from ..sheets import sheet
+from ..figures.sheets import sheet
 from .plan import Job
 from .results import Results
 from .store import Store

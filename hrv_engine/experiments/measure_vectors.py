@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..similarity import cosines
+from ..inspection.similarity import cosines
 from .plan import Experiment, Job
 from .readers import Readers
 from .results import Results

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from ..curve_figures import curves_figure
-from ..curves import WeakeningResult
-from ..scored_rows import with_scores
+from ..figures.curves import curves_figure
+from ..weakening.curves import WeakeningResult
+from ..weakening.scored_rows import with_scores
 from .plan import Experiment, Job
 from .readers import Readers
 from .results import Results, Row, grouped, without_empty

@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from ..errors import HRVError, nearest
+from ..paths import PRESETS
 
-PRESETS = Path(__file__).resolve().parents[2] / "hrv_presets"
 FOLDER = PRESETS / "experiments"
 MERGED = ("set", "ask", "replace")  # what an experiment that extends another adds to, key by key
 

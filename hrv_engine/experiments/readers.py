@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..background import BackgroundSimilarity
 from ..errors import HRVError, nearest
 from ..pocket.scorer import PocketScorer
-from ..scorers import ImageScorer
-from ..segments import Segmenter
+from ..scoring.background import BackgroundSimilarity
+from ..scoring.scorers import ImageScorer
+from ..scoring.segments import Segmenter
 from .plan import Job
 from .store import Store
 

@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
-from ..background import BackgroundSimilarity
-from ..caption_scorer import CaptionScorer
-from ..captions import Captioner
-from ..clip_scorer import ARCHITECTURE, CLIPScorer, imagenet_templates
-from ..grounded_segments import GroundedSegmenter
-from ..min_object import MinObjectScorer
-from ..scorers import ImageScorer
-from ..segments import Segmenter, WordSegmenter
+from ..scoring.background import BackgroundSimilarity
+from ..scoring.caption_scorer import CaptionScorer
+from ..scoring.captions import Captioner
+from ..scoring.clip_scorer import ARCHITECTURE, CLIPScorer, imagenet_templates
+from ..scoring.grounded_segments import GroundedSegmenter
+from ..scoring.min_object import MinObjectScorer
+from ..scoring.scorers import ImageScorer
+from ..scoring.segments import Segmenter, WordSegmenter
 from .plan import Experiment
 from .readers import Readers, check_names
 

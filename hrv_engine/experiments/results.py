@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..intervals import LEAST, paired_difference
+from ..scoring.intervals import LEAST, paired_difference
 from ..tables import as_csv
 from .plan import Experiment
 from .store import room, write_whole

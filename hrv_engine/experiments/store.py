@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import HRVError
-from .client import Prompt
+from ..remote.client import Prompt
 
 MARK, SCORES = "done.json", "scores.json"
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ..editing_benchmark import EditingPair
-from ..multi_benchmark import MultiPrompt
+from ..benchmarks.editing import EditingPair
+from ..benchmarks.several_objects import MultiPrompt
 from .scenes import KINDS, kind_of
 from .scorer import readable
 from .scoring import CLASSES, PRESENT

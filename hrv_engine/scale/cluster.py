@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import HRVError
-from ..home import ROOT
 from ..optional import library
+from ..paths import ROOT
 from .tally import Tally
 from .worker import build_part
 

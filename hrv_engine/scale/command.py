@@ -10,11 +10,11 @@ from typing import Any
 import yaml
 from tqdm import tqdm
 
-from ..concepts import ConceptSet
+from ..benchmarks.prompts import PromptSet
 from ..errors import HRVError, nearest
-from ..home import PRESETS, comfyui_folder, models_folder
-from ..prompts import PromptSet
-from ..report import report
+from ..inspection.report import report
+from ..paths import PRESETS, comfyui_folder, models_folder
+from ..relevance.concepts import ConceptSet
 from . import cluster
 from .servers import Asked, build
 from .tally import Tally, split

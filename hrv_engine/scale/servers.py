@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..benchmarks.prompts import PromptSet
 from ..errors import HRVError
-from ..experiments.client import Server
-from ..experiments.graphs import WORKFLOWS, Template, is_link, missing_files
-from ..experiments.runner import Work, run
 from ..experiments.store import digest
-from ..home import PRESETS
-from ..prompts import PromptSet
+from ..paths import PRESETS
+from ..remote.client import Server
+from ..remote.graphs import WORKFLOWS, Template, is_link, missing_files
+from ..remote.runner import Work, run
 from .tally import Tally
 
 VOTES, REPORT = "votes", "HRVBuild.report"

@@ -5,11 +5,11 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from .. import files
+from ..benchmarks.prompts import PromptSet
 from ..errors import HRVError
-from ..parts import counted
-from ..prompts import PromptSet
-from ..relevance import HeadVotes
+from ..relevance import files
+from ..relevance.parts import counted
+from ..relevance.relevance import HeadVotes
 
 
 class Tally:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import HRVError
-from ..home import ROOT
+from ..paths import ROOT
 
 PACK = "comfyui_hrv"
 

@@ -11,7 +11,7 @@ from typing import Any
 import comfy.ldm.modules.attention as host_attention
 from torch import Tensor
 
-from ...hrv_engine.heads import BlockKey, HeadLayout, HeadSlot
+from ...hrv_engine.attention.heads import BlockKey, HeadLayout, HeadSlot
 
 CROSS, SELF = "attn2", "attn1"
 

@@ -8,9 +8,9 @@ import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 from torch import Tensor
 
-from ...hrv_engine.attention import mix_values, scale_values
-from ...hrv_engine.branches import BranchEdit, Mixing
-from ...hrv_engine.heads import HeadLayout, HeadSlot
+from ...hrv_engine.attention.heads import HeadLayout, HeadSlot
+from ...hrv_engine.attention.values import mix_values, scale_values
+from ...hrv_engine.editing.paired_edit import BranchEdit, Mixing
 from .attention import Continue, around_cross_attention, around_self_attention
 from .pair_run import RUN, BlendWatch
 

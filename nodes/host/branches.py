@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...hrv_engine.branches import BranchEdit
+from ...hrv_engine.editing.inversion import Trajectory
+from ...hrv_engine.editing.local_blend import LocalBlend
+from ...hrv_engine.editing.paired_edit import BranchEdit
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.inversion import Trajectory
-from ...hrv_engine.local_blend import LocalBlend
 from .conditioning import KEY, Branches, Conditioning, Tag
 
 REPLAY = "hrv_replay"  # the key of an inversion's Trajectory in a LATENT

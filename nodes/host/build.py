@@ -10,14 +10,14 @@ from typing import Any
 import comfy.sample
 import torch
 
-from ...hrv_engine import files
-from ...hrv_engine.concepts import ConceptSet
+from ...hrv_engine.benchmarks.prompts import PromptSet
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.logit_scale import LogitScale
-from ...hrv_engine.parts import chosen, counted, joined, part_of
-from ...hrv_engine.prompts import PromptSet
-from ...hrv_engine.relevance import HeadVotes
-from ...hrv_engine.voting import WordSampler
+from ...hrv_engine.relevance import files
+from ...hrv_engine.relevance.concepts import ConceptSet
+from ...hrv_engine.relevance.logit_scale import LogitScale
+from ...hrv_engine.relevance.parts import chosen, counted, joined, part_of
+from ...hrv_engine.relevance.relevance import HeadVotes
+from ...hrv_engine.relevance.voting import WordSampler
 from .progress import ImageProgress
 from .recording import VoteRecorder
 from .unet import fingerprint, layout_of, model_family

@@ -8,12 +8,12 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ...hrv_engine.alignment import TokenTable
-from ...hrv_engine.attention import indicated_maps, indicator_values
+from ...hrv_engine.attention.downsampling import level_size
+from ...hrv_engine.attention.heads import BlockKey, HeadLayout, HeadSlot
+from ...hrv_engine.attention.values import indicated_maps, indicator_values
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.heads import BlockKey, HeadLayout, HeadSlot
-from ...hrv_engine.levels import level_size
-from ...hrv_engine.token_maps import END, START, TokenMaps
+from ...hrv_engine.inspection.token_maps import END, START, TokenMaps
+from ...hrv_engine.text.alignment import TokenTable
 from .attention import Continue, around_cross_attention
 from .conditioning import KEY as TAG
 from .conditioning import Branches, Conditioning, table_of, tables_of

@@ -5,8 +5,8 @@ from pathlib import Path
 import comfy.model_management
 import folder_paths
 
-from ...hrv_engine.clip_scorer import DOWNLOADED, PLAIN, CLIPScorer, imagenet_templates
 from ...hrv_engine.errors import HRVError, nearest
+from ...hrv_engine.scoring.clip_scorer import DOWNLOADED, PLAIN, CLIPScorer, imagenet_templates
 
 FOLDER = "clip_vision"
 DOWNLOAD = f"{DOWNLOADED} (download)"

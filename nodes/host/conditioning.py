@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ...hrv_engine.alignment import TokenTable
-from ...hrv_engine.branches import BranchEdit
+from ...hrv_engine.editing.inversion import Trajectory
+from ...hrv_engine.editing.local_blend import LocalBlend
+from ...hrv_engine.editing.paired_edit import BranchEdit
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.guidance import Guidance
-from ...hrv_engine.inversion import Trajectory
-from ...hrv_engine.local_blend import LocalBlend
-from ...hrv_engine.rescale import HeadScale
-from ...hrv_engine.value_context import LentValues
+from ...hrv_engine.guidance.guidance import Guidance
+from ...hrv_engine.guidance.lent_values import LentValues
+from ...hrv_engine.relevance.rescale import HeadScale
+from ...hrv_engine.text.alignment import TokenTable
 
 KEY = "hrv"
 Conditioning = list[list[Any]]  # ComfyUI's CONDITIONING: [[tensor [batch tokens channels], dict], ...]

@@ -6,7 +6,7 @@ import comfy.model_management
 import folder_paths
 
 from ...hrv_engine.errors import HRVError, nearest
-from ...hrv_engine.pretrained import Kind, model_type
+from ...hrv_engine.scoring.pretrained import Kind, model_type
 
 FOLDER = "hrv_eval"
 DEPTH = 2  # folders below models/hrv_eval: <model> or <owner>/<model>

@@ -9,11 +9,11 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
+from ...hrv_engine.attention.downsampling import level_size
+from ...hrv_engine.attention.heads import HeadSlot
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.guidance import Guidance
-from ...hrv_engine.heads import HeadSlot
-from ...hrv_engine.levels import level_size
-from ...hrv_engine.readings import resampled, weighted_maps
+from ...hrv_engine.guidance.guidance import Guidance
+from ...hrv_engine.guidance.readings import resampled, weighted_maps
 from .attention import Continue, around_cross_attention
 from .economy import again, economical
 from .unet_call import UNetCall

@@ -9,9 +9,9 @@ import comfy.utils
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ...hrv_engine.descent import descend
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.guidance import Guidance
+from ...hrv_engine.guidance.descent import descend
+from ...hrv_engine.guidance.guidance import Guidance
 from .conditioning import KEY as TAG
 from .conditioning import Branches, Tag
 from .gradients import loss_and_gradient, read_maps

@@ -12,9 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ...hrv_engine.concepts import ConceptSet
+from ...hrv_engine.benchmarks.prompts import PromptSet
 from ...hrv_engine.errors import HRVError, nearest
-from ...hrv_engine.prompts import PromptSet
+from ...hrv_engine.relevance.concepts import ConceptSet
 
 POCKET = "pocket"  # in place of a checkpoint file: the model that comes with the pack
 

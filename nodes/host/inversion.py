@@ -7,8 +7,8 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
+from ...hrv_engine.editing.inversion import Trajectory, ddim_invert
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.inversion import Trajectory, ddim_invert
 from .conditioning import Conditioning
 from .progress import ImageProgress
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ...hrv_engine.branches import step_number
-from ...hrv_engine.heads import HeadSlot
-from ...hrv_engine.levels import level_size
-from ...hrv_engine.local_blend import blend_mask, blended
+from ...hrv_engine.attention.downsampling import level_size
+from ...hrv_engine.attention.heads import HeadSlot
+from ...hrv_engine.editing.local_blend import blend_mask, blended
+from ...hrv_engine.editing.paired_edit import step_number
 from .attention import Continue
 from .conditioning import Branches
 from .rows import columns_in

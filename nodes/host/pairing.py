@@ -7,8 +7,8 @@ from typing import Any
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
+from ...hrv_engine.editing.inversion import Trajectory
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.inversion import Trajectory
 from .conditioning import KEY, Branches
 from .noise import noise_options, sampler_name
 from .pair_run import RUN, PairRun

@@ -20,11 +20,12 @@ import torch
 from torch import Tensor
 
 from ...hrv_engine.errors import HRVError
+from ...hrv_engine.paths import PRESETS
 from ...hrv_engine.pocket.diffusion import LATENT_CHANNELS, PATCH
 from ...hrv_engine.pocket.network import UNetConfig
 from ...hrv_engine.pocket.text import TextConfig, Vocabulary
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "hrv_presets" / "pocket" / "pocket.safetensors"
+WEIGHTS = PRESETS / "pocket" / "pocket.safetensors"
 _EMBEDDING = "text_model.embeddings.token_embedding.weight"
 
 

@@ -7,9 +7,9 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ...hrv_engine.heads import BlockKey, HeadLayout, HeadSlot, cross_attentions
-from ...hrv_engine.logit_scale import LogitScale
-from ...hrv_engine.voting import Ballot, WordSampler, logit_sizes, vote
+from ...hrv_engine.attention.heads import BlockKey, HeadLayout, HeadSlot, cross_attentions
+from ...hrv_engine.relevance.logit_scale import LogitScale
+from ...hrv_engine.relevance.voting import Ballot, WordSampler, logit_sizes, vote
 from .attention import Continue, around_cross_attention
 from .rows import POSITIVE
 from .unet_call import UNetCall, with_options

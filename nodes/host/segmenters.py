@@ -1,8 +1,8 @@
 """What finds objects by words: CLIPSeg alone, or Grounding DINO and SAM 2 together, from models/hrv_eval."""
 
-from ...hrv_engine.grounded_segments import GroundedSegmenter
-from ...hrv_engine.pretrained import CLIPSEG, DETECTOR, SAM2
-from ...hrv_engine.segments import Segmenter, WordSegmenter
+from ...hrv_engine.scoring.grounded_segments import GroundedSegmenter
+from ...hrv_engine.scoring.pretrained import CLIPSEG, DETECTOR, SAM2
+from ...hrv_engine.scoring.segments import Segmenter, WordSegmenter
 from .eval_models import download_entry, model_folders, model_menu, model_source, torch_device
 
 BOTH = " + "

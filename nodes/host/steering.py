@@ -9,9 +9,9 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ...hrv_engine.attention import scale_values
-from ...hrv_engine.heads import HeadLayout, HeadSlot
-from ...hrv_engine.rescale import HeadScale
+from ...hrv_engine.attention.heads import HeadLayout, HeadSlot
+from ...hrv_engine.attention.values import scale_values
+from ...hrv_engine.relevance.rescale import HeadScale
 from .attention import Continue, around_cross_attention
 from .branch_control import BranchStep, with_branches
 from .conditioning import KEY

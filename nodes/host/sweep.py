@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.rescale import HeadScale
+from ...hrv_engine.relevance.rescale import HeadScale
 from .conditioning import Conditioning, Where, with_scale
 from .noise import DRAWS_NOISE
 from .progress import ImageProgress

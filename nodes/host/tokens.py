@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from ...hrv_engine.alignment import Piece, TokenTable
 from ...hrv_engine.errors import HRVError
+from ...hrv_engine.text.alignment import Piece, TokenTable
 
 ENCODERS = ("l", "g", "h")  # CLIP-L (SD1.x, SDXL), CLIP-G (SDXL), CLIP-H (SD2.x)
 WORD_END = "</w>"

@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from ...hrv_engine.heads import HeadLayout, cross_attentions
+from ...hrv_engine.attention.heads import HeadLayout, cross_attentions
 
 _layouts: "WeakKeyDictionary[torch.nn.Module, HeadLayout]" = WeakKeyDictionary()
 

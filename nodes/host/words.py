@@ -9,9 +9,9 @@ import comfy.utils
 import numpy as np
 import torch
 
-from ...hrv_engine.concepts import ConceptSet
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.voting import WordBank
+from ...hrv_engine.relevance.concepts import ConceptSet
+from ...hrv_engine.relevance.voting import WordBank
 from .tokens import semantic_columns, token_table
 
 AT_ONCE = 32  # words encoded together

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 
 import nodes
-from comfyui_hrv.hrv_engine.levels import downsampling, small_maps
+from comfyui_hrv.hrv_engine.attention.downsampling import downsampling, small_maps
+from comfyui_hrv.nodes.editing.p2p_edit import HRVP2PEdit
 from comfyui_hrv.nodes.host.conditioning import KEY
 from comfyui_hrv.nodes.host.unet import layout_of
-from comfyui_hrv.nodes.p2p_edit import HRVP2PEdit
 from comfyui_hrv.nodes.prompt import HRVPrompt
-from comfyui_hrv.tests.host.explicit_pairs import ExplicitPairs
+from comfyui_hrv.tests.nodes.explicit_pairs import ExplicitPairs
 
 from .full_size import random_vectors
 from .measure import Step

@@ -16,12 +16,11 @@ import numpy as np
 import torch
 
 import nodes
-from comfyui_hrv.hrv_engine.alignment import TokenTable
-from comfyui_hrv.hrv_engine.concepts import ConceptSet
-from comfyui_hrv.hrv_engine.relevance import HeadRelevance
-from comfyui_hrv.hrv_engine.voting import WordSampler
-from comfyui_hrv.hrv_engine.weakening import weaken
-from comfyui_hrv.nodes.adjust import HRVConceptAdjust
+from comfyui_hrv.hrv_engine.relevance.concepts import ConceptSet
+from comfyui_hrv.hrv_engine.relevance.relevance import HeadRelevance
+from comfyui_hrv.hrv_engine.relevance.voting import WordSampler
+from comfyui_hrv.hrv_engine.text.alignment import TokenTable
+from comfyui_hrv.hrv_engine.weakening.orders import weaken
 from comfyui_hrv.nodes.host.capture import TokenMapRecorder
 from comfyui_hrv.nodes.host.conditioning import KEY
 from comfyui_hrv.nodes.host.recording import VoteRecorder
@@ -29,7 +28,8 @@ from comfyui_hrv.nodes.host.sweep import Sampling, sweep
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.host.words import word_bank
 from comfyui_hrv.nodes.prompt import HRVPrompt
-from comfyui_hrv.tests.host.explicit import with_explicit_maps
+from comfyui_hrv.nodes.steering.adjust import HRVConceptAdjust
+from comfyui_hrv.tests.nodes.explicit import with_explicit_maps
 from comfyui_hrv.tools.random_checkpoint import UNET
 
 PAPER34 = Path(__file__).parents[2] / "hrv_presets" / "concepts" / "paper34.yaml"

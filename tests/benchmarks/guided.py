@@ -16,9 +16,9 @@ import torch
 from comfy.patcher_extension import WrappersMP
 
 import nodes
-from comfyui_hrv.hrv_engine.attention import attention_map, split_heads
-from comfyui_hrv.hrv_engine.losses import MaxActivation
-from comfyui_hrv.nodes.attend_excite import HRVAttendExcite
+from comfyui_hrv.hrv_engine.attention.values import attention_map, split_heads
+from comfyui_hrv.hrv_engine.guidance.losses import MaxActivation
+from comfyui_hrv.nodes.guidance.attend_excite import HRVAttendExcite
 from comfyui_hrv.nodes.host.gradients import differentiable, without_inference
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.prompt import HRVPrompt

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hrv_engine.concepts import Concept, ConceptSet
-from hrv_engine.heads import HeadLayout
-from hrv_engine.relevance import HeadVotes
+from hrv_engine.attention.heads import HeadLayout
+from hrv_engine.relevance.concepts import Concept, ConceptSet
+from hrv_engine.relevance.relevance import HeadVotes
 
 RECIPE = {"steps": 20, "cfg": 7.5, "sampler_name": "ddim", "sampling": "per layer", "bos_key": True}
 PART = {"prompts": "quick", "digest": "d1", "seed": 0, "start": 0, "images": 4}

@@ -28,7 +28,7 @@ def first_column(table: str) -> list[str]:
 
 
 def ids_in_the_source() -> set[str]:
-    text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "nodes").glob("*.py"))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "nodes").rglob("*.py"))
     return set(re.findall(r'node_id="(\w+)"', text))
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hrv_engine.concepts import ConceptSet
+from hrv_engine.benchmarks.prompts import PromptSet
 from hrv_engine.pocket.captions import vocabulary
-from hrv_engine.prompts import PromptSet
+from hrv_engine.relevance.concepts import ConceptSet
 
 PRESETS = Path(__file__).parents[2] / "hrv_presets"
 CONCEPTS = sorted((PRESETS / "concepts").glob("*.yaml"))

@@ -7,9 +7,9 @@ import pytest
 
 from comfyui_hrv.tests import workflows
 from comfyui_hrv.tests.engine.examples import sd1_layout
-from hrv_engine import files
-from hrv_engine.concepts import ConceptSet
-from hrv_engine.relevance import HeadRelevance
+from hrv_engine.relevance import files
+from hrv_engine.relevance.concepts import ConceptSet
+from hrv_engine.relevance.relevance import HeadRelevance
 
 
 @pytest.fixture(scope="module")

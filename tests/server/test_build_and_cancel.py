@@ -8,7 +8,7 @@ import pytest
 from comfyui_hrv.tests.workflows import with_values
 from comfyui_hrv.tools.client import Interrupted
 from comfyui_hrv.tools.demo_graphs import build_graph, draw_graph
-from hrv_engine import files
+from hrv_engine.relevance import files
 
 ASKED = {"text": "a rose square", "word": "rose", "desired": "Color", "undesired": "Plant"}
 IMAGES, BATCH, STEPS = 20, 4, 8

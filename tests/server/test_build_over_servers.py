@@ -13,8 +13,8 @@ import pytest
 
 from comfyui_hrv.tests import workflows
 from comfyui_hrv.tools.server import ComfyServer
-from hrv_engine import files
 from hrv_engine.__main__ import main
+from hrv_engine.relevance import files
 
 GRAPH, LIMIT, BATCH, SECONDS = "01_pocket_build_hrv", 44, 4, 600
 SMALL = {"steps": 6, "batch_size": BATCH, "per_timestep": True, "logit_scale": True}

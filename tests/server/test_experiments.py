@@ -20,11 +20,11 @@ from comfyui_hrv.tools.server import ComfyServer
 from hrv_engine.errors import HRVError
 from hrv_engine.experiments import plan
 from hrv_engine.experiments.cases import cases
-from hrv_engine.experiments.client import PromptRefused, Server, ServerLost
 from hrv_engine.experiments.command import prepare
 from hrv_engine.experiments.plan import Experiment
-from hrv_engine.experiments.runner import Work, run
 from hrv_engine.experiments.store import Store, digest
+from hrv_engine.remote.client import PromptRefused, Server, ServerLost
+from hrv_engine.remote.runner import Work, run
 
 POCKET, FEW = "pocket_misreading", ("--keep", "2", "--seeds", "1, 2")
 SMALL = ("steps=1", "width=64", "height=64")

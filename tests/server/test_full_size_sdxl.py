@@ -13,10 +13,10 @@ import pytest
 
 from comfyui_hrv.tests import skips, workflows
 from comfyui_hrv.tools.server import ComfyServer
-from hrv_engine import files
-from hrv_engine.concepts import ConceptSet
-from hrv_engine.heads import HeadLayout
-from hrv_engine.relevance import HeadRelevance
+from hrv_engine.attention.heads import HeadLayout
+from hrv_engine.relevance import files
+from hrv_engine.relevance.concepts import ConceptSet
+from hrv_engine.relevance.relevance import HeadRelevance
 
 pytestmark = pytest.mark.skipif(not os.environ.get("HRV_FULL_SDXL"), reason=skips.NO_ROOM_FOR_SDXL)
 BLOCKS = [("input", 4, 2, 10), ("input", 5, 2, 10), ("input", 7, 10, 20), ("input", 8, 10, 20), ("middle", 0, 10, 20)]

@@ -11,7 +11,7 @@ import pytest
 from comfyui_hrv.tests import skips, workflows
 from comfyui_hrv.tests.fileserver import serving
 from comfyui_hrv.tools.thumbnails import write_thumbnail
-from hrv_engine import files
+from hrv_engine.relevance import files
 
 PUBLISHED = Path(__file__).parents[2].parent / "shared" / "published"
 

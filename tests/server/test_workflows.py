@@ -14,8 +14,8 @@ import pytest
 from comfyui_hrv.tests import workflows
 from comfyui_hrv.tools.client import PromptFailed, PromptRejected
 from comfyui_hrv.tools.thumbnails import write_thumbnail
-from hrv_engine.concepts import ConceptSet
-from hrv_engine.prompts import PromptSet
+from hrv_engine.benchmarks.prompts import PromptSet
+from hrv_engine.relevance.concepts import ConceptSet
 from hrv_engine.scale.command import SETTINGS
 
 FEW = ("Color", "Plants", "Animals")

@@ -9,14 +9,14 @@ from torch import Tensor
 
 import nodes as core
 
-from ...hrv_engine.editing_benchmark import EditingPair
+from ...hrv_engine.benchmarks.editing import EditingPair
 from ...hrv_engine.pocket.reading import border_difference, read_edit
-from ...nodes.free_prompt_edit import HRVFreePromptEdit
+from ...nodes.editing.free_prompt_edit import HRVFreePromptEdit
+from ...nodes.editing.masactrl_edit import HRVMasaCtrlEdit
+from ...nodes.editing.p2p_edit import HRVP2PEdit
+from ...nodes.editing.plug_and_play_edit import HRVPlugAndPlayEdit
 from ...nodes.host.words import encode
-from ...nodes.masactrl_edit import HRVMasaCtrlEdit
-from ...nodes.p2p_edit import HRVP2PEdit
 from ...nodes.pictures import to_pixels
-from ...nodes.plug_and_play_edit import HRVPlugAndPlayEdit
 from ...nodes.prompt import HRVPrompt
 from . import world
 

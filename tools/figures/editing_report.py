@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from hrv_engine.editing_benchmark import load_editing, spread
-from hrv_engine.plots import QUIET, new_plot, pixels
-from hrv_engine.sheets import sheet
+from hrv_engine.benchmarks.editing import load_editing, spread
+from hrv_engine.figures.plots import QUIET, new_plot, pixels
+from hrv_engine.figures.sheets import sheet
 from hrv_engine.tables import as_csv
 
 from .report import PRESETS, save

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...hrv_engine.multi_benchmark import MultiPrompt
+from ...hrv_engine.benchmarks.several_objects import MultiPrompt
 from ...hrv_engine.pocket.reading import read_several
-from ...nodes.attend_excite import WORDS, HRVAttendExcite
+from ...nodes.guidance.attend_excite import WORDS, HRVAttendExcite
+from ...nodes.guidance.structured_diffusion import RULES, HRVStructuredDiffusion
+from ...nodes.guidance.syngen import HRVSynGen
 from ...nodes.host.words import encode
 from ...nodes.pictures import to_pixels
 from ...nodes.prompt import HRVPrompt
-from ...nodes.structured_diffusion import RULES, HRVStructuredDiffusion
-from ...nodes.syngen import HRVSynGen
 from . import world
 
 

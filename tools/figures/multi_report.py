@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from hrv_engine.multi_benchmark import load_multi
-from hrv_engine.sheets import sheet
+from hrv_engine.benchmarks.several_objects import load_multi
+from hrv_engine.figures.sheets import sheet
 from hrv_engine.tables import as_csv
 
 from .report import PRESETS, save

@@ -12,18 +12,18 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from hrv_engine import files
-from hrv_engine.benchmarks import load_experiments
-from hrv_engine.convergence import DetailedVotes, agreement, cheapest
-from hrv_engine.convergence import convergence as convergence_table
-from hrv_engine.convergence_figure import convergence_figure
-from hrv_engine.curve_figures import draw_curves
-from hrv_engine.curves import WeakeningResult
-from hrv_engine.plots import QUIET, new_plot, pixels
-from hrv_engine.relevance import HeadVotes
-from hrv_engine.sheets import sheet
+from hrv_engine.benchmarks.weakening import load_experiments
+from hrv_engine.figures.convergence import convergence_figure
+from hrv_engine.figures.curves import draw_curves
+from hrv_engine.figures.plots import QUIET, new_plot, pixels
+from hrv_engine.figures.sheets import sheet
+from hrv_engine.inspection.convergence import DetailedVotes, agreement, cheapest
+from hrv_engine.inspection.convergence import convergence as convergence_table
+from hrv_engine.relevance import files
+from hrv_engine.relevance.relevance import HeadVotes
 from hrv_engine.tables import as_csv
-from hrv_engine.weakening import RANDOM, REVERSED, order_label
+from hrv_engine.weakening.curves import WeakeningResult
+from hrv_engine.weakening.orders import RANDOM, REVERSED, order_label
 
 from .captions import captions
 from .workers import results
@@ -81,11 +81,11 @@ def votes(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
 
 def _portraits(detailed: DetailedVotes, folder: Path) -> dict[str, Any]:
     """Heat map, cosines and t-SNE of the long build, drawn by the engine behind the nodes; the cosines in short."""
-    from hrv_engine import similarity
-    from hrv_engine.embedding import embed
-    from hrv_engine.embedding_figure import embedding_figure
-    from hrv_engine.figures import heatmap
-    from hrv_engine.matrix import matrix_figure
+    from hrv_engine.figures.embedding import embedding_figure
+    from hrv_engine.figures.heat_map import heatmap
+    from hrv_engine.figures.matrix import matrix_figure
+    from hrv_engine.inspection import similarity
+    from hrv_engine.inspection.embedding import embed
 
     shipped = files.load(PRESETS / "hrv" / "pocket.safetensors")
     per_step = detailed.counts.sum(axis=(0, 1), dtype=np.int64)

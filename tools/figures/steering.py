@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from ...hrv_engine.pocket.scoring import read_polysemous
-from ...nodes.adjust import HRVConceptAdjust
 from ...nodes.host.words import encode
 from ...nodes.prompt import HRVPrompt
-from ...nodes.strengthen import HRVConceptStrengthen
+from ...nodes.steering.adjust import HRVConceptAdjust
+from ...nodes.steering.strengthen import HRVConceptStrengthen
 from . import world
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...hrv_engine.voting import WordSampler
+from ...hrv_engine.relevance.voting import WordSampler
 from ...nodes.host.recording import VoteRecorder
 from ...nodes.host.unet import layout_of
 from ...nodes.host.words import encode, word_bank

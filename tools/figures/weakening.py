@@ -8,7 +8,7 @@ import numpy as np
 
 import nodes as core
 
-from ...hrv_engine.weakening import head_order
+from ...hrv_engine.weakening.orders import head_order
 from ...nodes.host.sweep import Sampling, sweep
 from ...nodes.host.words import encode
 from ...nodes.pictures import to_pixels

@@ -11,10 +11,10 @@ from torch import Tensor
 
 import nodes as core
 
-from ...hrv_engine import files
-from ...hrv_engine.concepts import ConceptSet
 from ...hrv_engine.pocket.scorer import PocketScorer
-from ...hrv_engine.relevance import HeadRelevance
+from ...hrv_engine.relevance import files
+from ...hrv_engine.relevance.concepts import ConceptSet
+from ...hrv_engine.relevance.relevance import HeadRelevance
 from ...nodes.host.folders import PRESETS, preset_path
 from ...nodes.host.pocket import load_pocket
 

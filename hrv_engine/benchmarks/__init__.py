@@ -1,0 +1,1 @@
+"""The paper's prompts as data: weakening, editing, several objects, prompt sets."""

@@ -1,0 +1,63 @@
+"""Editing benchmarks as readable YAML: pairs of prompts that differ in one word of a concept (Table 9)."""
+
+from dataclasses import dataclass
+from math import gcd
+from pathlib import Path
+
+import yaml
+
+from ..errors import HRVError
+
+
+@dataclass(frozen=True)
+class EditingPair:
+    """A source prompt, the target with one word exchanged, both words, and the concept of the words.
+
+    left_open: what the prompts do not say and an edit should keep, a family of the pocket scorer; empty if nothing.
+    thing: the object of both prompts; empty if they name none.
+    """
+
+    concept: str
+    source: str
+    target: str
+    source_word: str
+    edited_word: str
+    left_open: str = ""
+    thing: str = ""
+
+
+def load_editing(path: Path) -> dict[str, list[EditingPair]]:
+    """The pairs of an editing benchmark by concept, object by object for each pair of words; raises HRVError."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return {
+            str(concept): [
+                EditingPair(str(concept), *_prompts(one, thing, before, after), str(one.get("open", "")), str(thing))
+                for before, after in one["pairs"]
+                for thing in one.get("objects", [""])
+            ]
+            for concept, one in data["edits"].items()
+        }
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise HRVError(
+            f"The editing benchmark {path.name} cannot be read: {type(error).__name__} {error}. The file needs `edits`,"
+            " each with a `template` that holds {x} and perhaps {object}, `objects` for it, and `pairs` of two words."
+        ) from error
+
+
+def _prompts(one: dict, thing: str, before: str, after: str) -> tuple[str, str, str, str]:
+    """Source prompt, target prompt, and their words."""
+    template = str(one["template"])
+    if "{x}" not in template or ("{object}" in template) != bool(thing):
+        raise ValueError(f"no {{x}} in {template!r}, or {{object}} without objects")
+    whole = template.replace("{object}", str(thing))
+    return whole.replace("{x}", str(before)), whole.replace("{x}", str(after)), str(before), str(after)
+
+
+def spread(pairs: list[EditingPair], count: int) -> list[EditingPair]:
+    """`count` pairs that vary in words and in objects; all when there are not more."""
+    if count >= len(pairs):
+        return pairs
+    steps = range(max(1, len(pairs) // count), len(pairs))
+    stride = next((step for step in steps if step % 5 and count * gcd(step, len(pairs)) <= len(pairs)), 1)
+    return [pairs[number * stride % len(pairs)] for number in range(count)]

@@ -1,0 +1,50 @@
+"""Benchmarks of prompts with several objects as readable YAML: what must be there, and which modifier binds to what."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from ..errors import HRVError
+
+
+@dataclass(frozen=True)
+class MultiPrompt:
+    """A prompt, its nouns in order, the modifier of each ("" if it has none), and the concept of each noun."""
+
+    text: str
+    nouns: tuple[str, ...]
+    modifiers: tuple[str, ...]
+    concepts: tuple[str, ...]
+
+
+def load_multi(path: Path) -> dict[str, list[MultiPrompt]]:
+    """The prompts of every set of a benchmark of several objects; raises HRVError naming the file."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        default = data.get("template")
+        return {
+            str(name): [_prompt(one.get("template", default), pair, one["concept"]) for pair in one["pairs"]]
+            for name, one in data["sets"].items()
+        }
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise HRVError(
+            f"The benchmark {path.name} cannot be read: {type(error).__name__} {error}. The file needs `sets`, each"
+            " with `concept` (one, or one a noun by name) and `pairs`, and a `template` with {a}, {b} (and {c})."
+        ) from error
+
+
+def _prompt(template: str, members: list[str], concept: str | dict[str, str]) -> MultiPrompt:
+    """The template with its members, each a noun with or without modifiers before it; articles follow the sound."""
+    text = template
+    for letter, member in zip("abc", members, strict=False):
+        if f"{{{letter}}}" not in text:
+            raise ValueError(f"no {{{letter}}} in {template!r} for {member!r}")
+        article = "an" if member[0] in "aeiou" else "a"
+        text = text.replace(f"a {{{letter}}}", f"{article} {member}").replace(f"{{{letter}}}", member)
+    if "{" in text:
+        raise ValueError(f"{template!r} asks for more than {members}")
+    split = [member.rpartition(" ") for member in members]
+    nouns = tuple(noun for _, _, noun in split)
+    concepts = tuple(concept if isinstance(concept, str) else concept[noun] for noun in nouns)
+    return MultiPrompt(text, nouns, tuple(modifier for modifier, _, _ in split), concepts)

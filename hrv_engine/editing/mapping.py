@@ -1,0 +1,153 @@
+"""Which source token stands for which target token: Prompt-to-Prompt's replacement and refinement mappings.
+
+Columns are those of each prompt's own context, every 77-token chunk included (Hertz et al., arXiv 2208.01626).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import HRVError
+from ..text.alignment import CHUNK, TokenTable
+
+MODES = ("auto", "replace", "refine")
+TAILS = ("aligned", "index")
+Span = tuple[int, ...]  # the columns of a word
+
+
+@dataclass(frozen=True)
+class TokenMapping:
+    """M_s matrix: the source's map read at the target's columns.
+
+    matrix: float32 [source tokens, target tokens]; aligned: bool [target tokens], False where the target has nothing
+    in the source and keeps its own map; changed: the target's words that differ, as (text, columns), neighbours joined.
+    """
+
+    matrix: np.ndarray
+    aligned: np.ndarray
+    changed: tuple[tuple[str, Span], ...]
+
+
+def map_tokens(
+    source: TokenTable, target: TokenTable, lengths: tuple[int, int], mode: str = "auto", tail: str = "aligned"
+) -> TokenMapping:
+    """The mapping of two prompts whose contexts are `lengths` = (source, target) columns long.
+
+    mode: replace (word for word), refine (words added or left out), auto (replace if the word counts agree);
+    tail: what the end-of-text and padding columns read: those of the source (aligned), or the columns of the same
+    number, as in the authors' code after the last replaced word (index). Raises HRVError for prompts that replace
+    cannot pair, and for unknown names.
+    """
+    for name, value, legal in (("mode", mode, MODES), ("tail", tail, TAILS)):
+        if value not in legal:
+            raise HRVError(f'The {name} "{value}" is unknown. Legal: {", ".join(legal)}.')
+    counts = len(source.spaced()), len(target.spaced())
+    if mode == "auto":
+        mode = "replace" if counts[0] == counts[1] else "refine"
+    if mode == "refine":
+        return _refinement(source, target, lengths, tail)
+    if counts[0] != counts[1]:
+        raise HRVError(
+            f'Replace pairs words one to one, but "{source.prompt}" has {counts[0]} words and "{target.prompt}" has'
+            f" {counts[1]}. Use the mode refine, or auto, which chooses it here."
+        )
+    return _replacement(source, target, lengths, tail)
+
+
+def _replacement(source: TokenTable, target: TokenTable, lengths: tuple[int, int], tail: str) -> TokenMapping:
+    """Words in pairs: equal numbers of tokens one to one, else every source token spread evenly over the target's."""
+    matrix: np.ndarray = np.zeros(lengths, np.float32)
+    pairs = list(zip(source.spaced(), target.spaced(), strict=True))
+    last = max((columns[-1] for (word, _), (other, columns) in pairs if word != other), default=-1)
+    for (_, ours), (_, theirs) in pairs:
+        if len(ours) == len(theirs):
+            matrix[ours, theirs] = 1
+        else:
+            matrix[np.ix_(ours, theirs)] = 1 / len(theirs)
+    aligned = _specials(matrix, source, target)
+    if tail == "index" and last >= 0:
+        _by_index(matrix, aligned, range(last + 1, lengths[1]), len(source.pieces) - len(target.pieces))
+    changed = _joined([(other, columns) for (word, _), (other, columns) in pairs if word != other], target)
+    return TokenMapping(matrix, aligned, changed)
+
+
+def _refinement(source: TokenTable, target: TokenTable, lengths: tuple[int, int], tail: str) -> TokenMapping:
+    """The longest common run of tokens; the target's other tokens are new."""
+    matrix: np.ndarray = np.zeros(lengths, np.float32)
+    found = longest_common(
+        [(piece.text, piece.ends_word) for piece in source.pieces],
+        [(piece.text, piece.ends_word) for piece in target.pieces],
+    )
+    new = {piece.column for piece, at in zip(target.pieces, found, strict=True) if at < 0}
+    for piece, at in zip(target.pieces, found, strict=True):
+        if at >= 0:
+            matrix[source.pieces[at].column, piece.column] = 1
+    aligned = _specials(matrix, source, target)
+    aligned[list(new)] = False
+    if tail == "index":
+        first = target.columns[-1] + 2 if target.pieces else 2  # past the end-of-text token, which is aligned
+        _by_index(matrix, aligned, range(first, lengths[1]), 0)
+    changed = _joined([(word, span) for word, span in target.spaced() if new & set(span)], target)
+    return TokenMapping(matrix, aligned, changed)
+
+
+def _specials(matrix: np.ndarray, source: TokenTable, target: TokenTable) -> np.ndarray:
+    """Pair begin-of-text with begin-of-text and the nth token after a chunk's text with the nth; aligned [target]."""
+    aligned: np.ndarray = np.ones(matrix.shape[1], bool)
+    for start in range(0, matrix.shape[1], CHUNK):
+        ours, theirs = _outside(source, start, matrix.shape[0]), _outside(target, start, matrix.shape[1])
+        paired = min(len(ours), len(theirs))
+        matrix[ours[:paired], theirs[:paired]] = 1
+        aligned[theirs[paired:]] = False
+    return aligned
+
+
+def _outside(table: TokenTable, start: int, length: int) -> list[int]:
+    """The columns of the chunk at `start` that hold no text: the first, and those after its text."""
+    if start >= length:
+        return []
+    last = max((column for column in table.columns if start <= column < start + CHUNK), default=start)
+    return [start, *range(last + 1, min(start + CHUNK, length))]
+
+
+def _by_index(matrix: np.ndarray, aligned: np.ndarray, columns: range, shortened: int) -> None:
+    """Column j reads column j; the last ones of a target that is shorter by `shortened` tokens read nothing."""
+    for column in columns:
+        matrix[:, column] = 0
+        exists = column < matrix.shape[0]
+        aligned[column] = exists
+        if exists and column < matrix.shape[1] - max(0, shortened):
+            matrix[column, column] = 1
+
+
+def _joined(words: list[tuple[str, Span]], table: TokenTable) -> tuple[tuple[str, Span], ...]:
+    """Neighbouring words as one phrase."""
+    order = {column: number for number, column in enumerate(table.columns)}
+    joined: list[tuple[str, Span]] = []
+    for word, span in words:
+        if joined and order[joined[-1][1][-1]] + 1 == order[span[0]]:
+            joined[-1] = (f"{joined[-1][0]} {word}", joined[-1][1] + span)
+        else:
+            joined.append((word, span))
+    return tuple(joined)
+
+
+def longest_common(source: list, target: list) -> list[int]:
+    """For every target item the source item of a longest common subsequence, or -1 (Needleman-Wunsch, gap 0, +1, -1).
+
+    Ties leave the target's item out first, then the source's, and pair last.
+    """
+    score: np.ndarray = np.zeros((len(source) + 1, len(target) + 1), int)
+    for i, ours in enumerate(source, 1):
+        for j, theirs in enumerate(target, 1):
+            score[i, j] = max(score[i, j - 1], score[i - 1, j], score[i - 1, j - 1] + (1 if ours == theirs else -1))
+    found, i, j = [-1] * len(target), len(source), len(target)
+    while i and j:
+        if score[i, j] == score[i, j - 1]:
+            j -= 1
+        elif score[i, j] == score[i - 1, j]:
+            i -= 1
+        else:
+            i, j = i - 1, j - 1
+            found[j] = i
+    return found

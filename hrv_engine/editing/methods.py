@@ -1,0 +1,103 @@
+"""The editing methods the paper compares, each as what its targets take from the source."""
+
+import numpy as np
+
+from ..attention.downsampling import AUTO, Levels, decoder_from_second_block, from_layer, small_maps, without_finest
+from ..errors import HRVError
+from ..text.alignment import TokenTable
+from .mapping import Span, TokenMapping
+from .paired_edit import KEY_VALUE, BranchEdit, CrossEdit, FeatureInjection, SelfInjection, StepWindow
+
+
+def prompt_to_prompt(cross: list[CrossEdit | None], self_replace: float, levels: Levels, limit: str) -> BranchEdit:
+    """Prompt-to-Prompt: edited cross-attention maps, and the source's self-attention of small maps at first."""
+    injections = (SelfInjection(StepWindow(0.0, self_replace), small_maps(levels, limit)),)
+    return BranchEdit(tuple(cross), injections)
+
+
+def free_prompt_editing(targets: int, self_replace: float, levels: Levels, limit: str) -> BranchEdit:
+    """Free-Prompt-Editing: the source's self-attention alone; auto: all layers but those with the largest maps."""
+    blocks = without_finest(levels) if limit == AUTO else small_maps(levels, limit)
+    return BranchEdit((None,) * targets, (SelfInjection(StepWindow(0.0, self_replace), blocks),))
+
+
+def plug_and_play(targets: int, attention: float, features: float, levels: Levels) -> BranchEdit:
+    """Plug-and-Play: the source's queries and keys in the decoder, and the features of its second block."""
+    place, blocks = decoder_from_second_block(levels)
+    injection = SelfInjection(StepWindow(0.0, attention), blocks, unconditional=True)
+    return BranchEdit((None,) * targets, (injection,), (FeatureInjection(StepWindow(0.0, features), place),))
+
+
+def masactrl(targets: int, start: float, start_layer: int, levels: Levels) -> BranchEdit:
+    """MasaCtrl: from a step and a layer on, the target's queries look into the source's keys and values."""
+    blocks = from_layer(levels, start_layer)
+    injection = SelfInjection(StepWindow(start, 1.0), blocks, KEY_VALUE, unconditional=True)
+    return BranchEdit((None,) * targets, (injection,))
+
+
+def cross_edit(
+    mapping: TokenMapping,
+    target: TokenTable,
+    cross_replace: float,
+    word_windows: dict[str, tuple[float, float]],
+    equalizer: dict[str, float],
+    heads: int,
+    rescaled: tuple[Span, np.ndarray] | None = None,
+) -> CrossEdit:
+    """Prompt-to-Prompt's edit of one target.
+
+    word_windows: fractions of the run for single words; equalizer: factors for words; rescaled: (columns, r_h float32
+    [heads]) that keep the target's own map times r_h (equation 8). Words that are not in this target are left out.
+    """
+    tokens = mapping.matrix.shape[1]
+    windows = np.tile(np.array([0.0, cross_replace]), (tokens, 1))
+    for word, window in word_windows.items():
+        windows[_columns(target, word)] = window
+    factors: np.ndarray = np.ones(tokens, np.float32)
+    for word, factor in equalizer.items():
+        factors[_columns(target, word)] = factor
+    if rescaled is None:
+        return CrossEdit(mapping, windows, factors, heads=heads)
+    return CrossEdit(mapping, windows, factors, *rescaled, heads=heads)
+
+
+def check_words(words: list[str], tables: list[TokenTable]) -> None:
+    """Raise the HRVError of the first target unless each word is in one of the targets."""
+    for word in words:
+        if not any(table.find(word) for table in tables):
+            tables[0].columns_of(word)
+
+
+def blend_columns(text: str, tables: list[TokenTable]) -> tuple[tuple[int, ...], ...]:
+    """The columns of comma-separated blend words in each prompt; raises HRVError for a word that is in none."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    check_words(words, tables)
+    return tuple(
+        tuple(sorted({column for word in words for columns in table.find(word) for column in columns}))
+        for table in tables
+    )
+
+
+def _columns(table: TokenTable, word: str) -> list[int]:
+    return sorted(column for columns in table.find(word) for column in columns)
+
+
+def find_edited_word(mapping: TokenMapping, target: TokenTable, given: str) -> tuple[str, Span]:
+    """The edited word and its columns: the one given, else the only one in which the prompts differ.
+
+    Raises HRVError when it is not there, or when it could be several.
+    """
+    if given.strip():
+        return given.strip(), target.columns_of(given)
+    if not mapping.changed:
+        raise HRVError(
+            f'The target prompt "{target.prompt}" has no word that the source has not, so there is nothing whose heads'
+            " could be rescaled. Type the edited word, or take the hrv away for plain Prompt-to-Prompt."
+        )
+    if len(mapping.changed) > 1:
+        found = ", ".join(f'"{word}"' for word, _ in mapping.changed)
+        raise HRVError(
+            f'The target prompt "{target.prompt}" differs from the source in {len(mapping.changed)} places: {found}.'
+            " Type in edited_word which of them the concept is for."
+        )
+    return mapping.changed[0]

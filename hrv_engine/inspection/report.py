@@ -1,0 +1,96 @@
+"""What vectors, a model and a steered prompt say about themselves, as text."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..attention.heads import HeadLayout
+from ..errors import HRVError
+from ..relevance.parts import describe_part
+from ..relevance.relevance import HeadRelevance
+from ..relevance.rescale import HeadScale
+from ..text.alignment import TokenTable
+
+FEW_VOTES = 20  # votes per head below which a row is mostly noise
+
+
+def report(relevance: HeadRelevance) -> str:
+    """Several lines on an HRV: layout, images, settings, the share of votes each concept won, concepts with too few."""
+    votes = relevance.votes
+    lines = [f"{len(relevance.concepts.concepts)} concepts ({relevance.concepts.name}), {relevance.layout.summary}"]
+    if votes is None:
+        source = relevance.source.get("imported_from", "another file")
+        return "\n".join(
+            [*lines, f"Imported from {source}: vectors without votes, so nothing is known of images or settings."]
+        )
+    lines.append(f"{votes.images} images: " + "; ".join(describe_part(part) for part in votes.parts))
+    if "model_family" in votes.recipe:
+        fingerprint = votes.recipe.get("model_fingerprint", "unknown")
+        lines.append(f"Built for {votes.recipe['model_family']}, weights {fingerprint}")
+    settings = {key: value for key, value in votes.recipe.items() if not key.startswith("model_")}
+    lines.append("Settings: " + ", ".join(f"{key} {value}" for key, value in sorted(settings.items())))
+    totals = votes.counts.sum(axis=1)
+    shares = sorted(zip(totals / max(totals.sum(), 1), relevance.concepts.names, strict=True), reverse=True)
+    lines.append("Votes: " + ", ".join(f"{name} {share:.1%}" for share, name in shares))
+    few = [
+        name
+        for name, total in zip(relevance.concepts.names, totals, strict=True)
+        if total < FEW_VOTES * relevance.layout.total
+    ]
+    if few:
+        lines.append(
+            f"Few votes (under {FEW_VOTES} a head), rows are noisy: {', '.join(few)}. More prompts, or prompts that"
+            " show these, help."
+        )
+    return "\n".join(lines)
+
+
+def model_lines(layout: HeadLayout, family: str, weights: str, able: bool) -> list[str]:
+    """Lines on a model: family, fingerprint of its weights, layout, and whether it can carry out steering."""
+    steering = "carries out HRV steering" if able else "no HRV steering on it"
+    return [f"Model: {family}, weights {weights}, {layout.summary}, {steering}"]
+
+
+def fit_lines(relevance: HeadRelevance, layout: HeadLayout, family: str, weights: str) -> list[str]:
+    """Whether vectors belong to a model: same heads, same checkpoint."""
+    try:
+        relevance.for_layout(layout, family)
+    except HRVError as error:
+        return [f"The vectors do not fit the model. {error}"]
+    recipe = {} if relevance.votes is None else relevance.votes.recipe
+    built_for = recipe.get("model_fingerprint")
+    if built_for is None:
+        return ["The vectors fit the model's heads; nothing is known of the checkpoint they were built for."]
+    if built_for != weights:
+        return [
+            "The vectors fit the model's heads, but were built for another checkpoint or with other LoRAs (weights"
+            f" {built_for}). They often carry over between fine-tunes; build new ones to be sure."
+        ]
+    return ["The vectors were built for this very checkpoint."]
+
+
+def prompt_lines(table: TokenTable | None, scales: Sequence[HeadScale], able: bool | None) -> list[str]:
+    """Lines on one prompt of a conditioning: its words, and what each steering does to which of them.
+
+    table: None when it was not encoded by HRV Prompt; able: whether the model carries out steering, None if unknown.
+    """
+    if table is None:
+        return ["A prompt that was not encoded by HRV Prompt: its words are unknown and it cannot be steered."]
+    lines = [f'Prompt "{table.prompt}": {len(table.pieces)} tokens in {len(table.words())} words']
+    for scale in scales:
+        r = np.atleast_2d(scale.factors)
+        touched = int((r != 1).any(axis=0).sum())
+        images = f", {len(r)} pictures each with its own" if len(r) > 1 else ""
+        lines.append(
+            f"  {', '.join(table.words_at(scale.columns))}: {len(scale.columns)} tokens, {touched} of {r.shape[1]}"
+            f" heads rescaled, r from {r.min():.2f} to {r.max():.2f}, from {scale.start:.0%} to {scale.end:.0%} of the"
+            f" sampling{images}"
+        )
+    if not scales:
+        lines.append("  no steering")
+    elif able is False:
+        lines.append(
+            "  Warning: the model does not carry out steering, so this will do nothing. Connect the MODEL output of the"
+            " steering node to the sampler."
+        )
+    return lines

@@ -1,0 +1,137 @@
+"""Vectors the paper's authors published: downloaded when asked for by name, checked, imported."""
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import yaml
+
+from ..attention.heads import HeadLayout
+from ..errors import HRVError, nearest
+from ..paths import PRESETS
+from .concepts import ConceptSet
+from .files import import_published, load, save
+from .relevance import HeadRelevance
+
+REGISTRY = PRESETS / "published.yaml"
+TIMEOUT = 60  # seconds without an answer
+LARGEST = 64 * 2**20  # bytes; the arrays are below one megabyte
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published array: where it lies, what its bytes must hash to, and what its rows and columns mean."""
+
+    name: str
+    about: str
+    family: str
+    concepts: str
+    save_as: str
+    file: str
+    sha256: str
+    address: str
+    licence: str
+    layout: HeadLayout
+
+    def import_from(self, payload: bytes) -> HeadRelevance:
+        """The vectors in these bytes of the file, with their origin noted."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / self.file
+            path.write_bytes(payload)
+            found = import_published(path, ConceptSet.load(PRESETS / "concepts" / f"{self.concepts}.yaml"), self.layout)
+        origin = {"address": f"{self.address}/{self.file}", "sha256": self.sha256, "licence": self.licence}
+        return replace(found, source={**found.source, **origin})
+
+
+def registry(path: Path = REGISTRY) -> dict[str, Published]:
+    """Everything that can be fetched, by name; raises HRVError for a file that is not such a registry."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        layouts = {family: _layout(rows) for family, rows in data["layouts"].items()}
+        shared = {"address": data["address"], "licence": data["licence"]}
+        return {
+            name: Published(name=name, layout=layouts[one["family"]], **shared, **one)
+            for name, one in data["vectors"].items()
+        }
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise HRVError(
+            f"The registry {path.name} cannot be read: {type(error).__name__} {error}. It needs `address`, `licence`,"
+            " `layouts` and `vectors`, each with about, family, concepts, save_as, file and sha256."
+        ) from error
+
+
+def _layout(rows: list[list[Any]]) -> HeadLayout:
+    return HeadLayout.from_json(
+        [
+            [block, number, depth, heads, channels]
+            for block, numbers, depths, heads, channels in rows
+            for number in numbers
+            for depth in range(depths)
+        ]
+    )
+
+
+def published(name: str, known: Mapping[str, Published] | None = None) -> Published:
+    """The entry of that name; raises HRVError with the names there are."""
+    entries = registry() if known is None else known
+    if name not in entries:
+        raise HRVError(
+            f'No published vectors are called "{name}". Nearest: {nearest(name, entries)}. There are:'
+            f" {', '.join(entries)}."
+        )
+    return entries[name]
+
+
+def fetch(entry: Published, path: Path, mirror: str = "") -> HeadRelevance:
+    """Download, check and import an entry to the HRV file `path`, which is written whole or not at all.
+
+    mirror: another http(s) address of the folder the file lies in. A file that holds these vectors already is returned
+    without a download. Raises HRVError offline, for other bytes than the registry names, and for a file in the way.
+    """
+    if path.exists():
+        return _present(entry, path)
+    relevance = entry.import_from(_download(entry, mirror.strip() or entry.address))
+    save(path, relevance)
+    return relevance
+
+
+def _present(entry: Published, path: Path) -> HeadRelevance:
+    relevance = load(path)
+    if relevance.source.get("sha256") != entry.sha256:
+        raise HRVError(
+            f"{path} exists and holds other vectors than {entry.name} (built here, or fetched from another file). It is"
+            " left as it is: choose another name to save as, or move the file away."
+        )
+    return relevance
+
+
+def _download(entry: Published, folder: str) -> bytes:
+    address = f"{folder.rstrip('/')}/{entry.file}"
+    if not address.startswith(("http://", "https://")):
+        raise HRVError(f'"{folder}" is no address to fetch from: it must begin with http:// or https://.')
+    try:
+        with urlopen(address, timeout=TIMEOUT) as answer:
+            payload = answer.read(LARGEST)
+    except HTTPError as error:
+        raise HRVError(
+            f"{address} answered {error.code} {error.reason}. The file may have moved: look for {entry.file} at"
+            " https://github.com/SNU-DRL/HRV, put it into models/hrv and use HRV Import."
+        ) from error
+    except (OSError, HTTPException, ValueError) as error:
+        raise HRVError(
+            f"{address} cannot be reached: {getattr(error, 'reason', error)}. Nothing was written. Check the network"
+            f" and fetch again, or download {entry.file} elsewhere, put it into models/hrv and use HRV Import."
+        ) from error
+    found = hashlib.sha256(payload).hexdigest()
+    if found != entry.sha256:
+        raise HRVError(
+            f"{address} is not the file that was published: its sha256 is {found}, expected {entry.sha256}"
+            f" ({len(payload)} bytes came). Nothing was written. Fetch again; if it stays so, do not use that address."
+        )
+    return payload

@@ -1,0 +1,205 @@
+"""HeadVotes (additive integer counts) and HeadRelevance (one Head Relevance Vector a concept)."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..attention.heads import HeadLayout
+from ..errors import HRVError
+from .concepts import ConceptSet
+from .logit_scale import LogitScale
+from .parts import describe_part, joined, overlap
+
+ORDERS = ("MoRHF", "LeRHF")
+
+
+@dataclass(frozen=True)
+class HeadVotes:
+    """Votes of Algorithm 1, which add up over images, steps and partial builds.
+
+    counts: int64 [concepts, heads]; per_step: int64 [steps, concepts, heads] or None; logits: how strongly each head
+    attended, collected on request.
+    recipe: every build setting that must agree before votes may be added; parts: which prompts were counted.
+    """
+
+    counts: np.ndarray
+    concepts: ConceptSet
+    layout: HeadLayout
+    recipe: dict[str, Any] = field(default_factory=dict)
+    parts: tuple[dict[str, Any], ...] = ()
+    per_step: np.ndarray | None = None
+    logits: LogitScale | None = None
+
+    def __post_init__(self) -> None:
+        shape = (len(self.concepts.concepts), self.layout.total)
+        if self.counts.shape != shape or not np.issubdtype(self.counts.dtype, np.integer):
+            raise HRVError(
+                f"Votes must be integers of shape [concepts, heads] = {shape}, not {self.counts.dtype}"
+                f" {self.counts.shape}."
+            )
+        if self.per_step is not None and self.per_step.shape[1:] != shape:
+            raise HRVError(f"Votes per step must have the shape [steps, *{shape}], not {self.per_step.shape}.")
+
+    @classmethod
+    def none(
+        cls, concepts: ConceptSet, layout: HeadLayout, recipe: dict[str, Any], steps: int | None = None
+    ) -> "HeadVotes":
+        """An empty ballot; `steps` asks for votes per sampling step; raises HRVError for fewer than two concepts."""
+        if len(concepts.concepts) < 2:
+            raise HRVError(
+                f'"{concepts.name}" has one concept only, "{concepts.names[0]}", which would win every vote. Votes need'
+                " two or more concepts: add others for it to compete with."
+            )
+        shape = (len(concepts.concepts), layout.total)
+        per_step: np.ndarray | None = np.zeros((steps, *shape), np.int64) if steps else None
+        return cls(np.zeros(shape, np.int64), concepts, layout, dict(recipe), (), per_step)
+
+    @property
+    def images(self) -> int:
+        """How many images were counted."""
+        return sum(int(part["images"]) for part in self.parts)
+
+    def __add__(self, other: "HeadVotes") -> "HeadVotes":
+        """The sum of two ballots, in either order; raises HRVError that names the setting in which they differ."""
+        self.check_compatible(other)
+        twice = [part for part in other.parts if any(overlap(part, mine) for mine in self.parts)]
+        if twice:
+            raise HRVError(
+                f"Both files counted the same images ({describe_part(twice[0])}). Adding them would count these twice: "
+                "build the second file with another seed, other prompts or another part of them."
+            )
+        return HeadVotes(
+            self.counts + other.counts,
+            min(self.concepts, other.concepts, key=lambda concepts: concepts.name),
+            self.layout,
+            self.recipe | other.recipe,
+            joined(self.parts + other.parts),
+            None if self.per_step is None or other.per_step is None else self.per_step + other.per_step,
+            None if self.logits is None or other.logits is None else self.logits + other.logits,
+        )
+
+    def check_compatible(self, other: "HeadVotes") -> None:
+        """Raise HRVError when the other ballot was built with other concepts, heads or settings."""
+        if self.concepts.to_json()["concepts"] != other.concepts.to_json()["concepts"]:
+            raise HRVError(
+                f'The concepts differ: "{self.concepts.name}" and "{other.concepts.name}" do not have the same concepts'
+                " and words. Votes add only over one concept set; build with the same one."
+            )
+        if self.layout != other.layout:
+            raise HRVError(
+                f"The head layouts differ: {self.layout.summary} and {other.layout.summary}. Votes add only for one"
+                " model architecture."
+            )
+        for key in sorted(self.recipe.keys() | other.recipe.keys()):
+            mine, theirs = self.recipe.get(key, "off"), other.recipe.get(key, "off")
+            if mine != theirs:
+                raise HRVError(
+                    f"The build settings differ: {key} is {mine!r} in one and {theirs!r} in the other. Votes of"
+                    f" different settings must not be mixed: set {key} to {mine!r}, or save under another name."
+                )
+        steps, their_steps = (None if one.per_step is None else len(one.per_step) for one in (self, other))
+        if steps != their_steps:
+            raise HRVError(
+                f"The build settings differ: one has votes for {steps or 'no'} single steps, the other for"
+                f" {their_steps or 'no'}. Build both with the same steps and the same per_timestep."
+            )
+
+    def relevance(self) -> "HeadRelevance":
+        """Normalise every concept to L1 = H, so that the mean element is 1 (section 3.1)."""
+        totals = self.counts.sum(axis=1, keepdims=True)
+        values = self.counts * self.layout.total / np.maximum(totals, 1)
+        return HeadRelevance(values.astype(np.float32), self.concepts, self.layout, votes=self)
+
+
+@dataclass(frozen=True)
+class HeadRelevance:
+    """Head Relevance Vectors: values float32 [concepts, heads], every row with L1 = H unless it never got a vote.
+
+    orders: int [concepts, heads] most-relevant-first when ties were settled elsewhere (imported files), else None.
+    """
+
+    values: np.ndarray
+    concepts: ConceptSet
+    layout: HeadLayout
+    votes: HeadVotes | None = None
+    orders: np.ndarray | None = None
+    source: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape = (len(self.concepts.concepts), self.layout.total)
+        if self.values.shape != shape:
+            raise HRVError(
+                f"These vectors have the shape {self.values.shape}, but {len(self.concepts.concepts)} concepts "
+                f'("{self.concepts.name}") and {self.layout.summary} need {shape}. Choose the concept set and the model'
+                " they were built with."
+            )
+        if not np.isfinite(self.values).all():
+            raise HRVError("These vectors contain NaN or infinity. The file is damaged: build or fetch it again.")
+        if self.orders is not None:
+            self._check_orders(self.orders)
+
+    def _check_orders(self, orders: np.ndarray) -> None:
+        fits = orders.shape == self.values.shape and orders.dtype.kind in "iu"
+        if fits and (np.sort(orders, axis=1) == np.arange(self.layout.total)).all():
+            ranked = np.take_along_axis(self.values, orders.astype(np.int64), axis=1)
+            if (np.diff(ranked, axis=1) <= 1e-4).all():
+                return
+        raise HRVError(
+            f"The head order ({orders.dtype} {orders.shape}) does not sort these vectors {self.values.shape} from most"
+            " to least relevant. Use the order file that belongs to them: head indices, one row a concept."
+        )
+
+    def row(self, concept: str) -> np.ndarray:
+        """The HRV of one concept, float32 [heads]; raises HRVError for an unknown concept or one without votes."""
+        index = self.concepts.index(concept)
+        if not self.values[index].any():
+            raise HRVError(
+                f'The concept "{self.concepts.names[index]}" never won a vote in this HRV, so no head can be called'
+                " relevant to it. Build with more prompts, with prompts that show the concept, or with more draws."
+            )
+        return self.values[index]
+
+    @property
+    def voted(self) -> list[str]:
+        """Names of the concepts that won a vote, in row order."""
+        return [name for name, row in zip(self.concepts.names, self.values, strict=True) if row.any()]
+
+    def order(self, concept: str, kind: str = "MoRHF") -> np.ndarray:
+        """Head indices int64 [heads], most relevant first (MoRHF) or least relevant first (LeRHF, exactly the reverse).
+
+        Ties go to the lower index in MoRHF unless the file brought an order of its own.
+        """
+        if kind not in ORDERS:
+            raise HRVError(f'The order "{kind}" is unknown. Legal: {", ".join(ORDERS)}.')
+        row = self.row(concept)
+        index = self.concepts.index(concept)
+        order = np.argsort(-row, kind="stable") if self.orders is None else self.orders[index].astype(np.int64)
+        return order if kind == "MoRHF" else order[::-1].copy()
+
+    def clamped(self, limit: float | None) -> "HeadRelevance":
+        """Every element limited to `limit` from above (section G.3), votes left behind; None changes nothing."""
+        if limit is None:
+            return self
+        if not limit > 0:
+            raise HRVError(f"clamp = {limit} would leave nothing of the vectors. Use a number above 0 (9 for SDXL).")
+        return replace(self, values=np.minimum(self.values, np.float32(limit)), votes=None, orders=None)
+
+    def shuffled(self, seed: int) -> "HeadRelevance":
+        """The same rows with their heads permuted, one permutation for all rows: the control vector."""
+        permutation = np.random.default_rng(seed).permutation(self.layout.total)
+        return replace(
+            self, values=self.values[:, permutation], votes=None, orders=None, source={**self.source, "shuffled": seed}
+        )
+
+    def for_layout(self, layout: HeadLayout, model_name: str) -> "HeadRelevance":
+        """Itself when `layout` is its own; otherwise raises HRVError that names both."""
+        if [(slot.block, slot.heads) for slot in layout.slots] != [
+            (slot.block, slot.heads) for slot in self.layout.slots
+        ]:
+            raise HRVError(
+                f"This HRV was built for a model with {self.layout.summary}, but {model_name} has {layout.summary} or"
+                " another order of them. Heads cannot be matched: build an HRV for this model with HRV Build, or load"
+                " the one that belongs to it."
+            )
+        return self

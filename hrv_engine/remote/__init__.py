@@ -1,0 +1,1 @@
+"""A running ComfyUI server: client, workflow graphs as templates, a runner with retries."""

@@ -1,0 +1,155 @@
+"""A shipped workflow graph as a template: inputs are set by node title or class, and only what is collected runs."""
+
+import copy
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import HRVError, nearest
+from ..optional import library
+from ..paths import WORKFLOWS
+from .client import Prompt
+
+PREVIEWS = {"IMAGE": ("PreviewImage", "images"), "STRING": ("PreviewAny", "source")}  # output type -> class, input
+
+
+@dataclass(frozen=True)
+class Template:
+    """An API prompt, the titles of its nodes, and the schemas of the server it is for."""
+
+    name: str
+    prompt: Prompt
+    titles: Mapping[str, str]
+    schemas: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, name: str, object_info: Mapping[str, Any], folder: Path = WORKFLOWS) -> "Template":
+        """workflows/<name>.json, converted by comfy-cli; raises HRVError for a graph that is not there or not whole."""
+        path = folder / f"{name}.json"
+        if not path.is_file():
+            listed = [one.stem for one in sorted(folder.glob("*.json"))]
+            raise HRVError(f'There is no workflow "{name}". Nearest: {nearest(name, listed)}. There are: {listed}.')
+        convert = library(
+            "comfy_cli.workflow_to_api", "comfy-cli", "experiments", "Running a workflow without a browser"
+        ).convert_ui_to_api
+        graph = json.loads(path.read_text(encoding="utf-8"))
+        unknown = {node["type"] for node in graph["nodes"]} - set(object_info) - {"MarkdownNote", "Note"}
+        if unknown:
+            raise HRVError(
+                f"The server does not know the node {', '.join(sorted(unknown))} of {name}. Update this pack there (and"
+                " ComfyUI to 0.30 or newer), then restart it."
+            )
+        titles = {str(node["id"]): node.get("title") or node["type"] for node in graph["nodes"]}
+        return cls(name, convert(graph, dict(object_info)), titles, object_info)
+
+    def replacing(self, classes: Mapping[str, str]) -> "Template":
+        """Every node of one class as a node of another that has the same outputs; inputs it does not have are left."""
+        prompt = copy.deepcopy(self.prompt)
+        for old, new in classes.items():
+            if self._outputs(old)[: len(self._outputs(new))] != self._outputs(new):
+                raise HRVError(f"{new} cannot stand in for {old}: its outputs are {self._outputs(new)}.")
+            for number in self._find(old):
+                inputs = {key: value for key, value in prompt[number]["inputs"].items() if key in self._legal(new)}
+                prompt[number] = {"class_type": new, "inputs": inputs}
+        return replace(self, prompt=prompt)
+
+    def setting(self, values: Mapping[str, Any]) -> "Template":
+        """With inputs set: {"node.input": value}, node a title, or a class for all its nodes; a value ends a link.
+
+        Titles win over classes, whatever the order. Raises HRVError for a node or an input that is not there.
+        """
+        prompt = copy.deepcopy(self.prompt)
+        titles = set(self.titles.values())
+        for address in sorted(values, key=lambda one: one.rpartition(".")[0] in titles):
+            name, _, field = address.rpartition(".")
+            holders = [number for number in self._find(name) if field in self._legal(prompt[number]["class_type"])]
+            if not holders:
+                legal = sorted({key for one in self._find(name) for key in self._legal(prompt[one]["class_type"])})
+                raise HRVError(
+                    f'{name} has no input "{field}" in {self.name}. Nearest: {nearest(field, legal)}. It has:'
+                    f" {', '.join(legal)}."
+                )
+            for number in holders:
+                prompt[number]["inputs"][field] = values[address]
+        return replace(self, prompt=prompt)
+
+    def collecting(self, wanted: Mapping[str, str]) -> tuple[Prompt, dict[str, str]]:
+        """The part of the prompt that `wanted` needs, and the node that shows each: {name: node id}.
+
+        wanted: {name: "title of a preview node"} or {name: "node.output"}, which gets a preview of its own.
+        """
+        prompt = copy.deepcopy(self.prompt)
+        shown = {name: self._shown(prompt, address) for name, address in wanted.items()}
+        keep: set[str] = set()
+        stack = list(shown.values())
+        while stack:
+            number = stack.pop()
+            if number not in keep:
+                keep.add(number)
+                stack += [value[0] for value in prompt[number]["inputs"].values() if is_link(value, prompt)]
+        return {number: node for number, node in prompt.items() if number in keep}, shown
+
+    def _shown(self, prompt: Prompt, address: str) -> str:
+        """The node that shows an output, added to the prompt where there is none."""
+        previews = [one for one in self._find(address, missing=()) if prompt[one]["class_type"].startswith("Preview")]
+        if previews:
+            return previews[0]
+        name, _, output = address.rpartition(".")
+        for number in self._find(name):
+            kind = prompt[number]["class_type"]
+            if output in self.schemas[kind]["output_name"]:
+                place = self.schemas[kind]["output_name"].index(output)
+                preview, field = PREVIEWS.get(self.schemas[kind]["output"][place], PREVIEWS["STRING"])
+                added = str(max(map(int, prompt)) + 1)
+                prompt[added] = {"class_type": preview, "inputs": {field: [number, place]}}
+                return added
+        raise HRVError(f'Nothing in {self.name} shows "{address}": no preview has this title, and no node this output.')
+
+    def _find(self, name: str, missing: Iterable[str] | None = None) -> list[str]:
+        """Ids of the nodes of a title, else of a class; raises HRVError for none unless `missing` is given."""
+        titled = [number for number in self.prompt if self.titles.get(number) == name]
+        found = titled or [number for number, node in self.prompt.items() if node["class_type"] == name]
+        if found or missing is not None:
+            return found
+        legal = sorted({*self.titles.values(), *(node["class_type"] for node in self.prompt.values())})
+        raise HRVError(
+            f'{self.name} has no node "{name}". Nearest: {nearest(name, legal)}. It has: {", ".join(legal)}.'
+        )
+
+    def _legal(self, kind: str) -> list[str]:
+        groups = self.schemas[kind]["input"]
+        return [*groups.get("required", {}), *groups.get("optional", {})]
+
+    def _outputs(self, kind: str) -> list[str]:
+        if kind not in self.schemas:
+            raise HRVError(f'The server knows no node "{kind}".')
+        return list(self.schemas[kind]["output"])
+
+
+def is_link(value: Any, prompt: Prompt) -> bool:
+    """Whether an input is [node id, output number] and no list of values."""
+    return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and value[0] in prompt
+
+
+def missing_files(prompt: Prompt, schemas: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(class, input, value) of every combo whose value the server does not offer: a checkpoint, vectors, ..."""
+    found = []
+    for node in prompt.values():
+        groups = schemas[node["class_type"]]["input"]
+        specs = {**groups.get("required", {}), **groups.get("optional", {})}
+        for field, value in node["inputs"].items():
+            options = _options(specs.get(field))
+            if options is not None and isinstance(value, str) and value not in options:
+                found.append((node["class_type"], field, value))
+    return list(dict.fromkeys(found))
+
+
+def _options(spec: Any) -> list[str] | None:
+    """The values of a combo in either notation, None for other inputs."""
+    if not spec:
+        return None
+    if isinstance(spec[0], list):
+        return spec[0]
+    return spec[1].get("options") if spec[0] == "COMBO" and len(spec) > 1 else None

@@ -1,0 +1,1 @@
+"""Scores of images: CLIP, captions, backgrounds, confidence intervals."""

@@ -1,0 +1,78 @@
+"""Two sets of scores of the same prompts and seeds: means, the paired difference, and the figure of both."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import HRVError
+from .intervals import Interval, mean_interval, paired_difference
+
+ALIKE = {  # what the rows of a pair share, if both have it
+    "word": "scored against different words",
+    "scorer": "scored by different scorers",
+    "prompt": "drawn from different prompts",
+    "seed": "drawn from different seeds",
+}
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True)
+class ScoreComparison:
+    """Scores float64 [2 pairs] of the first and the second, their means and the mean of second - first."""
+
+    names: tuple[str, str]
+    scores: np.ndarray
+    means: tuple[Interval, Interval]
+    difference: Interval
+    confidence: float
+    scorer: str
+    word: str
+
+    @classmethod
+    def of(
+        cls, first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]], names: tuple[str, str],
+        confidence: float = 0.95, seed: int = 0,
+    ) -> "ScoreComparison":  # fmt: skip
+        """Compare scored rows pair by pair in their order.
+
+        Raises HRVError for rows without scores, for other numbers of rows, and for pairs that are not of the same
+        prompt, seed, word and scorer.
+        """
+        for name, rows in zip(names, (first, second), strict=True):
+            if not rows or any("score" not in row for row in rows):
+                raise HRVError(
+                    f'The table "{name}" holds no scores. Connect the table of HRV Score Images or HRV Background'
+                    " Similarity."
+                )
+        a, b = ([float(row["score"]) for row in rows] for rows in (first, second))
+        difference = paired_difference(a, b, seed, confidence)
+        for number, (one, other) in enumerate(zip(first, second, strict=True), 1):
+            for key, differ in ALIKE.items():
+                if key in one and key in other and one[key] != other[key]:
+                    raise HRVError(
+                        f"Pair {number} is no pair: its pictures were {differ} ({one[key]} and {other[key]}). Score the"
+                        " same prompts and seeds in both tables, in the same order."
+                    )
+        means = (mean_interval(a, seed, confidence), mean_interval(b, seed, confidence))
+        about = {key: dict.fromkeys(str(row.get(key, "")) for row in first) for key in ("scorer", "word")}
+        scorer, word = (", ".join(filter(None, values)) for values in about.values())
+        return cls(names, np.array([a, b]), means, difference, confidence, scorer, word)
+
+    def text(self) -> str:
+        """The comparison in a few lines."""
+        first, second = self.names
+        sure = "no difference" if self.difference.low <= 0 <= self.difference.high else "a difference"
+        gains, losses = (int((np.sign(self.scores[1] - self.scores[0]) == sign).sum()) for sign in (1, -1))
+        return "\n".join(
+            [
+                f"{self.scorer or 'score'}{f' of {self.word}' if self.word else ''}, {self.scores.shape[1]} pairs",
+                *(f"{name}: mean {mean}" for name, mean in zip(self.names, self.means, strict=True)),
+                (
+                    f"{second} {MINUS} {first}: {self.difference}, {100 * self.confidence:.4g} % bootstrap interval"
+                    f" over pairs, which shows {sure}"
+                ),
+                f"{second} is higher in {gains} pairs, lower in {losses}",
+            ]
+        )

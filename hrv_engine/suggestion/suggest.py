@@ -1,0 +1,127 @@
+"""What the words of a prompt may mean, and between which concepts a misread one could be turned."""
+
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import HRVError
+from ..text.alignment import TokenTable
+from ..text.phrases import CUTS, MEDIA, listed
+from .lexicon import LEAST, Check, Lexicon, Pair, Sense
+
+ALIKE = 0.7  # cosine of two vectors above which there is little to turn
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One word of a prompt: its senses, nearest first, and the pair proposed for it.
+
+    gap: of the pair that would be proposed if no meaning were given; listed: concepts that have this very word;
+    known: False when the encoder has never learned it.
+    """
+
+    word: str
+    senses: tuple[Sense, ...]
+    pair: Pair
+    gap: float
+    listed: tuple[str, ...] = ()
+    known: bool = True
+
+
+def content_words(table: TokenTable) -> list[str]:
+    """The words of a prompt that could mean something to see, each once; raises HRVError when there is none."""
+    found: dict[str, None] = {}
+    for spaced, _ in table.spaced():
+        word = spaced.strip(string.punctuation)
+        if any(letter.isalpha() for letter in word) and word not in (*CUTS, *MEDIA) and table.find(word):
+            found[word] = None
+    if not found:
+        raise HRVError(
+            f'The prompt "{table.prompt}" has no word that could mean something to see: articles, prepositions, numbers'
+            ' and "photo of" are left out. Write a prompt, or name the words in `words`.'
+        )
+    return list(found)
+
+
+def chosen_words(table: TokenTable, text: str) -> list[str]:
+    """The words of a comma-separated list, each once; empty: all content words; raises HRVError for an absent one."""
+    words = list(dict.fromkeys(listed(text)))
+    for word in words:
+        table.columns_of(word)
+    return words or content_words(table)
+
+
+def readings(
+    lexicon: Lexicon, vectors: Mapping[str, np.ndarray], unknown: Sequence[str] = (), desired: str = ""
+) -> list[Reading]:
+    """Each word's reading from its embedding [channels]; unknown: words the encoder has not learned."""
+    found = []
+    for word, vector in vectors.items():
+        senses = lexicon.senses(vector)
+        pair, gap, own = lexicon.pair(senses, desired), lexicon.pair(senses).gap, tuple(lexicon.listed(word))
+        found.append(Reading(word, tuple(senses), pair, gap, own, word not in unknown))
+    return found
+
+
+def most_open(found: Sequence[Reading]) -> Reading:
+    """The word whose two proposed senses are equally near; words the encoder does not know come last."""
+    return min(found, key=lambda reading: (not reading.known, abs(reading.pair.gap)))
+
+
+def sense_rows(found: Sequence[Reading]) -> list[dict[str, Any]]:
+    """One row a word and concept: word, rank (from 1), concept, similarity, like, proposed as."""
+    return [
+        {
+            "word": reading.word,
+            "rank": rank,
+            "concept": sense.concept,
+            "similarity": sense.similarity,
+            "like": sense.like,
+            "proposed": {reading.pair.desired: "desired", reading.pair.undesired: "undesired"}.get(sense.concept, ""),
+        }
+        for reading in found
+        for rank, sense in enumerate(reading.senses, start=1)
+    ]
+
+
+def report_text(found: Sequence[Reading], check: Check, concepts: int, shown: int) -> str:
+    """A paragraph a word, its first `shown` senses in it, and at the end how far to trust them with this encoder."""
+    first = most_open(found)
+    lines = [line for reading in found for line in _lines(reading, check, shown, reading is first)]
+    return "\n".join([*lines, "", *_trust(check, concepts)])
+
+
+def _lines(reading: Reading, check: Check, shown: int, proposed: bool) -> list[str]:
+    senses = ", ".join(f"{one.concept} {one.similarity:.2f} (like {one.like})" for one in reading.senses[:shown])
+    lines = [f"{'> ' if proposed else '  '}{reading.word}: {senses}"]
+    if not reading.known:
+        return [*lines, "    This text encoder does not know the word, so these senses say nothing."]
+    if reading.listed:
+        lines.append(f"    It is a word of {' and '.join(reading.listed)} in this concept set.")
+    pair = reading.pair
+    lines.append(f"    desired {pair.desired}, undesired {pair.undesired} (swap them if it is the other way round)")
+    if pair.cosine > ALIKE:
+        lines.append(f"    Their vectors share their heads (cosine {pair.cosine:.2f}): little can be turned.")
+    if check.words and not reading.listed:
+        named, of = check.alike(reading.gap)
+        lines.append(
+            f"    First and other sense {reading.gap:.2f} apart: {check.as_open(reading.gap):.0%} of the concept words"
+            f" look as open or more; of those with a like gap the first sense was right for {named} of {of}."
+        )
+    return lines
+
+
+def _trust(check: Check, concepts: int) -> list[str]:
+    if not check.words:
+        return ["How far to trust this is not known: no concept has a second word to try it with."]
+    return [
+        f"How far to trust this, with this text encoder and concept set: each concept word left out in turn, the first"
+        f" sense is its concept for {check.first} of {check.words} ({check.first / check.words:.0%}), one of the first"
+        f" {LEAST} for {check.among} ({check.among / check.words:.0%}); guessing: {1 / concepts:.0%} and"
+        f" {min(1.0, LEAST / concepts):.0%}.",
+        "Words are read alone, so this lists what a word may mean, not what it means in this prompt, and not whether"
+        " the model will misread it.",
+    ]

@@ -1,0 +1,1 @@
+"""Prompts: which columns hold which word, phrases, dependency groups, numbers typed for words."""

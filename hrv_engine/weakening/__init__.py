@@ -1,0 +1,1 @@
+"""Ordered weakening of heads and its curves (section 4)."""

@@ -1,0 +1,77 @@
+"""Rows of a scored sweep as JSON lines, one a picture: read, joined with scores, checked."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import HRVError
+
+NEEDED = ("order", "heads", "factor", "seed", "prompt", "total")
+SAME = {  # what all rows of one result share, if they have it
+    "total": "come from models with different numbers of heads",
+    "concept": "weaken the heads of different concepts",
+    "scorer": "hold scores of different kinds",
+}
+
+
+def read_rows(text: str) -> list[dict[str, Any]]:
+    """Rows from JSON lines; raises HRVError that quotes a line that is none."""
+    rows = []
+    for line in filter(None, (line.strip() for line in text.splitlines())):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            row = None
+        if not isinstance(row, dict):
+            raise HRVError(
+                f'"{line[:60]}" is no line of a table of HRV Weaken Sweep or HRV Score Images (one JSON object a'
+                " picture). Connect the output `table` of these nodes."
+            )
+        rows.append(row)
+    return rows
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The inverse of `read_rows`."""
+    return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+
+
+def with_scores(
+    table: str, word: str, scores: np.ndarray, scorer: str = "score", captions: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """The rows of a table (empty: one a picture, numbered) with word, score and scorer, the name of the score.
+
+    scores: float [pictures]; captions: one a picture, or none. Raises HRVError if there are not as many rows as scores.
+    """
+    rows = read_rows(table) or [{"image": number} for number in range(len(scores))]
+    if len(rows) != len(scores):
+        raise HRVError(
+            f"There are {len(scores)} pictures but {len(rows)} lines in the table. Connect images and table of the same"
+            " HRV Weaken Sweep, or leave the table open."
+        )
+    scored = [
+        {**row, "word": word, "score": float(score), "scorer": scorer} for row, score in zip(rows, scores, strict=True)
+    ]
+    return [{**row, "caption": text} for row, text in zip(scored, captions, strict=True)] if captions else scored
+
+
+def check_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Raise HRVError unless the rows are scored rows of sweeps of one model, concept and scorer."""
+    if not rows:
+        raise HRVError(
+            "There is nothing to draw a curve from: the table is empty. Connect the table of HRV Score Images."
+        )
+    if any("score" not in row for row in rows):
+        raise HRVError(
+            "These rows have no scores, so there is no curve yet. Connect HRV Weaken Sweep's images and table to HRV"
+            " Score Images, and its table here."
+        )
+    missing = [key for key in NEEDED if any(key not in row for row in rows)]
+    if missing:
+        raise HRVError(f"The rows lack {', '.join(missing)}. Give HRV Score Images the table of HRV Weaken Sweep.")
+    for key, differ in SAME.items():
+        values = dict.fromkeys(str(row.get(key, "")) for row in rows)
+        if len(values) > 1:
+            raise HRVError(f"These rows {differ} ({', '.join(values)}). Draw one curve for each of them.")

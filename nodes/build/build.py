@@ -1,0 +1,241 @@
+"""HRV Build: Algorithm 1 on any UNet checkpoint and any concept list."""
+
+import comfy.samplers
+from comfy_api.latest import io, ui
+
+from ...hrv_engine.inspection.report import report
+from ...hrv_engine.relevance.voting import SAMPLING
+from ..host.build import BuildSettings, build
+from ..host.folders import forget_listing, new_hrv_path
+from ..types import CATEGORY, HRV, Concepts, Prompts
+
+
+class HRVBuild(io.ComfyNode):
+    """Draw an image for every prompt while every cross-attention head votes for a concept."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        samplers, schedulers = comfy.samplers.KSampler.SAMPLERS, comfy.samplers.KSampler.SCHEDULERS
+        return io.Schema(
+            node_id="HRVBuild",
+            display_name="HRV Build",
+            category=f"{CATEGORY}/build",
+            description=(
+                "Builds Head Relevance Vectors for this checkpoint: draws an image for each prompt and counts, at every"
+                " step, which concept each head attends to most. Cancel any time: what was counted is kept and the next"
+                " run goes on."
+            ),
+            search_aliases=["hrv", "head relevance vector", "interpretability", "attention heads", "build vectors"],
+            inputs=[
+                io.Model.Input(
+                    "model",
+                    tooltip="The checkpoint to look into: SD1.x, SD2.x or SDXL. LoRAs on it count as part of it.",
+                ),
+                io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
+                Concepts.Input("concepts", tooltip="The concepts heads vote for, from HRV Concepts."),
+                Prompts.Input("prompts", tooltip="The prompts to draw, from HRV Prompt Set."),
+                io.Conditioning.Input(
+                    "negative",
+                    optional=True,
+                    tooltip=(
+                        "The unconditional prompt. Left open: the empty prompt, as in the paper. For SDXL as in the"
+                        " paper, connect an empty prompt through ConditioningZeroOut."
+                    ),
+                ),
+                io.Int.Input(
+                    "width",
+                    default=512,
+                    min=16,
+                    max=16384,
+                    step=8,
+                    tooltip="Image width in pixels: 512 for SD1.x, 1024 for SDXL, 32 for the pocket model.",
+                ),
+                io.Int.Input(
+                    "height",
+                    default=512,
+                    min=16,
+                    max=16384,
+                    step=8,
+                    tooltip="Image height in pixels: 512 for SD1.x, 1024 for SDXL, 32 for the pocket model.",
+                ),
+                io.Int.Input(
+                    "steps",
+                    default=50,
+                    min=1,
+                    max=1000,
+                    tooltip="Sampling steps per image; 50 in the paper. Heads vote at every step.",
+                ),
+                io.Float.Input(
+                    "cfg",
+                    default=7.5,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    tooltip="Guidance scale while drawing; 7.5 in the paper. Only the conditional half votes.",
+                ),
+                io.Combo.Input(
+                    "sampler_name",
+                    options=samplers,
+                    default="ddim",
+                    tooltip="The sampler that draws. ddim with ddim_uniform visits the same timesteps as the paper.",
+                ),
+                io.Combo.Input(
+                    "scheduler",
+                    options=schedulers,
+                    default="ddim_uniform",
+                    tooltip="The noise schedule. ddim_uniform is the paper's spacing.",
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFF,
+                    control_after_generate=io.ControlAfterGenerate.fixed,
+                    tooltip=(
+                        "Image i is drawn from noise seed + i, and its words from this seed: the same seed gives the"
+                        " same file, whatever the batch size."
+                    ),
+                ),
+                io.Int.Input(
+                    "batch_size",
+                    default=1,
+                    min=1,
+                    max=256,
+                    tooltip="Images drawn at once. Does not change the result, only speed and memory.",
+                ),
+                io.Int.Input(
+                    "draws",
+                    default=1,
+                    min=1,
+                    max=64,
+                    tooltip="Word samples per query. 1 in the paper; 4 costs almost nothing and needs fewer images.",
+                ),
+                io.Combo.Input(
+                    "sampling",
+                    options=list(SAMPLING),
+                    default=SAMPLING[0],
+                    advanced=True,
+                    tooltip=(
+                        "per layer: the heads of a layer share the drawn words (the authors' code); per head: each head"
+                        " draws its own (the paper's Algorithm 1)."
+                    ),
+                ),
+                io.Boolean.Input(
+                    "bos_key",
+                    default=True,
+                    advanced=True,
+                    tooltip=(
+                        "On: the begin-of-text key takes part in the softmax (the authors' code); off: semantic tokens"
+                        " only (the paper)."
+                    ),
+                ),
+                io.Boolean.Input(
+                    "per_timestep",
+                    default=False,
+                    advanced=True,
+                    tooltip=(
+                        "Keep votes per step as well, for figures over time. The file grows by the number of steps."
+                    ),
+                ),
+                io.Boolean.Input(
+                    "logit_scale",
+                    default=False,
+                    advanced=True,
+                    tooltip="Also measure how strongly each head attends before the softmax, for HRV Logit Scale.",
+                ),
+                io.String.Input(
+                    "save_as",
+                    default="my_hrv",
+                    tooltip=(
+                        "File name in models/hrv. Saved about once a minute, when cancelled and at the end. Empty:"
+                        " nothing is saved, and cancelling loses the count."
+                    ),
+                ),
+                io.Boolean.Input(
+                    "resume",
+                    default=True,
+                    tooltip=(
+                        "On: go on from the file if it is there and was built with the same settings (else an error)."
+                        " Off: start over and replace it."
+                    ),
+                ),
+                io.Int.Input(
+                    "start",
+                    default=0,
+                    min=0,
+                    max=1000000,
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "The first image of this part, for sharing a build among machines: images are numbered from 0"
+                        " over the whole prompt set. Parts cut at multiples of batch_size cost nothing extra; HRV Merge"
+                        " adds them up to the very file of one build."
+                    ),
+                ),
+                io.Int.Input(
+                    "count",
+                    default=0,
+                    min=0,
+                    max=1000000,
+                    optional=True,
+                    advanced=True,
+                    tooltip="How many images this part has; 0 is to the end of the prompt set.",
+                ),
+            ],
+            outputs=[
+                HRV.Output(display_name="hrv", tooltip="The vectors, one a concept."),
+                io.String.Output(
+                    display_name="report", tooltip="Images, settings, vote shares, concepts with too few votes."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model,
+        clip,
+        concepts,
+        prompts,
+        width,
+        height,
+        steps,
+        cfg,
+        sampler_name,
+        scheduler,
+        seed,
+        batch_size,
+        draws,
+        sampling,
+        bos_key,
+        per_timestep,
+        logit_scale,
+        save_as,
+        resume,
+        negative=None,
+        start=0,
+        count=0,
+    ) -> io.NodeOutput:
+        path = new_hrv_path(save_as) if save_as.strip() else None
+        settings = BuildSettings(
+            width,
+            height,
+            steps,
+            cfg,
+            sampler_name,
+            scheduler,
+            seed,
+            batch_size,
+            draws,
+            sampling,
+            bos_key,
+            per_timestep,
+            logit_scale,
+        )
+        try:
+            votes = build(model, clip, concepts, prompts, settings, negative, path, resume, start, count)
+        finally:
+            forget_listing()
+        relevance = votes.relevance()
+        text = report(relevance)
+        return io.NodeOutput(relevance, text, ui=ui.PreviewText(text))

@@ -1,0 +1,1 @@
+"""HRV files: load, save, merge, import, fetch."""

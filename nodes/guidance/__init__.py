@@ -1,0 +1,1 @@
+"""Keep every object: latent guidance on the stock KSampler."""

@@ -1,0 +1,1 @@
+"""Look inside: heat maps, similarities, token maps, weakening."""

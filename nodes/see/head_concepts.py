@@ -1,0 +1,56 @@
+"""HRV Head Concepts: which concept is this head?"""
+
+from comfy_api.latest import io, ui
+
+from ...hrv_engine.attention.heads import parse_heads
+from ...hrv_engine.figures.head_concepts import role_bars, role_grid
+from ...hrv_engine.inspection.head_concepts import head_roles, roles_text
+from ...hrv_engine.tables import as_csv
+from ..pictures import to_image
+from ..types import CATEGORY, HRV
+
+SHOWN = 3  # concepts a head in the text
+
+
+class HRVHeadConcepts(io.ComfyNode):
+    """All heads with their strongest concepts, or some heads with all of theirs."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="HRVHeadConcepts",
+            display_name="HRV Head Concepts",
+            category=f"{CATEGORY}/see",
+            description=(
+                "Which concept is this head? Draws every head with its strongest concept, or the strongest concepts of"
+                " the heads you name."
+            ),
+            search_aliases=["hrv", "attention heads", "what does a head do", "roles", "map of heads", "figure"],
+            inputs=[
+                HRV.Input("hrv", tooltip="The vectors to read."),
+                io.String.Input(
+                    "heads",
+                    default="",
+                    placeholder="L16/h0, 117",
+                    tooltip=(
+                        "Heads separated by commas: HRV indices (120), layer and head (L16/h0), whole layers (L16)."
+                        " Empty: all heads, as a grid."
+                    ),
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="IMAGE", tooltip="The grid or the bars; connect it to Preview Image."),
+                io.String.Output(display_name="text", tooltip="The three strongest concepts of each head, one line."),
+                io.String.Output(
+                    display_name="table", tooltip="CSV of all their concepts: head, label, relevance, rank, vote share."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, hrv, heads) -> io.NodeOutput:
+        chosen = parse_heads(heads, hrv.layout)
+        picture = role_bars(hrv, chosen) if chosen else role_grid(hrv)
+        rows = head_roles(hrv, chosen or list(range(hrv.layout.total)))
+        text = roles_text([row for row in rows if row["rank"] <= SHOWN])
+        return io.NodeOutput(to_image(picture), text, as_csv(rows), ui=ui.PreviewText(text))

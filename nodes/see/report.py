@@ -1,0 +1,50 @@
+"""HRV Report: what vectors, a model and a steered prompt say about themselves."""
+
+from comfy_api.latest import io, ui
+
+from ...hrv_engine.errors import HRVError
+from ...hrv_engine.inspection.report import fit_lines, model_lines, prompt_lines, report
+from ..host.conditioning import tags_of
+from ..host.steering import is_steered
+from ..host.unet import fingerprint, layout_of, model_family
+from ..types import CATEGORY, HRV
+
+
+class HRVReport(io.ComfyNode):
+    """A text on whatever is connected."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="HRVReport",
+            display_name="HRV Report",
+            category=f"{CATEGORY}/see",
+            description=(
+                "Says what an HRV was built from, whether it fits a model, and which words and heads a steered prompt"
+                " touches. Connect what you want to know about."
+            ),
+            search_aliases=["hrv", "info", "debug", "inspect", "what does it do", "statistics", "no effect"],
+            inputs=[
+                HRV.Input("hrv", optional=True, tooltip="Vectors: concepts, images, settings, vote shares, warnings."),
+                io.Model.Input("model", optional=True, tooltip="The model, after the steering node if there is one."),
+                io.Conditioning.Input(
+                    "positive", optional=True, tooltip="The prompt, after the steering node if there is one."
+                ),
+            ],
+            outputs=[io.String.Output(display_name="text", tooltip="The report; connect it to Preview as Text.")],
+        )
+
+    @classmethod
+    def execute(cls, hrv=None, model=None, positive=None) -> io.NodeOutput:
+        if hrv is None and model is None and positive is None:
+            raise HRVError("There is nothing to report on. Connect hrv, model or positive, or several of them.")
+        lines = [] if hrv is None else [report(hrv)]
+        able = None if model is None else is_steered(model)
+        if model is not None:
+            about = (layout_of(model), model_family(model), fingerprint(model))
+            lines += model_lines(*about, bool(able))
+            lines += [] if hrv is None else fit_lines(hrv, *about)
+        for tag in [] if positive is None else tags_of(positive):
+            lines += prompt_lines(tag.table if tag else None, tag.scales if tag else (), able)
+        text = "\n".join(lines)
+        return io.NodeOutput(text, ui=ui.PreviewText(text))

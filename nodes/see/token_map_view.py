@@ -1,0 +1,133 @@
+"""HRV Token Map View: token maps over the picture, by head, by layer, or weighted by an HRV."""
+
+import numpy as np
+import torch
+from comfy_api.latest import io, ui
+
+from ...hrv_engine.attention.heads import parse_heads
+from ...hrv_engine.errors import HRVError
+from ...hrv_engine.figures.sheets import tiles
+from ...hrv_engine.figures.token_map import overlaid
+from ...hrv_engine.inspection.token_maps import mean_weights, peaked, resized, views
+from ...hrv_engine.tables import as_csv
+from ..pictures import to_image, to_pixels
+from ..types import CATEGORY, HRV, TokenMaps
+
+ALL, CONCEPT, LAYERS, HEADS = "all heads", "weighted by concept", "each layer", "single heads"
+WIDEST = 8  # maps side by side
+LARGEST_MAP = 64  # a map's least side on the sheet when there is no picture
+
+
+class HRVTokenMapView(io.ComfyNode):
+    """Where a word looks, over the picture."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="HRVTokenMapView",
+            display_name="HRV Token Map View",
+            category=f"{CATEGORY}/see",
+            description=(
+                "Shows where words look: over all heads, layer by layer, head by head, or through a concept's heads."
+            ),
+            search_aliases=["hrv", "attention map", "DAAM", "overlay", "heat map", "mask from word", "attention heads"],
+            inputs=[
+                TokenMaps.Input("token_maps", tooltip="What HRV Token Maps recorded."),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="The decoded picture to lay the maps over. Left open: the maps alone.",
+                ),
+                HRV.Input(
+                    "hrv", optional=True, tooltip="Needed for `weighted by concept`, and to choose a concept's heads."
+                ),
+                io.String.Input(
+                    "word",
+                    default="",
+                    placeholder="star",
+                    tooltip="Recorded words to show, separated by commas. Empty: all.",
+                ),
+                io.Combo.Input(
+                    "view",
+                    options=[ALL, CONCEPT, LAYERS, HEADS],
+                    default=ALL,
+                    tooltip=(
+                        "all heads: their mean; weighted by concept: each head counts by its relevance; each layer;"
+                        " single heads."
+                    ),
+                ),
+                io.String.Input(
+                    "concept", default="Color", tooltip="The concept whose heads count, for views that need an HRV."
+                ),
+                io.String.Input(
+                    "heads",
+                    default="",
+                    placeholder="120, L16/h3",
+                    tooltip=(
+                        "For single heads: HRV indices, L16/h0 or L16 for a layer. Empty: the concept's 8 most"
+                        " relevant."
+                    ),
+                ),
+                io.Float.Input(
+                    "opacity",
+                    default=0.65,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="How strongly the map covers the picture.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="IMAGE", tooltip="All maps with captions; connect it to Preview Image."),
+                io.Mask.Output(
+                    display_name="MASK", tooltip="The same maps from 0 to 1 in picture size, one after another."
+                ),
+                io.String.Output(
+                    display_name="table",
+                    tooltip="CSV: image, word, heads, least, mean and peak share, place of the peak.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, token_maps, word, view, concept, heads, opacity, image=None, hrv=None) -> io.NodeOutput:
+        pixels = None if image is None else to_pixels(image)
+        if pixels is not None and len(pixels) != token_maps.images:
+            raise HRVError(
+                f"There are {len(pixels)} pictures but maps of {token_maps.images}. Decode the LATENT of the same HRV"
+                " Token Maps node and connect it here."
+            )
+        words = [one.strip() for one in word.split(",") if one.strip()] or token_maps.words
+        shown = views(token_maps, words, _weights(token_maps.layout, hrv, view, concept, heads))
+        size = _size(shown[0].map) if pixels is None else pixels.shape[1:3]
+        drawn = [overlaid(None if pixels is None else pixels[one.image], one.map, size, opacity) for one in shown]
+        together = len(shown) // token_maps.images // (1 if view in (ALL, CONCEPT) else len(words))
+        rows = -(-together // WIDEST)
+        picture = tiles(np.stack(drawn), [one.caption for one in shown], -(-together // rows))
+        masks = torch.cat([peaked(resized(one.map[None], size)) for one in shown])
+        table = as_csv([one.row() for one in shown])
+        return io.NodeOutput(to_image(picture), masks, table, ui=ui.PreviewText(table))
+
+
+def _weights(layout, hrv, view, concept, heads) -> dict[str, np.ndarray]:
+    """The named weightings of a view, float [heads] each."""
+    if view == ALL:
+        return {"all heads": mean_weights(layout, slice(None))}
+    if view == LAYERS:
+        return {slot.label: mean_weights(layout, layout.head_range(slot.block)) for slot in layout.slots}
+    if view == HEADS and heads.strip():
+        return {layout.label(head): mean_weights(layout, [head]) for head in parse_heads(heads, layout)}
+    if hrv is None:
+        raise HRVError(
+            f'The view "{view}" needs to know the heads of "{concept}", but no HRV is connected. Connect HRV Load or'
+            f' HRV Build, or choose "{ALL}" or "{LAYERS}", or name heads for "{HEADS}".'
+        )
+    relevance = hrv.for_layout(layout, "the model of these maps")
+    if view == CONCEPT:
+        return {f"heads of {concept}": relevance.row(concept) / layout.total}
+    return {layout.label(int(head)): mean_weights(layout, [int(head)]) for head in relevance.order(concept)[:8]}
+
+
+def _size(one: torch.Tensor) -> tuple[int, int]:
+    zoom = max(1, -(-LARGEST_MAP // min(one.shape)))
+    return one.shape[0] * zoom, one.shape[1] * zoom

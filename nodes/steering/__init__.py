@@ -1,0 +1,1 @@
+"""Say what a word means: adjust, strengthen, suggest."""

@@ -1,0 +1,80 @@
+"""Which layers a loss reads and at what resolution: derived from the latent's size, never listed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from hrv_engine.guidance.readings import mean_reading, relevance_reading, resampled
+
+from ..examples import sd1_layout, sdxl_layout, small_layout
+
+SD1_LEVELS = {"input": (1, 1, 1, 1, 2, 2, 4, 4, 4), "output": (8, 8, 8, 4, 4, 4, 2, 2, 2, 1, 1, 1)}
+
+
+def sd1_levels() -> dict:
+    layout = sd1_layout()
+    levels = {slot.block: 8 for slot in layout.slots if slot.block[0] == "middle"}
+    return levels | {b: SD1_LEVELS[b[0]][b[1]] for b in (slot.block for slot in layout.slots) if b[0] != "middle"}
+
+
+def sdxl_levels() -> dict:
+    fine = {("input", 4), ("input", 5), ("output", 3), ("output", 4), ("output", 5)}
+    return {slot.block: 2 if slot.block[:2] in fine else 4 for slot in sdxl_layout().slots}
+
+
+def test_on_sd1_the_mean_reads_the_five_layers_of_16x16_at_512_pixels():
+    reading = mean_reading(sd1_layout(), sd1_levels())
+    assert [b[:2] for b in reading.blocks] == [("input", 7), ("input", 8), *(("output", i) for i in (3, 4, 5))]
+    assert reading.size(64, 64) == (16, 16)
+    assert reading.size(96, 64) == (24, 16)
+    assert np.count_nonzero(reading.weights) == 40 and reading.weights.sum() == pytest.approx(1)
+
+
+def test_on_sdxl_the_mean_reads_the_quarter_size_layers_and_the_unet_may_stop_after_output_2():
+    reading = mean_reading(sdxl_layout(), sdxl_levels())
+    assert reading.size(128, 128) == (32, 32)
+    assert reading.blocks[-1] == ("output", 2, 9)
+    assert len(reading.blocks) == 60
+
+
+def test_a_unet_that_never_comes_down_to_a_quarter_is_read_at_its_next_finer_layers():
+    levels = {("input", 1, 0): 1, ("middle", 0, 0): 2, ("output", 2, 1): 1}
+    reading = mean_reading(small_layout(), levels)
+    assert reading.blocks == [("middle", 0, 0)] and reading.size(8, 8) == (4, 4)
+
+
+def test_with_relevance_all_heads_are_read_at_an_eighth_but_not_below_four_pixels():
+    row = np.arange(128, dtype=np.float32)
+    reading = relevance_reading(sd1_layout(), [row, np.ones(128, np.float32)])
+    assert reading.weights.shape == (2, 128) and reading.weights[1].sum() == pytest.approx(1)
+    assert len(reading.blocks) == 16
+    assert reading.size(64, 64) == (8, 8) and reading.size(128, 128) == (16, 16)
+    assert reading.size(65, 65) == (9, 9) and reading.size(8, 8) == (4, 4) and reading.size(16, 32) == (4, 8)
+
+
+def test_relevance_of_one_on_the_quarter_size_layers_is_the_plain_mean():
+    mean = mean_reading(sd1_layout(), sd1_levels())
+    ones = relevance_reading(sd1_layout(), [np.where(mean.weights[0] > 0, 128 / 40, 0)])
+    assert np.allclose(ones.weights, mean.weights) and ones.blocks == mean.blocks
+
+
+@pytest.mark.parametrize("side, kernel, deviation", [(64, 9, 1.7), (32, 5, 1.1), (16, 3, 0.8)])
+def test_larger_maps_are_blurred_as_the_authors_do_and_then_shrunk_bicubically(side, kernel, deviation):
+    maps = torch.rand(1, 2, side, side, generator=torch.Generator().manual_seed(side))
+    offsets = torch.arange(kernel) - kernel // 2
+    weights = torch.exp(-(offsets**2) / (2 * deviation**2))
+    square = torch.outer(weights, weights) / weights.sum() ** 2
+    padded = functional.pad(maps, [kernel // 2] * 4, mode="reflect")
+    expected = functional.conv2d(padded, square.repeat(2, 1, 1, 1), groups=2)
+    expected = functional.interpolate(expected, size=(8, 8), mode="bicubic", align_corners=False)
+    assert torch.allclose(resampled(maps, (8, 8)), expected, atol=1e-5)
+
+
+def test_maps_of_the_wanted_size_are_not_touched_and_smaller_ones_are_enlarged():
+    maps = torch.rand(1, 1, 8, 8)
+    assert resampled(maps, (8, 8)) is maps
+    larger = resampled(maps, (16, 16))
+    assert torch.equal(larger, functional.interpolate(maps, size=(16, 16), mode="bicubic", align_corners=False))

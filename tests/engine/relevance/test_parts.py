@@ -1,0 +1,62 @@
+"""Parts of a build: which images were counted, and sums that do not depend on how the images were parted."""
+
+import numpy as np
+import pytest
+
+from hrv_engine.benchmarks.prompts import PromptSet
+from hrv_engine.errors import HRVError
+from hrv_engine.relevance.logit_scale import LogitScale
+from hrv_engine.relevance.parts import chosen, counted, describe_part, joined, overlap, part_of
+
+PROMPTS = PromptSet("ten", tuple(f"prompt {number}" for number in range(10)))
+
+
+def part(start: int, images: int, seed: int = 7) -> dict:
+    return part_of(PROMPTS, seed, start, images)
+
+
+def test_a_part_keeps_the_digest_and_the_numbers_of_the_whole_set():
+    assert part(4, 3) == {"prompts": "ten", "digest": PROMPTS.digest, "seed": 7, "start": 4, "images": 3}
+    assert describe_part(part(4, 3)) == 'prompts "ten" 4 to 6, seed 7'
+
+
+@pytest.mark.parametrize("start, count, numbers", [(0, 0, range(10)), (4, 0, range(4, 10)), (4, 3, range(4, 7))])
+def test_a_part_is_chosen_by_its_first_image_and_length_and_0_goes_to_the_end(start, count, numbers):
+    assert chosen(PROMPTS, start, count) == numbers
+
+
+def test_a_part_that_is_too_long_ends_with_the_set():
+    assert chosen(PROMPTS, 8, 4) == range(8, 10)
+
+
+@pytest.mark.parametrize("start, count", [(10, 0), (-1, 2), (3, -1)])
+def test_a_part_outside_the_set_is_refused_with_the_legal_numbers(start, count):
+    with pytest.raises(HRVError, match=f"{count} images from image {start} .*0 to 9"):
+        chosen(PROMPTS, start, count)
+
+
+def test_images_are_counted_for_their_own_prompts_and_seed_only():
+    others = {**part(0, 9), "digest": "else"}
+    assert counted([part(2, 2), part(7, 1), part(0, 5, seed=8), others], PROMPTS, 7) == {2, 3, 7}
+
+
+def test_single_images_in_any_order_join_into_their_runs():
+    parts = [part(number, 1) for number in (9, 2, 0, 3, 1, 7)]
+    assert joined(parts) == (part(0, 4), part(7, 1), part(9, 1))
+
+
+def test_parts_overlap_when_they_share_an_image_of_one_seed():
+    assert overlap(part(0, 4), part(3, 4)) and overlap(part(3, 1), part(0, 9))
+    assert not overlap(part(0, 4), part(4, 4)) and not overlap(part(0, 4), part(0, 4, seed=8))
+
+
+def test_the_logit_scale_of_parts_adds_up_to_the_last_bit_in_any_order():
+    sizes = np.random.default_rng(0).lognormal(1, 1, (500, 12)).astype(np.float32)
+    whole = LogitScale.of(sizes)
+    for order in ([0, 1, 2], [2, 0, 1]):
+        parts = [LogitScale.of(rows) for rows in (sizes[:7], sizes[7:300], sizes[300:])]
+        total = sum((parts[number] for number in order), LogitScale.none(12))
+        assert total.count == whole.count
+        assert np.array_equal(total.total, whole.total) and np.array_equal(total.squares, whole.squares)
+    np.testing.assert_allclose(whole.mean, sizes.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(whole.std, sizes.std(axis=0), rtol=1e-4)

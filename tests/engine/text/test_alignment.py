@@ -1,0 +1,133 @@
+"""TokenTable: words and phrases of a prompt as context columns, whatever the pieces."""
+
+import random
+
+import pytest
+
+from hrv_engine.errors import HRVError
+from hrv_engine.text.alignment import Piece, TokenTable, normalised
+
+
+def table(prompt: str, pieces: str, first: int = 1, chunk: int = 75) -> TokenTable:
+    """Pieces written as `skate|boarder dog`: | joins pieces of a word, a space ends it; 75 pieces a chunk of 77."""
+    words = [word.split("|") for word in pieces.split()]
+    spelt = [(piece, place == len(word) - 1) for word in words for place, piece in enumerate(word)]
+    columns = (first + number + 2 * (number // chunk) for number in range(len(spelt)))
+    return TokenTable(
+        prompt, tuple(Piece(column, text.encode(), ends) for column, (text, ends) in zip(columns, spelt, strict=True))
+    )
+
+
+SKATE = table("a Skateboarder on a board", "a skate|boarder on a board")
+
+
+def test_a_word_is_all_its_pieces():
+    assert SKATE.find("skateboarder") == [(2, 3)]
+    assert SKATE.columns_of("board") == (6,)
+    assert SKATE.columns == (1, 2, 3, 4, 5, 6)
+    assert SKATE.words() == ["a", "skateboarder", "on", "a", "board"]
+
+
+@pytest.mark.parametrize("inside", ["board", "boarder", "skate", "er"])
+def test_a_word_inside_another_word_is_not_found(inside):
+    whole = table("a skateboarder", "a skate|board|er")
+    assert whole.find(inside) == []
+    assert whole.find("skateboarder") == [(2, 3, 4)]
+
+
+def test_capitals_and_spaces_do_not_matter():
+    for phrase in ("SKATEBOARDER", "  skateboarder ", "Skateboarder\n"):
+        assert SKATE.find(phrase) == [(2, 3)]
+
+
+def test_a_phrase_with_spaces_and_punctuation_is_found_as_a_run_of_words():
+    vase = table("a rose-colored vase, in a big vase", "a rose - colored vase , in a big vase")
+    assert vase.columns_of("rose-colored vase") == (2, 3, 4, 5)
+    assert vase.columns_of("rose - colored") == (2, 3, 4)
+    assert vase.columns_of("big   vase") == (9, 10)
+    assert vase.find("big rose") == []
+
+
+def test_all_occurrences_or_the_nth():
+    vases = table("a vase, a vase and a vase", "a vase , a vase and a vase")
+    assert vases.find("vase") == [(2,), (5,), (8,)]
+    assert vases.columns_of("a vase") == (1, 2, 4, 5, 7, 8)
+    assert vases.columns_of("a vase", 2) == (4, 5)
+
+
+def test_overlapping_occurrences_name_each_column_once():
+    very = table("very very very big", "very very very big")
+    assert very.columns_of("very very") == (1, 2, 3)
+    assert very.columns_of("very very", 2) == (2, 3)
+
+
+@pytest.mark.parametrize("occurrence, said", [(4, "occurs 3 times"), (-1, "occurs 3 times")])
+def test_an_occurrence_that_is_not_there_is_refused_with_the_count(occurrence, said):
+    vases = table("a vase, a vase and a vase", "a vase , a vase and a vase")
+    with pytest.raises(HRVError) as error:
+        vases.columns_of("vase", occurrence)
+    assert said in str(error.value) and "1 to 3, or 0 for all" in str(error.value)
+    with pytest.raises(HRVError, match="occurs once"):
+        SKATE.columns_of("board", 2)
+
+
+def test_a_missing_word_quotes_the_prompt_and_the_nearest_words():
+    with pytest.raises(HRVError) as error:
+        SKATE.columns_of("skateborder")
+    message = str(error.value)
+    assert '"skateborder" is not in the prompt "a Skateboarder on a board"' in message
+    assert 'Nearest words there: "skateboarder"' in message
+
+
+def test_a_missing_word_of_an_empty_prompt_says_so():
+    with pytest.raises(HRVError, match="the prompt is empty"):
+        TokenTable("", ()).columns_of("vase")
+
+
+@pytest.mark.parametrize("phrase", ["", "   ", "\n\t", "\u00a0"])
+def test_a_word_of_spaces_has_no_tokens(phrase):
+    with pytest.raises(HRVError, match='has no tokens.*"a Skateboarder on a board"'):
+        SKATE.columns_of(phrase)
+
+
+def test_letters_split_over_pieces_in_the_middle_of_their_bytes_are_found():
+    word = "naïve".encode()
+    pieces = (Piece(1, b"a", True), Piece(2, word[:3], False), Piece(3, word[3:], True), Piece(4, "夏".encode(), True))
+    naive = TokenTable("a naïve 夏", pieces)
+    assert naive.find("nai\u0308ve") == [(2, 3)]  # decomposed as some keyboards and file systems write it
+    assert naive.find("NAÏVE") == [(2, 3)]
+    assert naive.find("夏") == [(4,)]
+    assert naive.words() == ["a", "naïve", "夏"]
+
+
+def test_text_is_normalised_to_composed_lower_case_bytes_without_spaces():
+    assert normalised(" Cafe\u0301  Olé ") == "caféolé".encode()
+
+
+def test_a_word_in_a_later_chunk_has_the_columns_of_that_chunk():
+    pieces = " ".join(["filler"] * 100 + ["lav|ender"] + ["filler"] * 60 + ["lav|ender"])
+    long = table("a long prompt", pieces)
+    assert long.columns_of("lavender", 1) == (1 + 100 + 2, 1 + 101 + 2)
+    assert long.columns_of("lavender", 2) == (1 + 162 + 4, 1 + 163 + 4)
+
+
+def test_any_run_of_words_is_found_where_it_stands_and_nowhere_else():
+    """Against a search over words alone, on random prompts of a few words that are prefixes of one another."""
+    rng = random.Random(0)
+    vocabulary = ["a", "ab", "b", "aba", "ba|b", "a|b", "c"]
+    for _ in range(300):
+        words = [rng.choice(vocabulary) for _ in range(rng.randint(1, 9))]
+        prompt = table(" ".join(words), " ".join(words))
+        start = rng.randrange(len(words))
+        wanted = words[start : start + rng.randint(1, 3)]
+        edges = [0]
+        for word in words:
+            edges.append(edges[-1] + word.count("|") + 1)
+        plain = [word.replace("|", "") for word in words]
+        expected = [
+            tuple(1 + column for column in range(edges[i], edges[j]))
+            for i in range(len(words))
+            for j in range(i + 1, len(words) + 1)
+            if "".join(plain[i:j]) == "".join(wanted).replace("|", "")
+        ]
+        assert prompt.find(" ".join(wanted).replace("|", "")) == expected

@@ -1,0 +1,83 @@
+"""What the editing nodes refuse: each message quotes the input, says what is legal and how to mend it."""
+
+from __future__ import annotations
+
+import pytest
+
+import nodes
+from comfyui_hrv.hrv_engine.errors import HRVError
+from comfyui_hrv.nodes.editing.p2p_edit import HRVP2PEdit
+from comfyui_hrv.nodes.host.capture import TokenMapRecorder
+from comfyui_hrv.nodes.host.conditioning import KEY
+
+from ..tiny import tiny_sdxl
+from .test_p2p_edit import SOURCE, draw, edited, prompt
+
+pytestmark = pytest.mark.usefixtures("inference_mode")
+
+
+@pytest.mark.parametrize(
+    "target, change, quoted",
+    [
+        ("a very red car on a road", {"mode": "replace"}, ["6 words", "7", "refine"]),
+        ("a red car on a road", {"edited_word": "rad"}, ['"rad"', "a red car on a road", '"red"']),
+        ("a red car on the road", {"concept": "Color"}, ['"red"', '"the"', "edited_word"]),
+        (SOURCE, {"concept": "Color"}, ["nothing whose heads"]),
+        ("a red car on a road", {"concept": ""}, ["Color, Plants"]),
+        ("a red car on a road", {"concept": "Colour"}, ['"Colour"', '"Color"']),
+        ("a red car on a road", {"equalizer": "blue: 2"}, ['"blue"', "a red car on a road"]),
+        ("a red car on a road", {"blend_words": "car, bus"}, ['"bus"', "a blue car on a road"]),
+        ("a red car on a road", {"word_windows": "red: 2"}, ['"red: 2"']),
+        ("a red car on a road", {"self_limit": "1/8"}, ["1/8", "1/1, 1/2", "auto"]),
+    ],
+)
+def test_words_concepts_and_limits_that_do_not_fit(trio, hrv, target, change, quoted):
+    vectors = hrv if "concept" in change else None
+    with pytest.raises(HRVError) as error:
+        edited(trio, target=target, hrv=vectors, **change)
+    assert all(part in str(error.value) for part in quoted), error.value
+
+
+def test_two_changed_words_side_by_side_are_one_phrase_and_not_ambiguous(trio, hrv):
+    made = edited(trio, target="a red bus on a road", hrv=hrv, concept="Color")
+    edit = made[1][0][1][KEY].edit
+    assert edit.cross[0].own == (2, 3)
+
+
+def test_a_concept_without_vectors_is_refused(trio):
+    with pytest.raises(HRVError, match='"Color" needs vectors.*HRV Load'):
+        edited(trio, concept="Color")
+
+
+def test_a_prompt_of_another_encoder_is_refused(trio):
+    latent = nodes.EmptyLatentImage().generate(64, 64, 1)[0]
+    rest = ("", "", "", 0.8, 0.5, "auto", "", "", "aligned", "auto", 0.0, "", 0.3, 0.2, 1)
+    with pytest.raises(HRVError, match="different text encoders: contexts of 64 and 128 channels"):
+        HRVP2PEdit.execute(trio.model, prompt(trio, SOURCE), prompt(tiny_sdxl(), SOURCE), latent, *rest)
+
+
+def test_a_latent_of_several_images_is_refused_with_the_seeds_to_set(trio):
+    with pytest.raises(HRVError, match="3 images.*seeds to 3"):
+        edited(trio, latent=nodes.EmptyLatentImage().generate(64, 64, 3)[0])
+
+
+def test_combined_prompts_are_refused(trio):
+    both = nodes.ConditioningCombine().combine(prompt(trio, "a cat"), prompt(trio, "a dog"))[0]
+    with pytest.raises(HRVError, match="target_2 holds 2 prompts"):
+        edited(trio, target_2=both)
+
+
+def test_a_prompt_without_its_words_is_refused(trio):
+    with pytest.raises(HRVError, match="target has no token table.*HRV Prompt"):
+        edited(trio, target_2=trio.encode("a cat"))
+
+
+def test_token_maps_of_stacked_prompts_are_refused(trio):
+    model, positive, latent = edited(trio)
+    with pytest.raises(HRVError, match="stacked prompts of an editing node"):
+        TokenMapRecorder(model, positive, ["car"], 0.0, 1.0)
+
+
+def test_a_sampler_whose_steps_depend_on_the_whole_batch_is_refused(trio):
+    with pytest.raises(HRVError, match="sample_dpm_adaptive|dpm_adaptive.*euler"):
+        draw(trio, edited(trio), sampler="dpm_adaptive")

@@ -1,0 +1,117 @@
+"""HRV Weaken Sweep in real ComfyUI: every picture is the one a single run draws, whatever the batch size."""
+
+from __future__ import annotations
+
+import json
+
+import comfy.model_management
+import comfy.sd
+import comfy.taesd.taesd
+import pytest
+import torch
+
+import nodes
+from comfyui_hrv.hrv_engine.errors import HRVError
+from comfyui_hrv.hrv_engine.relevance.relevance import HeadRelevance
+from comfyui_hrv.nodes.host import progress
+from comfyui_hrv.nodes.prompt import HRVPrompt
+from comfyui_hrv.nodes.see.weaken import HRVWeaken
+from comfyui_hrv.nodes.see.weaken_sweep import HRVWeakenSweep
+
+from ..explicit import relative
+from ..tiny import Trio, randomise
+from ..vectors import random_vectors
+
+pytestmark = pytest.mark.usefixtures("inference_mode")
+TEXT = "a copper kettle"
+
+
+@pytest.fixture(scope="module")
+def vae():
+    with torch.inference_mode():
+        small = comfy.taesd.taesd.TAESD(latent_channels=4)
+        randomise(small, 2)
+        return comfy.sd.VAE(sd=small.state_dict())
+
+
+@pytest.fixture(scope="module")
+def hrv(trio: Trio) -> HeadRelevance:
+    return random_vectors(trio.model, "Material", "Plants")
+
+
+def run(trio, vae, hrv, heads="0, 4", orders="MoRHF, random:3", sampler="euler", batch_size=3, images=1, factors="-2"):
+    positive, negative = HRVPrompt.execute(trio.clip, TEXT).args[0], trio.encode("")
+    latent = nodes.EmptyLatentImage().generate(64, 64, images)[0]
+    settings = (5, 2, 5.0, sampler, "normal", batch_size)
+    return HRVWeakenSweep.execute(
+        trio.model, positive, negative, vae, latent, hrv, "Material", heads, orders, factors, *settings
+    ).args
+
+
+def single(trio, vae, hrv, order: str, heads: int, order_seed: int, sampler="euler") -> torch.Tensor:
+    positive = HRVPrompt.execute(trio.clip, TEXT).args[0]
+    settings = ("Material", order, heads, -2.0, order_seed, 0.0, 1.0)
+    model, marked = HRVWeaken.execute(trio.model, positive, hrv, "", *settings).args
+    return vae.decode(trio.sample(model, marked, trio.encode(""), seed=5, sampler=sampler))
+
+
+@pytest.mark.parametrize("batch_size, sampler", [(1, "euler"), (3, "euler"), (4, "euler_ancestral")])
+def test_every_picture_is_the_one_a_single_run_draws(trio, vae, hrv, batch_size, sampler):
+    _, images, table = run(trio, vae, hrv, sampler=sampler, batch_size=batch_size)
+    rows = [json.loads(line) for line in table.splitlines()]
+    assert [(row["order"], row["heads"]) for row in rows] == [
+        ("MoRHF", 0), ("MoRHF", 4), ("random 3", 0), ("random 3", 4)
+    ]  # fmt: skip
+    asked = [("MoRHF", 0, 0), ("MoRHF", 4, 0), ("random", 0, 3), ("random", 4, 3)]
+    for image, (order, heads, seed) in zip(images, asked, strict=True):
+        assert relative(image[None], single(trio, vae, hrv, order, heads, seed, sampler)) <= 1e-3  # the VAE amplifies
+    assert not torch.allclose(images[1], images[3], atol=1e-3)
+
+
+def test_several_factors_make_a_row_each_and_say_so(trio, vae, hrv):
+    sheet, images, table = run(trio, vae, hrv, heads="4", orders="MoRHF, random:3:reversed", factors="-2, 1")
+    rows = [json.loads(line) for line in table.splitlines()]
+    assert [(row["order"], row["factor"]) for row in rows] == [
+        ("MoRHF", -2.0), ("MoRHF", 1.0), ("random 3 reversed", -2.0), ("random 3 reversed", 1.0)
+    ]  # fmt: skip
+    assert rows[0]["prompt"] == TEXT and rows[0]["total"] == hrv.layout.total and rows[0]["concept"] == "Material"
+    assert torch.allclose(images[1], images[3], atol=1e-3) and not torch.allclose(images[0], images[1], atol=1e-3)
+    assert relative(images[2][None], single(trio, vae, hrv, "random reversed", 4, 3)) <= 1e-3
+
+
+def test_the_sheet_holds_every_picture_under_its_labels(trio, vae, hrv):
+    sheet, images, _ = run(trio, vae, hrv)
+    zoom = 2  # 64 px are enlarged to at least 96
+    assert sheet.shape[1] > 2 * 64 * zoom and sheet.shape[2] > 2 * 64 * zoom
+    first = (images[0].clamp(0, 1) * 255).round().repeat_interleave(zoom, 0).repeat_interleave(zoom, 1)
+    pixels = (sheet[0] * 255).round()
+    height, width = first.shape[:2]
+    corners = [(y, x) for y in range(12, 60) for x in range(12, 160) if torch.equal(pixels[y, x], first[0, 0])]
+    assert any(torch.equal(pixels[y : y + height, x : x + width], first) for y, x in corners)
+
+
+def test_cancelling_stops_between_steps(trio, vae, hrv, monkeypatch):
+    def cancelled():
+        raise comfy.model_management.InterruptProcessingException
+
+    monkeypatch.setattr(progress.comfy.model_management, "throw_exception_if_processing_interrupted", cancelled)
+    with pytest.raises(comfy.model_management.InterruptProcessingException):
+        run(trio, vae, hrv)
+
+
+@pytest.mark.parametrize(
+    "change, quoted",
+    [
+        ({"heads": "0, eleven"}, '"0, eleven"'),
+        ({"heads": ""}, "no list of head counts"),
+        ({"heads": "0, 4000"}, "H = "),
+        ({"orders": "MoRHF, best"}, '"best".*MoRHF, LeRHF, random'),
+        ({"orders": " "}, "No order"),
+        ({"images": 2}, "holds 2"),
+        ({"factors": "-2, strong"}, '"-2, strong".*-10 to 10'),
+        ({"factors": ""}, "no list of factors"),
+    ],
+)
+def test_bad_grids_orders_and_batches_are_refused_with_the_fix(trio, vae, hrv, change, quoted):
+    with pytest.raises(HRVError, match=quoted):
+        run(trio, vae, hrv, **change)
