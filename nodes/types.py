@@ -79,9 +79,9 @@ def sampler_inputs() -> list[io.Input]:
             min=0,
             max=0xFFFFFFFFFFFFFFFF,
             control_after_generate=io.ControlAfterGenerate.fixed,
-            tooltip="The noise to start from; the same seed draws the same pictures.",
+            tooltip="The noise to start from; the same seed draws the same images.",
         ),
-        io.Int.Input("steps", default=50, min=1, max=1000, tooltip="Sampling steps per picture; 50 in the paper."),
+        io.Int.Input("steps", default=50, min=1, max=1000, tooltip="Sampling steps per image; 50 in the paper."),
         io.Float.Input("cfg", default=7.5, min=0.0, max=100.0, step=0.1, tooltip="Guidance scale; 7.5 in the paper."),
         io.Combo.Input(
             "sampler_name",

@@ -63,7 +63,7 @@ def sd15_checkpoint(server) -> str:
 
 @pytest.fixture(scope="session")
 def stand_ins(server) -> None:
-    """Files that workflows name: a checkpoint and CLIP without tensors, vectors, a picture, tiny models that judge."""
+    """Files that workflows name: a checkpoint and CLIP without tensors, vectors, an image, tiny models that judge."""
     import numpy as np
     from PIL import Image
     from safetensors.numpy import save_file

@@ -102,7 +102,7 @@ class Client:
             time.sleep(0.1)
 
     def image(self, reference: dict[str, str]) -> Image.Image:
-        """The picture an output names: {"filename", "subfolder", "type"}."""
+        """The image an output names: {"filename", "subfolder", "type"}."""
         return Image.open(io.BytesIO(self.fetch("/view?" + urllib.parse.urlencode(reference)))).convert("RGB")
 
     def images(self, outputs: dict[str, Any], node: str) -> list[Image.Image]:

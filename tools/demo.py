@@ -48,7 +48,7 @@ def write_shuffled(server: ComfyServer, seeds: list[int]) -> list[str]:
 
 
 def draw(server: ComfyServer, asked: dict[str, str], condition: str, seeds: list[int]) -> list[Image.Image]:
-    """One picture a seed."""
+    """One image a seed."""
     true = [f"{VECTORS}.safetensors"] * len(seeds)
     vectors = [f"{VECTORS}_shuffled_{seed}.safetensors" for seed in seeds] if condition == "random_heads" else true
     outputs = server.client.run(graphs.draw_graph(asked, condition, seeds, vectors))
@@ -56,7 +56,7 @@ def draw(server: ComfyServer, asked: dict[str, str], condition: str, seeds: list
 
 
 def read(scorer: Scorer, asked: dict[str, str], pictures: list[Image.Image]) -> Reading:
-    pixels = np.stack([np.asarray(picture) for picture in pictures]).astype(np.float32) / 255
+    pixels = np.stack([np.asarray(image) for image in pictures]).astype(np.float32) / 255
     return read_polysemous(scorer(torch.from_numpy(pixels).movedim(-1, 1)), asked)
 
 
@@ -75,7 +75,7 @@ def versions(server: ComfyServer) -> dict[str, str]:
 
 
 def rates(counts: list[dict[str, Any]], what: str) -> dict[str, float]:
-    """The share of pictures over all prompts, by condition."""
+    """The share of images over all prompts, by condition."""
     return {
         condition: round(float(np.mean([prompt[what][condition] for prompt in counts])), 4)
         for condition in graphs.CONDITIONS
@@ -130,7 +130,7 @@ def run(server: ComfyServer) -> Iterator[str]:
     draw_sheet(heading, blocks).save(OUTPUT / "before_after.png")
     drawn = len(prompts) * len(seeds)
     for name, label in LABELS.items():
-        yield f"{label:<14} {misread[name]:6.1%} misread  {meant[name]:6.1%} asked meaning   ({drawn} pictures)"
+        yield f"{label:<14} {misread[name]:6.1%} misread  {meant[name]:6.1%} asked meaning   ({drawn} images)"
 
 
 def main() -> None:

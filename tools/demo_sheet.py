@@ -1,4 +1,4 @@
-"""The before/after sheet: for every prompt a row of pictures a condition, each marked as read right or misread."""
+"""The before/after sheet: for every prompt a row of images a condition, each marked as read right or misread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RIGHT, WRONG = (0, 114, 178), (213, 94, 0)  # blue and vermilion, told apart by 
 
 @dataclass(frozen=True)
 class Block:
-    """One prompt: its text, what was asked, and rows of (picture, misread) by row label."""
+    """One prompt: its text, what was asked, and rows of (image, misread) by row label."""
 
     title: str
     asked: str
@@ -43,14 +43,14 @@ def _draw_block(block: Block) -> Image.Image:
     draw = ImageDraw.Draw(sheet)
     draw.text((0, 0), f"“{block.title}”", INK, _font(26))
     draw.text((0, 33), block.asked, FAINT, _font(16))
-    for number, (label, pictures) in enumerate(block.rows.items()):
+    for number, (label, images) in enumerate(block.rows.items()):
         top = 58 + number * (side + GAP)
-        wrong = sum(misread for _, misread in pictures)
+        wrong = sum(misread for _, misread in images)
         draw.text((0, top + side // 2 - 24), label, INK, _font(20))
-        draw.text((0, top + side // 2 + 4), f"{wrong} of {len(pictures)} misread", FAINT, _font(16))
-        for column, (picture, misread) in enumerate(pictures):
+        draw.text((0, top + side // 2 + 4), f"{wrong} of {len(images)} misread", FAINT, _font(16))
+        for column, (image, misread) in enumerate(images):
             left = LABEL + column * (side + GAP)
-            sheet.paste(picture.resize((side, side), Image.Resampling.NEAREST), (left, top))
+            sheet.paste(image.resize((side, side), Image.Resampling.NEAREST), (left, top))
             _mark(draw, left + side - MARK - 4, top + side - MARK - 4, misread)
     return sheet
 

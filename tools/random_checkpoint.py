@@ -2,7 +2,7 @@
 
     python -m tools.random_checkpoint FILE.safetensors [sdxl]
 
-The pictures are noise; shapes, keys and speed are those of the real thing.
+The images are noise; shapes, keys and speed are those of the real thing.
 """
 
 from __future__ import annotations

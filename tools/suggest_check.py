@@ -3,7 +3,7 @@
     python3 tools/bootstrap.py -- python -m tools.suggest_check CHECKPOINT VECTORS
 
 CHECKPOINT: an SD1.x, SD2.x or SDXL file, of which only the text encoder is used. VECTORS: a file of models/hrv with the
-concepts that hrv_presets/benchmarks/polysemous_sd.yaml names (paper34). No picture is drawn.
+concepts that hrv_presets/benchmarks/polysemous_sd.yaml names (paper34). No image is drawn.
 """
 
 from __future__ import annotations

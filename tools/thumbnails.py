@@ -1,4 +1,4 @@
-"""The picture of a workflow in ComfyUI's template browser: workflows/<name>.jpg."""
+"""The image of a workflow in ComfyUI's template browser: workflows/<name>.jpg."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIDE = 400
 
 
 def write_thumbnail(name: str, images: list[Image.Image]) -> Path:
-    """Tile pictures of one size into a square and write it beside the workflow."""
+    """Tile images of one size into a square and write it beside the workflow."""
     columns = math.ceil(math.sqrt(len(images) * images[0].height / images[0].width))
     rows = math.ceil(len(images) / columns)
     width, height = images[0].size

@@ -11,7 +11,7 @@ from ..errors import HRVError, nearest
 
 @dataclass(frozen=True)
 class WeakeningExperiment:
-    """One row of Table 5: weaken the heads of `concept` on every prompt and seed, score the picture against the word.
+    """One row of Table 5: weaken the heads of `concept` on every prompt and seed, score the image against the word.
 
     prompts: (text, scored word); factor: what weakened maps are multiplied by.
     """

@@ -1,4 +1,4 @@
-"""DDIM inversion: from a clean picture back to the noise a deterministic sampler would draw it from."""
+"""DDIM inversion: from a clean image back to the noise a deterministic sampler would draw it from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

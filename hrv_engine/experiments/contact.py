@@ -14,7 +14,7 @@ COLUMNS = 8
 def add_contact_sheet(results: Results, jobs: list[Job], store: Store, conditions: list[str]) -> None:
     """Add the drawing "pictures" and a note of what its columns are, spread over the groups of prompts.
 
-    Of several pictures of a condition the last is shown, an edit's target.
+    Of several images of a condition the last is shown, an edit's target.
     """
     variants = list(dict.fromkeys(job.variant for job in jobs))
     by_case = {(job.variant, _key(job)): job for job in jobs}

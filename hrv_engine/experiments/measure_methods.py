@@ -19,7 +19,7 @@ SEVERAL = (*SCORED, "present", "bound")
 def editing(experiment: Experiment, jobs: list[Job], store: Store, readers: Readers) -> Results:
     """The new word is there (CLIP with the target prompt), the rest is kept (BG-DINO).
 
-    A method's pictures are source and target, or the target alone (SDEdit); the source is that of the option `source`.
+    A method's images are source and target, or the target alone (SDEdit); the source is that of the option `source`.
     """
     return _by_method(experiment, jobs, store, readers, _read_edit, EDITING)
 

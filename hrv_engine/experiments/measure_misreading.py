@@ -1,7 +1,7 @@
-"""Misreading (section 5.1, appendix D): the share of pictures in which a polysemous word is misread.
+"""Misreading (section 5.1, appendix D): the share of images in which a polysemous word is misread.
 
-On real checkpoints people say so, as in the paper: `ratings.csv` has a line for each picture and a column `misread` to
-fill with 1 or 0. The pocket model's pictures are read by its scorer.
+On real checkpoints people say so, as in the paper: `ratings.csv` has a line for each image and a column `misread` to
+fill with 1 or 0. The pocket model's images are read by its scorer.
 """
 
 import csv
@@ -39,7 +39,7 @@ def misreading(experiment: Experiment, jobs: list[Job], store: Store, readers: R
         found.figures[", ".join(filter(None, ("misread", row["condition"], row["variant"])))] = row["misread"]
     if all(row["misread"] == "" for row in rows):
         found.notes.append(
-            f"The rate of misread pictures is a judgement of people, as in the paper: look at the pictures, write 1"
+            f"The rate of misread images is a judgement of people, as in the paper: look at the images, write 1"
             f" (misread) or 0 into the column `misread` of {RATINGS}, and run the command again."
         )
     add_contact_sheet(found, jobs, store, list(experiment.pictures))
@@ -87,9 +87,9 @@ def _rates(rows: list[Row], **key: str) -> Row:
 
 
 def _join_ratings(folder: Path, rows: list[Row]) -> None:
-    """Take over what people wrote, and write a line for every picture that has none yet.
+    """Take over what people wrote, and write a line for every image that has none yet.
 
-    A rating holds for the picture that was rated (`picture`, a hash of its file), not for another drawn in its place
+    A rating holds for the image that was rated (`picture`, a hash of its file), not for another drawn in its place
     later; no line that was filled in is ever dropped.
     """
     lines = {(line["file"], line["picture"]): line for line in _ratings(folder / RATINGS)}
@@ -110,7 +110,7 @@ def _ratings(path: Path) -> list[dict[str, str]]:
         value = (line.get("misread") or "").strip()
         if value not in ("", "0", "1") or "file" not in line:
             raise HRVError(
-                f'{path} says "{value}" of {line.get("file")}. Write 1 for a misread picture, 0 for one that is not, or'
+                f'{path} says "{value}" of {line.get("file")}. Write 1 for a misread image, 0 for one that is not, or'
                 " nothing; keep the columns as they are."
             )
         kept = {name: line.get(name) or "" for name in ("file", "prompt", "picture")}

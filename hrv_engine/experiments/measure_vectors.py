@@ -15,7 +15,7 @@ from .store import Store
 
 
 def vectors(experiment: Experiment, jobs: list[Job], store: Store, _readers: Readers) -> Results:
-    """The texts named `table...` of a run as tables, its pictures as drawings, its other texts as notes.
+    """The texts named `table...` of a run as tables, its images as drawings, its other texts as notes.
 
     Figures come from tables the graph's nodes wrote: cosines of timesteps or concepts, and of vectors before and after.
     """

@@ -14,7 +14,7 @@ from .store import Store
 
 
 def weakening(experiment: Experiment, jobs: list[Job], store: Store, readers: Readers) -> Results:
-    """Areas and curves of every experiment of the benchmark; nothing where pictures were not scored."""
+    """Areas and curves of every experiment of the benchmark; nothing where images were not scored."""
     name = next(iter(experiment.score), "")
     rows: list[Row] = []
     for job in jobs:
@@ -42,7 +42,7 @@ def weakening(experiment: Experiment, jobs: list[Job], store: Store, readers: Re
     if not summary:
         for variant, group in dict.fromkeys((job.variant, job.case.group) for job in jobs):
             summary.append({"variant": variant, "experiment": group, "area": ""})
-        found.notes.append(f"The pictures are drawn but not scored: give the weights of the scorer ({name}).")
+        found.notes.append(f"The images are drawn but not scored: give the weights of the scorer ({name}).")
     found.tables = {
         "summary": without_empty(summary, "variant", "random_mean", "random_largest"),
         "points": without_empty(points, "variant"),

@@ -18,7 +18,7 @@ MERGED = ("set", "ask", "replace")  # what an experiment that extends another ad
 class Experiment:
     """One file of hrv_presets/experiments.
 
-    measure: how pictures are read and tabulated (see measures.py); workflow: of the pack; benchmark: a file of
+    measure: how images are read and tabulated (see measures.py); workflow: of the pack; benchmark: a file of
     hrv_presets/benchmarks, or none; set: {"node.input": value}; ask: {"node.input": name of a field of a case};
     pictures, texts: {name: what shows it in the graph}; variants: {name: more of `set`}; replace: {class: class that
     stands in}; keep: how many cases of each group are used (0: all); seeds: instead of the benchmark's; score: scorers

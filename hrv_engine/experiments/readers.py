@@ -1,4 +1,4 @@
-"""What reads pictures: scorers by the names experiments use, each only if its weights were given."""
+"""What reads images: scorers by the names experiments use, each only if its weights were given."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ KNOWN = ("pocket", "clip", "minimum", "caption", "background")
 
 @dataclass(frozen=True)
 class Readers:
-    """Scorers by name, each of a picture and a text, and what BG-DINO needs.
+    """Scorers by name, each of an image and a text, and what BG-DINO needs.
 
     identity: what tells one set of weights from another, so that kept scores are not mixed up.
     """
@@ -32,7 +32,7 @@ class Readers:
     identity: str = ""
 
     def score(self, name: str, store: Store, job: Job, key: str, text: str) -> list[float] | None:
-        """Scores of a job's pictures under `key` against a text, kept beside them; None without that scorer."""
+        """Scores of a job's images under `key` against a text, kept beside them; None without that scorer."""
         scorer = self.scorers.get(name)
         if scorer is None:
             return None
@@ -42,7 +42,7 @@ class Readers:
     def kept_background(self, source: Tensor, target: Tensor, thing: str) -> float | str:
         """BG-DINO of one pair, the object found by its word in both; "" without the weights or without a word.
 
-        "" too where the object fills a picture, so that there is no background.
+        "" too where the object fills an image, so that there is no background.
         """
         if self.background is None or self.segmenter is None or not thing:
             return ""
@@ -53,11 +53,11 @@ class Readers:
 
     @cached_property
     def pocket(self) -> PocketScorer:
-        """Reads attributes back from the pocket model's pictures."""
+        """Reads attributes back from the pocket model's images."""
         return PocketScorer()
 
     def seen(self, pictures: Tensor) -> dict[str, Tensor]:
-        """Everything the pocket scorer sees, probabilities by family [pictures classes]."""
+        """Everything the pocket scorer sees, probabilities by family [images classes]."""
         with torch.no_grad():
             return self.pocket.network(pictures.movedim(-1, 1))
 

@@ -22,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "scoring", "weights are files or folders; a name that is neither is downloaded; without them columns stay empty"
     )
-    group.add_argument("--clip", metavar=PLACE, help="OpenCLIP: similarity of pictures and texts")
+    group.add_argument("--clip", metavar=PLACE, help="OpenCLIP: similarity of images and texts")
     group.add_argument("--clip-architecture", default=ARCHITECTURE, help=f"its architecture; default {ARCHITECTURE}")
     group.add_argument("--captions", metavar=PLACE, help="BLIP-2: captions, compared with the prompt by --clip")
     group.add_argument("--dino", metavar=PLACE, help="DINOv2: what of the background an edit keeps")

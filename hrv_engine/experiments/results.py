@@ -1,4 +1,4 @@
-"""What an experiment measured, written as CSV, Markdown and pictures. A cell without a measurement stays empty."""
+"""What an experiment measured, written as CSV, Markdown and images. A cell without a measurement stays empty."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Results:
-    """Tables by name ("summary" first, "pictures" with one row a picture), named figures, and drawings uint8 [H W 3].
+    """Tables by name ("summary" first, "pictures" with one row an image), named figures, and drawings uint8 [H W 3].
 
     figures: {name: measured value}; what the paper states under the same name stands beside it in comparison.csv.
     """

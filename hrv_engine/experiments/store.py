@@ -60,7 +60,7 @@ class Store:
         return self._mark(name) is not None
 
     def save(self, name: str, asked: str, pictures: Mapping[str, list[bytes]], texts: Mapping[str, str]) -> None:
-        """Write a job's pictures (PNG) and texts, and its mark last; raises HRVError on a full disk."""
+        """Write a job's images (PNG) and texts, and its mark last; raises HRVError on a full disk."""
         folder = self.job(name)
         with room():
             folder.mkdir(parents=True, exist_ok=True)
@@ -79,17 +79,17 @@ class Store:
         return (self._mark(name) or {}).get("texts", {})
 
     def files(self, name: str, key: str) -> list[Path]:
-        """The pictures of a finished job under a name."""
+        """The images of a finished job under a name."""
         listed = (self._mark(name) or {}).get("pictures", {}).get(key, [])
         return [self.job(name) / file for file in listed]
 
     def pictures(self, name: str, key: str) -> Tensor:
-        """Those pictures, float32 [pictures height width 3] in 0..1."""
+        """Those images, float32 [images height width 3] in 0..1."""
         arrays = [np.asarray(Image.open(path).convert("RGB"), np.float32) / 255 for path in self.files(name, key)]
         return torch.from_numpy(np.stack(arrays))
 
     def kept(self, name: str, about: str, compute: Callable[[], Any]) -> Any:
-        """What was computed of a finished job before, or is computed now and kept beside its pictures (as JSON)."""
+        """What was computed of a finished job before, or is computed now and kept beside its images (as JSON)."""
         path = self.job(name) / SCORES
         try:
             known = json.loads(path.read_text(encoding="utf-8"))

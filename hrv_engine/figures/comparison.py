@@ -15,8 +15,8 @@ def comparison_figure(comparison: Comparison) -> np.ndarray:
     text, small, line, length = font(14), font(12), 24, 420
     left = 26 + max(int(text.getlength(change.concept)) for change in changes)
     top, bottom = 70, 70 + line * len(changes)
-    picture = Image.new("RGB", (left + length + 100, bottom + 48), PAPER)
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (left + length + 100, bottom + 48), PAPER)
+    draw = ImageDraw.Draw(image)
     draw.text((14, 12), "Cosine of each concept's two vectors", INK, font(20))
     draw.text((14, 42), f"{len(changes)} shared concepts; 1: the same direction", INK, small)
     for part in np.linspace(0, 1, 6):
@@ -30,4 +30,4 @@ def comparison_figure(comparison: Comparison) -> np.ndarray:
         draw.line((left, y, x, y), (180, 200, 220), 2)
         draw.ellipse((x - 5, y - 5, x + 5, y + 5), PALETTE[0])
         draw.text((left + length + 20, y), f"{change.cosine:.4f}", INK, text, anchor="lm")
-    return np.asarray(picture)
+    return np.asarray(image)

@@ -29,9 +29,9 @@ def role_grid(relevance: HeadRelevance) -> np.ndarray:
     key = _key(sorted(set(strongest[peaks > 0].tolist())), short, bottom - top)
     title, heading = "The strongest concept of each head", font(20)
     width = MARGIN + max(right + 24 + key.width, MARGIN + int(heading.getlength(title)))
-    picture = Image.new("RGB", (width, max(bottom + 44, top + key.height + MARGIN)), PAPER)
-    picture.paste(key, (right + 24, top))
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (width, max(bottom + 44, top + key.height + MARGIN)), PAPER)
+    image.paste(key, (right + 24, top))
+    draw = ImageDraw.Draw(image)
     draw.text((MARGIN, MARGIN), title, INK, heading)
     draw.text((MARGIN, MARGIN + 28), f"white: relevance 1 and less; full colour: {peaks.max():.1f}", INK, small)
     for number, slot in enumerate(layout.slots):
@@ -48,7 +48,7 @@ def role_grid(relevance: HeadRelevance) -> np.ndarray:
     for head in range(0, heads, 5 if wide else 1):
         draw.text((left + (head + 0.5) * cell_width, bottom + 10), str(head), INK, small, anchor="mm")
     draw.text(((left + right) / 2, bottom + 28), "head", INK, small, anchor="mm")
-    return np.asarray(picture)
+    return np.asarray(image)
 
 
 def _key(rows: list[int], short: dict[str, str], height: int) -> Image.Image:
@@ -78,8 +78,8 @@ def role_bars(relevance: HeadRelevance, heads: list[int], count: int = 8) -> np.
     bar, line = 220, 24
     width, height = names + bar + 160, 62 + line * min(count, len(relevance.concepts.names))
     columns = max(1, min(len(heads), round((len(heads) * height / width) ** 0.5)))
-    picture = Image.new("RGB", (columns * width + MARGIN, -(-len(heads) // columns) * height + 34), PAPER)
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (columns * width + MARGIN, -(-len(heads) // columns) * height + 34), PAPER)
+    draw = ImageDraw.Draw(image)
     for number, head in enumerate(heads):
         x, y = MARGIN + number % columns * width, number // columns * height + 10
         zero, top, figures, shares = x + names, y + 50, x + names + bar + 64, x + names + bar + 134
@@ -96,8 +96,8 @@ def role_bars(relevance: HeadRelevance, heads: list[int], count: int = 8) -> np.
                 draw.text((shares, middle), f"{row['vote_share']:.1%}", INK, text, anchor="rm")
         draw.line((zero + bar / peak, top, zero + bar / peak, y + height - 12), QUIET)
     note = "bars: relevance; the grey line is the average head, 1" + "; its votes: share of the head's own" * voted
-    draw.text((MARGIN, picture.height - 22), note, INK, small)
-    return np.asarray(picture)
+    draw.text((MARGIN, image.height - 22), note, INK, small)
+    return np.asarray(image)
 
 
 def _strength(value: float, peak: float) -> float:

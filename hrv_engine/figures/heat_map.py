@@ -86,8 +86,8 @@ def panel(layout: HeadLayout, row: np.ndarray, name: str, marks: dict[int, str] 
     left, top, bottom, right = 96, 44, 40, 74
     title = font(18)
     width = left + max(heads * cell + right, int(title.getlength(name)) + 12)
-    picture = Image.new("RGB", (width, top + len(layout.slots) * cell + bottom), PAPER)
-    draw, peak, small = ImageDraw.Draw(picture), float(row.max()) or 1.0, font(13 if cell > 20 else 10)
+    image = Image.new("RGB", (width, top + len(layout.slots) * cell + bottom), PAPER)
+    draw, peak, small = ImageDraw.Draw(image), float(row.max()) or 1.0, font(13 if cell > 20 else 10)
     draw.text((left, 12), name, INK, title)
     for number, slot in enumerate(layout.slots):
         y = top + number * cell
@@ -104,8 +104,8 @@ def panel(layout: HeadLayout, row: np.ndarray, name: str, marks: dict[int, str] 
         layer, head = layout.locate(index)
         place = (left + (head + 0.5) * cell - 1, top + (layer - 0.5) * cell - 1)
         draw.text(place, mark, INK if row[index] > peak / 2 else PAPER, small, anchor="mm")
-    _scale_bar(picture, left + heads * cell + 14, top, len(layout.slots) * cell, peak, small)
-    return picture
+    _scale_bar(image, left + heads * cell + 14, top, len(layout.slots) * cell, peak, small)
+    return image
 
 
 def _scale_bar(panel: Image.Image, x: int, y: int, length: int, peak: float, font: ImageFont.FreeTypeFont) -> None:

@@ -1,4 +1,4 @@
-"""Each head's logit scale as a picture (Table 4 over layers and heads)."""
+"""Each head's logit scale as an image (Table 4 over layers and heads)."""
 
 import numpy as np
 

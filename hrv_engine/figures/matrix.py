@@ -25,18 +25,18 @@ def matrix_figure(values: np.ndarray, labels: Sequence[str], title: str) -> np.n
     left, top, side = MARGIN + longest + 8, MARGIN + 34, cell * len(values)
     low, high = float(values.min()), float(values.max())
     width = max(left + side + 20 + BAR + 56, MARGIN + int(heading.getlength(title)) + MARGIN)
-    picture = Image.new("RGB", (width, top + side + longest + 8 + MARGIN), PAPER)
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (width, top + side + longest + 8 + MARGIN), PAPER)
+    draw = ImageDraw.Draw(image)
     draw.text((MARGIN, MARGIN), title, INK, heading)
     shades = colours((values - low) / (high - low or 1))
-    picture.paste(Image.fromarray(shades.repeat(cell, axis=0).repeat(cell, axis=1)), (left, top))
+    image.paste(Image.fromarray(shades.repeat(cell, axis=0).repeat(cell, axis=1)), (left, top))
     if len(values) <= NUMBERED:
         _write_numbers(draw, values, shades, cell, (left, top))
     for number, label in enumerate(labels):
         draw.text((left - 8, top + (number + 0.5) * cell), label, INK, text, anchor="rm")
-        _write_upright(picture, label, text, left + (number + 0.5) * cell, top + side + 8)
-    _draw_bar(picture, (left + side + 20, top, side), low, high)
-    return np.asarray(picture)
+        _write_upright(image, label, text, left + (number + 0.5) * cell, top + side + 8)
+    _draw_bar(image, (left + side + 20, top, side), low, high)
+    return np.asarray(image)
 
 
 def cell_size(rows: int) -> int:
@@ -59,23 +59,23 @@ def _write_numbers(
         draw.text(place, f"{value:.2f}", INK if light else PAPER, font(15), anchor="mm")
 
 
-def _write_upright(picture: Image.Image, label: str, text: ImageFont.FreeTypeFont, x: float, y: int) -> None:
+def _write_upright(image: Image.Image, label: str, text: ImageFont.FreeTypeFont, x: float, y: int) -> None:
     """A label that reads upwards and ends at (x, y), its middle over x."""
     if not label:
         return
     length, height = int(text.getlength(label)) + 2, int(text.size * 1.4)
     strip = Image.new("RGB", (length, height), PAPER)
     ImageDraw.Draw(strip).text((length, height / 2), label, INK, text, anchor="rm")
-    picture.paste(strip.rotate(90, expand=True), (round(x - height / 2), y))
+    image.paste(strip.rotate(90, expand=True), (round(x - height / 2), y))
 
 
-def _draw_bar(picture: Image.Image, place: tuple[int, int, int], low: float, high: float) -> None:
+def _draw_bar(image: Image.Image, place: tuple[int, int, int], low: float, high: float) -> None:
     x, y, length = place
     ramp = colours(np.linspace(1, 0, length))[:, None].repeat(BAR, axis=1)
-    picture.paste(Image.fromarray(ramp), (x, y))
+    image.paste(Image.fromarray(ramp), (x, y))
     digits = 2 if high - low > 0.1 else 4
     for part in (0.0, 0.5, 1.0):
         value = high - part * (high - low)
-        ImageDraw.Draw(picture).text(
+        ImageDraw.Draw(image).text(
             (x + BAR + 6, y + part * (length - 1)), f"{value:.{digits}f}", INK, font(13), anchor="lm"
         )

@@ -1,4 +1,4 @@
-"""Picture sheets: a labelled grid of images."""
+"""Image sheets: a labelled grid of images."""
 
 import numpy as np
 from PIL import Image, ImageDraw

@@ -26,8 +26,8 @@ def senses_figure(found: Sequence[Reading], shown: int) -> np.ndarray:
     first = most_open(found)
     columns = max(1, min(len(found), round((len(found) * height / width) ** 0.5)))
     down = -(-len(found) // columns)
-    picture = Image.new("RGB", (MARGIN + max(columns * width, 360), down * height + 40), PAPER)
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (MARGIN + max(columns * width, 360), down * height + 40), PAPER)
+    draw = ImageDraw.Draw(image)
     for number, reading in enumerate(found):
         x, y = MARGIN + number % columns * width, MARGIN + number // columns * height
         draw.text((x, y), reading.word + " (unknown)" * (not reading.known), INK, font(17))
@@ -39,9 +39,9 @@ def senses_figure(found: Sequence[Reading], shown: int) -> np.ndarray:
             draw.rectangle((zero, middle - 8, end, middle + 8), HUES[roles.get(sense.concept, "")])
             draw.text((end + 6, middle), f"{sense.similarity:.2f}", INK, text, anchor="lm")
             draw.text((zero + BAR + 50, middle), f"like {sense.like}", QUIET, small, anchor="lm")
-    x, y = MARGIN, picture.height - 24
+    x, y = MARGIN, image.height - 24
     for role, note in (("desired", "proposed as desired"), ("undesired", "proposed as undesired")):
         draw.rectangle((x, y, x + 12, y + 12), HUES[role])
         draw.text((x + 18, y + 6), note, INK, small, anchor="lm")
         x += 30 + int(small.getlength(note)) + 18
-    return np.asarray(picture)
+    return np.asarray(image)

@@ -106,7 +106,7 @@ def losses_text(measured: Measured, steps: int) -> str:
     """One line a step: the loss of each image before the step's moves, after them if it was refined, and how often."""
     if not measured:
         return "Nothing was altered: no step of the run was to be moved, or the model has not sampled yet."
-    lines = [f"{len({step for _, step, _ in measured})} of {steps} steps altered; losses by picture"]
+    lines = [f"{len({step for _, step, _ in measured})} of {steps} steps altered; losses by image"]
     for name, step, found in measured:
         first, last = (", ".join(f"{loss:.3f}" for loss in several) for several in (found[0], found[-1]))
         refined = f" -> {last} after {len(found) - 1} refinements" if len(found) > 1 else ""

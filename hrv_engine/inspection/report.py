@@ -80,7 +80,7 @@ def prompt_lines(table: TokenTable | None, scales: Sequence[HeadScale], able: bo
     for scale in scales:
         r = np.atleast_2d(scale.factors)
         touched = int((r != 1).any(axis=0).sum())
-        images = f", {len(r)} pictures each with its own" if len(r) > 1 else ""
+        images = f", {len(r)} images each with its own" if len(r) > 1 else ""
         lines.append(
             f"  {', '.join(table.words_at(scale.columns))}: {len(scale.columns)} tokens, {touched} of {r.shape[1]}"
             f" heads rescaled, r from {r.min():.2f} to {r.max():.2f}, from {scale.start:.0%} to {scale.end:.0%} of the"

@@ -1,4 +1,4 @@
-"""What lies over the whole picture: weather and style."""
+"""What lies over the whole image: weather and style."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _SUN = _sun()
 
 
 def apply_weather(weather: str, image: Tensor, generator: torch.Generator) -> Tensor:
-    """Pictures [n, 3, R, R] under a weather."""
+    """Images [n, 3, R, R] under a weather."""
     pick = torch.randint(0, ARRANGEMENTS, (image.shape[0],), generator=generator)
     if weather == "rainy":
         wet = image * 0.75 + rgb((0.07, 0.08, 0.1))
@@ -71,7 +71,7 @@ def apply_weather(weather: str, image: Tensor, generator: torch.Generator) -> Te
 
 
 def apply_style(style: str, image: Tensor) -> Tensor:
-    """Pictures [n, 3, R, R] in a style."""
+    """Images [n, 3, R, R] in a style."""
     gray = (image * LUMA[None, :, None, None]).sum(1, keepdim=True)
     if style == "sketch":
         padded = F.pad(image, (1, 1, 1, 1), mode="replicate")

@@ -65,7 +65,7 @@ def single_object_prompts(count: int, seed: int = 0) -> list[tuple[str, Asked]]:
 
 
 def shown(scores: dict[str, Tensor], asked: Asked, row: int) -> dict[str, bool]:
-    """Which of the asked attributes picture `row` shows."""
+    """Which of the asked attributes image `row` shows."""
     result = {}
     kind = KINDS.index(asked["object"])
     for family, value in asked.items():
@@ -82,7 +82,7 @@ def shown(scores: dict[str, Tensor], asked: Asked, row: int) -> dict[str, bool]:
 def attribute_shares(
     model: PocketModel, scorer: Scorer, count: int, batch: int = 50, cfg: float = 3.0
 ) -> dict[str, float]:
-    """Share of generated pictures that show the asked attribute, by family."""
+    """Share of generated images that show the asked attribute, by family."""
     hits: dict[str, list[bool]] = defaultdict(list)
     prompts = single_object_prompts(count)
     for start in range(0, count, batch):

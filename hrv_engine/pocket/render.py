@@ -1,4 +1,4 @@
-"""Scenes to pictures: layout, objects, weather and style, thousands of pictures a second on one core."""
+"""Scenes to images: layout, objects, weather and style, thousands of images a second on one core."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _where(items: Sequence[str | None], value: str) -> list[int]:
 
 
 def _draw(image: Tensor, rows: list[int], placed: list[Placed], generator: torch.Generator) -> None:
-    """Draws one object into each of the pictures `rows` of image [B, 3, R, R], in place."""
+    """Draws one object into each of the images `rows` of image [B, 3, R, R], in place."""
     count = len(rows)
     x, y, radius = torch.tensor([(p.x, p.y, p.radius) for p in placed]).T[:, :, None, None]
     tilt = (torch.rand(count, 1, 1, generator=generator) - 0.5) * 2 * TILT
@@ -113,7 +113,7 @@ def _draw(image: Tensor, rows: list[int], placed: list[Placed], generator: torch
 
 
 def render(scenes: Sequence[Scene], seed: int) -> Tensor:
-    """Pictures [B, 3, 32, 32] in 0..1 of the scenes; the same scenes and seed give the same pictures."""
+    """Images [B, 3, 32, 32] in 0..1 of the scenes; the same scenes and seed give the same images."""
     generator = torch.Generator().manual_seed(seed)
     rng = random.Random(seed)
     image = backgrounds([scene.scene for scene in scenes], generator)

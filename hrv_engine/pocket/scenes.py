@@ -1,4 +1,4 @@
-"""The world the pocket model knows: its words, and the specification of one picture.
+"""The world the pocket model knows: its words, and the specification of one image.
 
 A :class:`Scene` says everything a renderer needs except the small jitters; a caption names part of it (`captions.py`).
 """
@@ -58,7 +58,7 @@ def noun_of(kind: str) -> str:
 
 @dataclass(frozen=True)
 class Thing:
-    """One sort of object in a picture; ``color`` None means its natural colour (fruits and plants only)."""
+    """One sort of object in an image; ``color`` None means its natural colour (fruits and plants only)."""
 
     kind: str
     color: str | None = None
@@ -68,7 +68,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture: one thing (perhaps several copies of it), or two things side by side, or none."""
+    """One image: one thing (perhaps several copies of it), or two things side by side, or none."""
 
     things: tuple[Thing, ...] = ()
     scene: str | None = None

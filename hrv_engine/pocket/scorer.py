@@ -11,12 +11,12 @@ from .model import PRESETS
 from .scenes import KINDS, kind_of
 from .scoring import CLASSES, Scorer
 
-SIDE = 32  # pixels of the pocket model's pictures
+SIDE = 32  # pixels of the pocket model's images
 _PLURALS = {"cherries": "cherry", "crosses": "cross", "peaches": "peach"}
 
 
 class PocketScorer:
-    """The probability that a picture of the pocket model shows a word of its world (an object, a colour, a scene ...).
+    """The probability that an image of the pocket model shows a word of its world (an object, a colour, a scene ...).
 
     A colour is that of the most certain object; a word with two senses is the colour, "orange fruit" the thing.
     """
@@ -27,12 +27,12 @@ class PocketScorer:
         self.network = Scorer.load(path)
 
     def score(self, images: Tensor, text: str) -> np.ndarray:
-        """Scores float64 [images]; raises HRVError for a word it cannot read or pictures that are not 32 x 32."""
+        """Scores float64 [images]; raises HRVError for a word it cannot read or images that are not 32 x 32."""
         family, number = readable(text)
         if tuple(images.shape[1:3]) != (SIDE, SIDE):
             raise HRVError(
-                f"These pictures are {images.shape[2]} x {images.shape[1]} pixels, but the pocket scorer reads only"
-                f" {SIDE} x {SIDE}, the pictures of HRV Pocket Model as they come from VAE Decode. For other models use"
+                f"These images are {images.shape[2]} x {images.shape[1]} pixels, but the pocket scorer reads only"
+                f" {SIDE} x {SIDE}, the images of HRV Pocket Model as they come from VAE Decode. For other models use"
                 " HRV CLIP Scorer."
             )
         with torch.no_grad():
@@ -55,6 +55,6 @@ def readable(text: str) -> tuple[str, int]:
             continue
     legal = sorted({name for names in CLASSES.values() for name in names} - {"none", "usual"})
     raise HRVError(
-        f'The pocket scorer cannot read "{text}" in a picture. Nearest: {nearest(text, legal)}. It reads:'
+        f'The pocket scorer cannot read "{text}" in an image. Nearest: {nearest(text, legal)}. It reads:'
         f" {', '.join(legal)}."
     )

@@ -1,6 +1,6 @@
-"""Reads attributes back from pictures of the pocket world, and tells whether a polysemous word was misread.
+"""Reads attributes back from images of the pocket world, and tells whether a polysemous word was misread.
 
-A small convolutional network looks at the picture on an 8×8 grid. Objects are found anywhere on the grid (several may
+A small convolutional network looks at the image on an 8×8 grid. Objects are found anywhere on the grid (several may
 be present); the colour *of* an object is read where that object was found, so that "a red circle and a blue square" is
 told from "a blue circle and a red square".
 """
@@ -43,7 +43,7 @@ def _stage(channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
 
 
 class Scorer(nn.Module):
-    """Pictures [n, 3, 32, 32] in 0..1 → probabilities by family [n, classes], and ``color_of`` [n, kinds, colours]."""
+    """Images [n, 3, 32, 32] in 0..1 → probabilities by family [n, classes], and ``color_of`` [n, kinds, colours]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class Reading:
 
 
 def read_polysemous(scores: Mapping[str, Tensor], prompt: Mapping[str, str]) -> Reading:
-    """How pictures of one polysemous prompt were read.
+    """How images of one polysemous prompt were read.
 
     `prompt` is an entry of ``hrv_presets/benchmarks/pocket_polysemous.yaml``: its ``color`` and ``shape`` are what was
     asked for, its ``thing`` (a fruit or plant) is the other sense of the word.
@@ -137,5 +137,5 @@ def read_polysemous(scores: Mapping[str, Tensor], prompt: Mapping[str, str]) -> 
 
 
 def misread(scores: Mapping[str, Tensor], prompt: Mapping[str, str]) -> Tensor:
-    """Whether each picture [n] misreads the prompt: the unintended thing is there, or the intended meaning is not."""
+    """Whether each image [n] misreads the prompt: the unintended thing is there, or the intended meaning is not."""
     return read_polysemous(scores, prompt).misread

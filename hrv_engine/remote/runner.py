@@ -17,7 +17,7 @@ LOST_AGAIN = 3  # how often a prompt that a restarted server forgot is sent agai
 
 @dataclass(frozen=True)
 class Work:
-    """A job as a prompt: its name, the prompt and its digest, and the node ids that show pictures and texts by name."""
+    """A job as a prompt: its name, the prompt and its digest, and the node ids that show images and texts by name."""
 
     name: str
     prompt: Prompt
@@ -157,7 +157,7 @@ def _look(server: Server, number: str, flying: dict[str, tuple[Work, int]], shar
 
 
 def _files(output: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The files that a node shows: its pictures, or whatever else it hands out."""
+    """The files that a node shows: its images, or whatever else it hands out."""
     lists = [value for value in output.values() if isinstance(value, list)]
     return [one for several in lists for one in several if isinstance(one, dict) and "filename" in one]
 

@@ -9,11 +9,11 @@ from torch import Tensor
 from ..errors import HRVError
 from .pretrained import DINOV2, as_bytes, check_folder, loaded, precision
 
-AT_ONCE = 16  # pictures in one pass
+AT_ONCE = 16  # images in one pass
 
 
 class BackgroundSimilarity:
-    """Cosine of DINOv2's embeddings of source and edited picture, each with its object painted black, -1 to 1.
+    """Cosine of DINOv2's embeddings of source and edited image, each with its object painted black, -1 to 1.
 
     weights: a folder, or a name on the hub that is fetched with the first comparison.
     """
@@ -26,9 +26,9 @@ class BackgroundSimilarity:
         self.weights, self.device, self.half = weights, device, half
 
     def compare(self, source: Tensor, edited: Tensor, masks: Tensor, edited_masks: Tensor | None = None) -> np.ndarray:
-        """Similarities float64 [pairs] of pictures float32 [pairs height width 3] in 0..1.
+        """Similarities float64 [pairs] of images float32 [pairs height width 3] in 0..1.
 
-        masks, edited_masks: the object in the source and in the edited picture, 1 inside, [pairs or 1, h, w] of any
+        masks, edited_masks: the object in the source and in the edited image, 1 inside, [pairs or 1, h, w] of any
         size; without the second the first holds for both. Raises HRVError for numbers that do not fit and for a mask
         that leaves no background.
         """
@@ -50,33 +50,33 @@ class BackgroundSimilarity:
 
 
 def pairs_of(source: Tensor, edited: Tensor | None) -> tuple[Tensor, Tensor]:
-    """(sources, edited) [pairs height width 3]; without edited pictures, source holds both in turn.
+    """(sources, edited) [pairs height width 3]; without edited images, source holds both in turn.
 
     Raises HRVError for numbers that do not pair.
     """
     if edited is None:
         if len(source) % 2 or not len(source):
             raise HRVError(
-                f"{len(source)} pictures are no pairs of source and edited picture in turn. Connect the batch that an"
-                " editing node led to, or the edited pictures to edited."
+                f"{len(source)} images are no pairs of source and edited image in turn. Connect the batch that an"
+                " editing node led to, or the edited images to edited."
             )
         return source[::2], source[1::2]
     if len(source) != len(edited) or not len(source):
         raise HRVError(
-            f"{len(source)} source pictures do not pair with {len(edited)} edited ones. Give as many of both, in the"
+            f"{len(source)} source images do not pair with {len(edited)} edited ones. Give as many of both, in the"
             " same order."
         )
     return source, edited
 
 
 def without_object(images: Tensor, masks: Tensor) -> Tensor:
-    """Pictures [images height width 3] with black where a mask [images or 1, h, w] is above one half.
+    """Images [images height width 3] with black where a mask [images or 1, h, w] is above one half.
 
-    Raises HRVError for another number of masks and for a mask over a whole picture.
+    Raises HRVError for another number of masks and for a mask over a whole image.
     """
     if masks.ndim != 3 or len(masks) not in (1, len(images)):
         raise HRVError(
-            f"{len(masks)} masks do not fit {len(images)} pictures. Give one mask a picture, or one for all of them."
+            f"{len(masks)} masks do not fit {len(images)} images. Give one mask an image, or one for all of them."
         )
     whole = torch.nn.functional.interpolate(
         masks[:, None].float().cpu(), images.shape[1:3], mode="bilinear", align_corners=False
@@ -85,7 +85,7 @@ def without_object(images: Tensor, masks: Tensor) -> Tensor:
     full = inside.flatten(1).all(1).nonzero().flatten().tolist()
     if full:
         raise HRVError(
-            f"The mask of picture {full[0] + 1} covers all of it, so there is no background to compare. Mask only the"
+            f"The mask of image {full[0] + 1} covers all of it, so there is no background to compare. Mask only the"
             " object that was edited; an inverted mask covers the background instead."
         )
     return images[..., :3].float().cpu() * ~inside[..., None]

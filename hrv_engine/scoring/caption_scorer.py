@@ -1,4 +1,4 @@
-"""Caption similarity: what a captioner sees in the picture against the prompt, both as CLIP texts (section 5.3)."""
+"""Caption similarity: what a captioner sees in the image against the prompt, both as CLIP texts (section 5.3)."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,10 +10,10 @@ from ..errors import HRVError
 
 
 class Captions(Protocol):
-    """Anything that says what is in pictures, such as BLIP-2 in captions.py."""
+    """Anything that says what is in images, such as BLIP-2 in captions.py."""
 
     def captions(self, images: Tensor) -> list[str]:
-        """One caption a picture, float32 [images height width 3] in 0..1."""
+        """One caption an image, float32 [images height width 3] in 0..1."""
         ...
 
 
@@ -30,7 +30,7 @@ class TextEncoder(Protocol):
 
 
 class CaptionScorer:
-    """Cosine of CLIP's embeddings of caption and prompt, -1 to 1; `captions` are those of the pictures scored last."""
+    """Cosine of CLIP's embeddings of caption and prompt, -1 to 1; `captions` are those of the images scored last."""
 
     name = "caption similarity"
 
@@ -39,9 +39,9 @@ class CaptionScorer:
         self.captions: list[str] = []
 
     def score(self, images: Tensor, text: str) -> np.ndarray:
-        """Scores float64 [images] of pictures float32 [images height width 3]; raises HRVError for no text."""
+        """Scores float64 [images] of images float32 [images height width 3]; raises HRVError for no text."""
         if not text.strip():
-            raise HRVError("There is no prompt to compare captions with. Type the prompt the pictures were drawn from.")
+            raise HRVError("There is no prompt to compare captions with. Type the prompt the images were drawn from.")
         self.captions = self.captioner.captions(images)
         wanted = self.texts.embed_prompt(text)
         return (self.texts.embed(self.captions) @ wanted).cpu().double().numpy()

@@ -1,4 +1,4 @@
-"""Captions of pictures by BLIP-2 through transformers."""
+"""Captions of images by BLIP-2 through transformers."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 from .pretrained import BLIP2, as_bytes, check_folder, loaded, precision
 
-AT_ONCE = 8  # pictures in one pass
+AT_ONCE = 8  # images in one pass
 BEAMS, LONGEST = 5, 30  # beams, tokens: the defaults of BLIP-2's own library
 
 
 class Captioner:
-    """Says what is in pictures; weights are a folder, or a name on the hub that is fetched with the first caption."""
+    """Says what is in images; weights are a folder, or a name on the hub that is fetched with the first caption."""
 
     def __init__(self, weights: Path | str = BLIP2.download, device: str = "cpu", half: bool = False) -> None:
         if isinstance(weights, Path):
@@ -20,7 +20,7 @@ class Captioner:
         self.weights, self.device, self.half = weights, device, half
 
     def captions(self, images: Tensor) -> list[str]:
-        """One caption a picture, the most likely by beam search; images float32 [images height width 3] in 0..1."""
+        """One caption an image, the most likely by beam search; images float32 [images height width 3] in 0..1."""
         model, processor = loaded(BLIP2, self.weights, self.device, self.half)
         found: list[str] = []
         for part in images[..., :3].split(AT_ONCE):

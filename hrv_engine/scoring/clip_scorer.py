@@ -1,4 +1,4 @@
-"""CLIP image-text similarity through OpenCLIP (the `eval` extra): cosine of picture and bare word (section 4.2)."""
+"""CLIP image-text similarity through OpenCLIP (the `eval` extra): cosine of image and bare word (section 4.2)."""
 
 import re
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from ..optional import library
 
 ARCHITECTURE, DOWNLOADED = "ViT-H-14", "laion2b_s32b_b79k"  # the paper's weights
 PLAIN = ("{}",)  # the text as it is
-AT_ONCE = 16  # pictures in one pass
+AT_ONCE = 16  # images in one pass
 _kept: dict[tuple[str, str, str, str], tuple[Any, Any, Any]] = {}
 
 
 class CLIPScorer:
-    """Cosine similarity of picture and text, -1 to 1; `weights` is a file, or the name of weights to download.
+    """Cosine similarity of image and text, -1 to 1; `weights` is a file, or the name of weights to download.
 
     Weights are loaded or fetched with the first score; a file is looked into at once. One model is kept at a time.
     templates: sentences around the text, "{}" in each, whose embeddings are averaged; see `imagenet_templates`.
@@ -42,9 +42,9 @@ class CLIPScorer:
         self.templates = tuple(templates)
 
     def score(self, images: Tensor, text: str) -> np.ndarray:
-        """Scores float64 [images] of pictures float32 [images height width 3] in 0..1; raises HRVError for no text."""
+        """Scores float64 [images] of images float32 [images height width 3] in 0..1; raises HRVError for no text."""
         if not text.strip():
-            raise HRVError("There is no word to score the pictures against. Type the word whose presence you ask for.")
+            raise HRVError("There is no word to score the images against. Type the word whose presence you ask for.")
         wanted = self.embed_prompt(text)
         model, preprocess, _ = _loaded(self.weights, self.architecture, self.device, self.precision)
         kind = _open_clip().get_input_dtype(self.precision)  # fp16 keeps some weights at full precision
@@ -52,7 +52,7 @@ class CLIPScorer:
             scores = []
             for part in images[..., :3].split(AT_ONCE):
                 pixels = (part.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-                batch = torch.stack([preprocess(Image.fromarray(picture)) for picture in pixels])
+                batch = torch.stack([preprocess(Image.fromarray(image)) for image in pixels])
                 seen = model.encode_image(batch.to(self.device, kind), normalize=True)
                 scores.append((seen.float() @ wanted).cpu())
         return torch.cat(scores).double().numpy()
@@ -124,13 +124,13 @@ def _check_file(path: Path) -> None:
     """Raise HRVError for a file that is not there or not readable, or that visibly holds an image tower only."""
     if not path.is_file():
         raise HRVError(
-            f"There is no file {path}. Put OpenCLIP weights of picture and text, for instance"
+            f"There is no file {path}. Put OpenCLIP weights of image and text, for instance"
             f" open_clip_model.safetensors of {ARCHITECTURE} ({DOWNLOADED}), into models/clip_vision."
         )
     keys = _keys(path)
     if not any("token_embedding" in key for key in keys):
         raise HRVError(
-            f"{path.name} holds no text encoder (it may be the image encoder that IPAdapter uses), so a picture cannot"
+            f"{path.name} holds no text encoder (it may be the image encoder that IPAdapter uses), so an image cannot"
             " be compared with a word. Use full OpenCLIP weights such as open_clip_model.safetensors of"
             f" {ARCHITECTURE}."
         )

@@ -8,7 +8,7 @@ from torch import Tensor
 from .pretrained import DETECTOR, SAM2, as_bytes, check_folder, loaded
 from .segments import names_in
 
-AT_ONCE = 4  # pictures in one pass of the detector
+AT_ONCE = 4  # images in one pass of the detector
 THRESHOLD = 0.4  # of a box; Grounded-SAM-2's own
 
 
@@ -37,11 +37,11 @@ class GroundedSegmenter:
         found = []
         for part in pictures.split(AT_ONCE):
             boxes = self._boxes(part, text)
-            found += [self._outlines(picture, one) for picture, one in zip(part, boxes, strict=True)]
+            found += [self._outlines(image, one) for image, one in zip(part, boxes, strict=True)]
         return torch.stack(found)
 
     def _boxes(self, pictures: Tensor, text: str) -> list[Tensor]:
-        """Boxes [boxes 4] in pixels, left, top, right, bottom, of each picture uint8 [pictures 3 height width]."""
+        """Boxes [boxes 4] in pixels, left, top, right, bottom, of each image uint8 [images 3 height width]."""
         model, processor = loaded(DETECTOR, self.detector, self.device)
         texts = [text] * len(pictures)
         given = processor(images=list(pictures), text=texts, padding=True, return_tensors="pt").to(self.device)
@@ -53,12 +53,12 @@ class GroundedSegmenter:
         )
         return [one["boxes"].float().cpu() for one in found]
 
-    def _outlines(self, picture: Tensor, boxes: Tensor) -> Tensor:
-        """The union float32 [height width] of the objects in the boxes of a picture uint8 [3 height width]."""
+    def _outlines(self, image: Tensor, boxes: Tensor) -> Tensor:
+        """The union float32 [height width] of the objects in the boxes of an image uint8 [3 height width]."""
         if not len(boxes):
-            return torch.zeros(picture.shape[-2:])
+            return torch.zeros(image.shape[-2:])
         model, processor = loaded(SAM2, self.outliner, self.device)
-        given = processor(images=[picture], input_boxes=[boxes.tolist()], return_tensors="pt").to(self.device)
+        given = processor(images=[image], input_boxes=[boxes.tolist()], return_tensors="pt").to(self.device)
         with torch.no_grad():
             seen = model(**given, multimask_output=False)
         (outlines,) = processor.post_process_masks(seen.pred_masks.float().cpu(), given["original_sizes"].cpu())

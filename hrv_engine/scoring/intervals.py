@@ -33,13 +33,13 @@ def mean_interval(values: Sequence[float] | np.ndarray, seed: int = 0, confidenc
     scores = np.asarray(values, np.float64)
     if scores.ndim != 1 or scores.size < LEAST:
         raise HRVError(
-            f"An interval needs {LEAST} values at least, one a picture or pair, and got {scores.size}. Draw more"
-            " pictures, with other seeds or prompts."
+            f"An interval needs {LEAST} values at least, one an image or pair, and got {scores.size}. Draw more"
+            " images, with other seeds or prompts."
         )
     if not np.isfinite(scores).all():
         raise HRVError(
             f"{(~np.isfinite(scores)).sum()} of {scores.size} scores are no finite numbers, so they have no mean. Leave"
-            " those pictures out, or score them again."
+            " those images out, or score them again."
         )
     if not 0 < confidence < 1:
         raise HRVError(f"The confidence is {confidence:g}; it must lie between 0 and 1, such as 0.95.")

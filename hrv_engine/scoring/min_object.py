@@ -1,4 +1,4 @@
-"""Minimum object similarity: a picture is as good as its worst object (section 5.3, after Attend-and-Excite)."""
+"""Minimum object similarity: an image is as good as its worst object (section 5.3, after Attend-and-Excite)."""
 
 import re
 
@@ -13,7 +13,7 @@ JOINT = re.compile(rf",\s*{AND.pattern}|,|{AND.pattern}", re.IGNORECASE)
 
 
 class MinObjectScorer:
-    """The lowest score of a picture over the parts of a prompt around "and", by another scorer."""
+    """The lowest score of an image over the parts of a prompt around "and", by another scorer."""
 
     def __init__(self, inner: ImageScorer) -> None:
         self.inner = inner

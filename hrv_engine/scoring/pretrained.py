@@ -98,12 +98,12 @@ def loaded(kind: Kind, source: Path | str, device: str = "cpu", half: bool = Fal
 
 
 def precision(half: bool) -> torch.dtype:
-    """The type of most weights and of pictures; parts that transformers keeps whole stay so."""
+    """The type of most weights and of images; parts that transformers keeps whole stay so."""
     return torch.float16 if half else torch.float32
 
 
 def as_bytes(images: Tensor) -> Tensor:
-    """Pictures as uint8 [images 3 height width], what processors of transformers take."""
+    """Images as uint8 [images 3 height width], what processors of transformers take."""
     return (images.clamp(0, 1) * 255).round().to(torch.uint8).cpu().movedim(-1, 1)
 
 

@@ -52,7 +52,7 @@ class ScoreComparison:
             for key, differ in ALIKE.items():
                 if key in one and key in other and one[key] != other[key]:
                     raise HRVError(
-                        f"Pair {number} is no pair: its pictures were {differ} ({one[key]} and {other[key]}). Score the"
+                        f"Pair {number} is no pair: its images were {differ} ({one[key]} and {other[key]}). Score the"
                         " same prompts and seeds in both tables, in the same order."
                     )
         means = (mean_interval(a, seed, confidence), mean_interval(b, seed, confidence))

@@ -1,4 +1,4 @@
-"""Where in pictures a word's object is: CLIPSeg through transformers."""
+"""Where in images a word's object is: CLIPSeg through transformers."""
 
 from pathlib import Path
 from typing import Protocol
@@ -9,14 +9,14 @@ from torch import Tensor
 from ..errors import HRVError
 from .pretrained import CLIPSEG, as_bytes, check_folder, loaded, precision
 
-AT_ONCE = 8  # pictures in one pass
+AT_ONCE = 8  # images in one pass
 
 
 class Segmenter(Protocol):
     """Anything that finds objects by words."""
 
     def masks(self, images: Tensor, words: str) -> Tensor:
-        """Masks float32 [images height width], 1 where an object is, of pictures float32 [images height width 3]."""
+        """Masks float32 [images height width], 1 where an object is, of images float32 [images height width 3]."""
         ...
 
 
@@ -58,7 +58,7 @@ class WordSegmenter:
             given["pixel_values"] = given["pixel_values"].to(precision(self.half))
             with torch.no_grad():
                 logits = model(**given).logits.float()
-            maps = logits.reshape(len(part), 1, *logits.shape[-2:])  # one picture comes without its dimension
+            maps = logits.reshape(len(part), 1, *logits.shape[-2:])  # one image comes without its dimension
             whole = torch.nn.functional.interpolate(maps, images.shape[1:3], mode="bilinear", align_corners=False)
             found.append(whole[:, 0].sigmoid().cpu())
         return torch.cat(found)

@@ -57,7 +57,7 @@ class WeakeningResult:
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]], confidence: float = 0.95) -> "WeakeningResult":
-        """Curves from rows {order, heads, factor, seed, prompt, word, score, total}, one a picture.
+        """Curves from rows {order, heads, factor, seed, prompt, word, score, total}, one an image.
 
         Scores are averaged over the seeds of a prompt first; the band is a percentile bootstrap over prompts
         (2000 resamples, fixed seed). Raises HRVError for no rows, rows without scores, rows of several models, concepts
@@ -90,7 +90,7 @@ class WeakeningResult:
         return tuple(dict.fromkeys(curve.factor for curve in self.curves))
 
     def base_score(self) -> float:
-        """The mean score of the plain pictures, nan if k = 0 was not drawn."""
+        """The mean score of the plain images, nan if k = 0 was not drawn."""
         return float(self.curves[0].scores[0]) if self.curves[0].heads[0] == 0 else math.nan
 
     def areas(self, factor: float) -> dict[str, float]:

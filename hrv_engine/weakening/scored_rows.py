@@ -1,4 +1,4 @@
-"""Rows of a scored sweep as JSON lines, one a picture: read, joined with scores, checked."""
+"""Rows of a scored sweep as JSON lines, one an image: read, joined with scores, checked."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ def read_rows(text: str) -> list[dict[str, Any]]:
         if not isinstance(row, dict):
             raise HRVError(
                 f'"{line[:60]}" is no line of a table of HRV Weaken Sweep or HRV Score Images (one JSON object a'
-                " picture). Connect the output `table` of these nodes."
+                " image). Connect the output `table` of these nodes."
             )
         rows.append(row)
     return rows
@@ -41,14 +41,14 @@ def write_rows(rows: Sequence[Mapping[str, Any]]) -> str:
 def with_scores(
     table: str, word: str, scores: np.ndarray, scorer: str = "score", captions: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
-    """The rows of a table (empty: one a picture, numbered) with word, score and scorer, the name of the score.
+    """The rows of a table (empty: one an image, numbered) with word, score and scorer, the name of the score.
 
-    scores: float [pictures]; captions: one a picture, or none. Raises HRVError if there are not as many rows as scores.
+    scores: float [images]; captions: one an image, or none. Raises HRVError if there are not as many rows as scores.
     """
     rows = read_rows(table) or [{"image": number} for number in range(len(scores))]
     if len(rows) != len(scores):
         raise HRVError(
-            f"There are {len(scores)} pictures but {len(rows)} lines in the table. Connect images and table of the same"
+            f"There are {len(scores)} images but {len(rows)} lines in the table. Connect images and table of the same"
             " HRV Weaken Sweep, or leave the table open."
         )
     scored = [

@@ -10,7 +10,7 @@ from ..types import CATEGORY
 
 
 class HRVDDIMInvert(io.ComfyNode):
-    """Find the noise from which a picture would be drawn."""
+    """Find the noise from which an image would be drawn."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -19,8 +19,8 @@ class HRVDDIMInvert(io.ComfyNode):
             display_name="HRV DDIM Invert",
             category=f"{CATEGORY}/editing",
             description=(
-                "Follows the sampler backwards from a picture to its noise and remembers the way, so that an editing"
-                " node can draw an edit beside it. The picture itself comes back exactly."
+                "Follows the sampler backwards from an image to its noise and remembers the way, so that an editing"
+                " node can draw an edit beside it. The image itself comes back exactly."
             ),
             search_aliases=["hrv", "ddim inversion", "invert", "real image editing", "unsampler", "edit photo"],
             inputs=[
@@ -28,11 +28,11 @@ class HRVDDIMInvert(io.ComfyNode):
                 io.Conditioning.Input(
                     "source",
                     tooltip=(
-                        "What the picture shows, as a prompt, for Prompt-to-Prompt; an empty prompt for Plug-and-Play,"
+                        "What the image shows, as a prompt, for Prompt-to-Prompt; an empty prompt for Plug-and-Play,"
                         " MasaCtrl and Free-Prompt-Editing. Use the same one as source of the editing node."
                     ),
                 ),
-                io.Latent.Input("latent", tooltip="The picture, from VAE Encode."),
+                io.Latent.Input("latent", tooltip="The image, from VAE Encode."),
                 io.Int.Input(
                     "steps", default=50, min=1, max=1000, tooltip="Sampling steps; use the same in the sampler."
                 ),

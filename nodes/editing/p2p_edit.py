@@ -28,7 +28,7 @@ WITH_HRV, PLAIN = 0.9, 0.4  # self_replace of the paper, and of Prompt-to-Prompt
 
 
 class HRVP2PEdit(io.ComfyNode):
-    """Edit a picture by its prompt and keep its layout."""
+    """Edit an image by its prompt and keep its layout."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -92,7 +92,7 @@ class HRVP2PEdit(io.ComfyNode):
                     step=0.05,
                     tooltip=(
                         "Until where in the run the source's self-attention is taken over: more keeps more of the"
-                        " picture. -1: 0.9 with an hrv, 0.4 without, as published."
+                        " image. -1: 0.9 with an hrv, 0.4 without, as published."
                     ),
                 ),
                 io.Combo.Input(

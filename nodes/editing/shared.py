@@ -25,13 +25,13 @@ def pair_inputs(words: bool = False) -> list[io.Input]:
             tooltip="The model you sample with. Connect MODEL, CONDITIONING and LATENT of this node to a KSampler.",
         ),
         io.Conditioning.Input(
-            "source", tooltip=f"The prompt of the picture to be edited{encoded}. Its row stays as it is drawn alone."
+            "source", tooltip=f"The prompt of the image to be edited{encoded}. Its row stays as it is drawn alone."
         ),
-        io.Conditioning.Input("target", tooltip=f"The prompt of the edited picture{encoded}."),
+        io.Conditioning.Input("target", tooltip=f"The prompt of the edited image{encoded}."),
         io.Latent.Input(
             "latent",
             tooltip=(
-                "An empty latent of one image, or the start latent of HRV DDIM Invert to edit a real picture. All rows"
+                "An empty latent of one image, or the start latent of HRV DDIM Invert to edit a real image. All rows"
                 " get the same noise."
             ),
         ),
@@ -66,7 +66,7 @@ def limit_input(what: str) -> io.Input:
         default="auto",
         advanced=True,
         tooltip=(
-            "The largest self-attention maps that are taken over, as a part of the latent's sides, whatever the picture"
+            "The largest self-attention maps that are taken over, as a part of the latent's sides, whatever the image"
             f" size. auto: {what}"
         ),
     )
@@ -119,12 +119,12 @@ def pair(
     """
     replay = latent.get(REPLAY)
     if replay is not None and seeds > 1:
-        raise HRVError(f"A real picture has one start latent, but seeds is {seeds}. Set it to 1.")
+        raise HRVError(f"A real image has one start latent, but seeds is {seeds}. Set it to 1.")
     if replay is not None and replay.latents[0].shape[1:] != latent["samples"].shape[1:]:
         raise HRVError(
             f"This latent was inverted at {tuple(replay.latents[0].shape[-2:])} and changed to"
             f" {tuple(latent['samples'].shape[-2:])} since (height, width). Connect HRV DDIM Invert itself and change"
-            " the size of the picture before it."
+            " the size of the image before it."
         )
     rows = paired_latent({key: value for key, value in latent.items() if key != REPLAY}, edit.branches, seeds)
     conditioning = stacked(prompts, edit, replay, blend)

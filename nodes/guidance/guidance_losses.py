@@ -10,7 +10,7 @@ from ..types import CATEGORY
 
 
 class HRVGuidanceLosses(io.ComfyNode):
-    """The losses of the last run, per step and picture."""
+    """The losses of the last run, per step and image."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:

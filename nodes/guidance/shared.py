@@ -44,7 +44,7 @@ def schedule_inputs(steps: str) -> list[io.Input]:
             "save_memory",
             default=False,
             advanced=True,
-            tooltip="Compute parts twice instead of keeping them: less memory, more time, the same picture.",
+            tooltip="Compute parts twice instead of keeping them: less memory, more time, the same image.",
         ),
     ]
 

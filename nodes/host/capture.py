@@ -60,7 +60,7 @@ class TokenMapRecorder:
         return clone
 
     def take(self) -> TokenMaps:
-        """The maps recorded; raises HRVError when a word's prompt was never used on the whole picture."""
+        """The maps recorded; raises HRVError when a word's prompt was never used on the whole image."""
         blocks = [slot.block for slot in self.layout.slots]
         if not self.sums or any((self.calls[block] == 0).any() for block in blocks):
             missing = [
@@ -68,7 +68,7 @@ class TokenMapRecorder:
             ]
             raise HRVError(
                 f"No map was recorded for {', '.join(missing)}. The window from {self.start} to {self.end} may hold no"
-                " step, or the prompt acts on a part of the picture only (an area), which has no map of the whole."
+                " step, or the prompt acts on a part of the image only (an area), which has no map of the whole."
                 " Widen start_percent and end_percent, or connect the prompt without its area."
             )
         layers = [self.sums[block] / self.calls[block][..., None, None, None] for block in blocks]

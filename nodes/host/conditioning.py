@@ -33,7 +33,7 @@ class Tag:
 class Branches:
     """What stacked prompts carry, source first: the tag of each row, its context length before stacking, the edit.
 
-    replay: the source's latent at every noise level, if it is a real picture; blend: where the targets may differ.
+    replay: the source's latent at every noise level, if it is a real image; blend: where the targets may differ.
     """
 
     rows: tuple[Tag | None, ...]

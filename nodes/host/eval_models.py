@@ -1,4 +1,4 @@
-"""Models that judge pictures: folders of transformers models in models/hrv_eval, and the device they run on."""
+"""Models that judge images: folders of transformers models in models/hrv_eval, and the device they run on."""
 
 from pathlib import Path
 

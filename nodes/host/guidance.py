@@ -92,7 +92,7 @@ def _check_loaded(inner_model: Any) -> None:
         raise HRVError(
             "There is no path for a gradient: only a part of the model's weights fits on the device, the others are"
             " streamed through a buffer that a gradient cannot look back into. Free memory (close other models, make"
-            " the picture smaller), start ComfyUI without --lowvram, or use a smaller checkpoint."
+            " the image smaller), start ComfyUI without --lowvram, or use a smaller checkpoint."
         )
 
 

@@ -28,8 +28,8 @@ def invert(
         )
     if not samples.count_nonzero():
         raise HRVError(
-            "This latent is empty, so there is no picture to invert. Connect a picture through VAE Encode; to edit"
-            " generated pictures, connect the empty latent to the editing node itself."
+            "This latent is empty, so there is no image to invert. Connect an image through VAE Encode; to edit"
+            " generated images, connect the empty latent to the editing node itself."
         )
     sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), scheduler, steps)
     progress = ImageProgress(model, (2 if measure else 1) * (len(sigmas) - 1))

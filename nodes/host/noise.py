@@ -36,19 +36,19 @@ def sampler_name(sampler: Any) -> str:
 def noise_options(sampler: Any, noise: Tensor, branches: int, sigmas: Tensor, seed: int | None) -> dict[str, Any]:
     """The extra options with which a sampler draws the same noise for all rows of a pair.
 
-    Raises HRVError for a sampler that cannot: its source would not be the picture it draws alone.
+    Raises HRVError for a sampler that cannot: its source would not be the image it draws alone.
     """
     name = sampler_name(sampler)
     if any(part in name for part in COUPLED):
         raise HRVError(
-            f'The sampler "{name}" chooses its steps by all pictures of a batch together, so that a source beside its'
-            " target is another picture than alone. Use euler, ddim, dpmpp_2m, heun or another with fixed steps."
+            f'The sampler "{name}" chooses its steps by all images of a batch together, so that a source beside its'
+            " target is another image than alone. Use euler, ddim, dpmpp_2m, heun or another with fixed steps."
         )
     if "noise_sampler" in inspect.signature(sampler.sampler_function).parameters:
         return {"noise_sampler": SharedNoise(name, noise, branches, sigmas, seed)}
     if any(part in name for part in DRAWS_NOISE):
         raise HRVError(
-            f'The sampler "{name}" draws other noise for each picture of a batch, and offers no way to share it, so'
+            f'The sampler "{name}" draws other noise for each image of a batch, and offers no way to share it, so'
             " that source and target would drift apart. Use euler, ddim, dpmpp_2m or another without noise of its own."
         )
     return {}

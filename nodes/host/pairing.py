@@ -93,5 +93,5 @@ def _check_reach(name: str, denoise_mask: Any) -> None:
     if denoise_mask is not None:
         raise HRVError(
             "A noise mask (inpainting) keeps the latent from being replayed or blended. Take the mask away, or leave"
-            " blend_words empty and edit a generated picture."
+            " blend_words empty and edit a generated image."
         )

@@ -58,7 +58,7 @@ class PocketSampling(comfy.model_sampling.ModelSamplingDiscrete, comfy.model_sam
 
 
 class PixelUnshuffle(comfy.pixel_space_convert.PixelspaceConversionVAE):
-    """Pictures to latents by moving pixels into channels; nothing is lost and nothing is learned."""
+    """Images to latents by moving pixels into channels; nothing is lost and nothing is learned."""
 
     def encode(self, pixels: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
         return torch.nn.functional.pixel_unshuffle(pixels, PATCH)
@@ -74,7 +74,7 @@ class PocketVAE(comfy.sd.VAE):
         super().__init__(sd={"pixel_space_vae": torch.tensor(1.0)}, dtype=torch.float32)
         self.downscale_ratio = self.upscale_ratio = PATCH
         self.latent_channels = LATENT_CHANNELS
-        # The range of a latent is −1..1 like that of a picture in training; see hrv_engine/pocket/diffusion.py.
+        # The range of a latent is −1..1 like that of an image in training; see hrv_engine/pocket/diffusion.py.
         self.first_stage_model.__class__ = PixelUnshuffle
 
 

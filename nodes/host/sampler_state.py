@@ -56,8 +56,8 @@ class SamplerState:
         if denoise_mask is not None:
             raise HRVError(
                 "This latent has an inpainting mask: the sampler shows the model a mixture of its latent and the"
-                " picture, so the latent cannot be guided. Take the mask off (Set Latent Noise Mask), or guide a whole"
-                " picture."
+                " image, so the latent cannot be guided. Take the mask off (Set Latent Noise Mask), or guide a whole"
+                " image."
             )
         return cls(sigmas, name in SECOND_CALL)
 

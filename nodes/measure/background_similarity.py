@@ -14,7 +14,7 @@ from ..types import CATEGORY
 
 
 class HRVBackgroundSimilarity(io.ComfyNode):
-    """Compare source and edited pictures outside the object."""
+    """Compare source and edited images outside the object."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -25,13 +25,13 @@ class HRVBackgroundSimilarity(io.ComfyNode):
             category=f"{CATEGORY}/measure",
             description=(
                 "Scores how much of the background an edit keeps: the object is painted black in source and edited"
-                " picture, and the cosine of their DINOv2 embeddings is taken (BG-DINO)."
+                " image, and the cosine of their DINOv2 embeddings is taken (BG-DINO)."
             ),
             search_aliases=["hrv", "BG-DINO", "DINOv2", "structure preservation", "edit", "background", "metric"],
             inputs=[
                 io.Image.Input(
                     "source",
-                    tooltip="The pictures before the edit; or, without edited, source and edited pictures in turn.",
+                    tooltip="The images before the edit; or, without edited, source and edited images in turn.",
                 ),
                 io.Combo.Input(
                     "model",
@@ -46,7 +46,7 @@ class HRVBackgroundSimilarity(io.ComfyNode):
                     "words",
                     default="",
                     placeholder="car",
-                    tooltip="What was edited, found by the segmenter in each picture; commas part several objects.",
+                    tooltip="What was edited, found by the segmenter in each image; commas part several objects.",
                 ),
                 io.Combo.Input(
                     "segmenter",
@@ -66,24 +66,24 @@ class HRVBackgroundSimilarity(io.ComfyNode):
                     advanced=True,
                     tooltip="The segmenter's certainty from which on a pixel (CLIPSeg) or a box counts.",
                 ),
-                io.Image.Input("edited", optional=True, tooltip="The pictures after the edit, in the same order."),
+                io.Image.Input("edited", optional=True, tooltip="The images after the edit, in the same order."),
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="The object in the source pictures, from any segmentation node, in place of words.",
+                    tooltip="The object in the source images, from any segmentation node, in place of words.",
                 ),
                 io.Mask.Input(
                     "edited_mask",
                     optional=True,
-                    tooltip="The object in the edited pictures. Not connected: mask holds for both.",
+                    tooltip="The object in the edited images. Not connected: mask holds for both.",
                 ),
             ],
             outputs=[
                 io.String.Output(
-                    display_name="table", tooltip="One JSON object a pair: score, the object's share of the picture."
+                    display_name="table", tooltip="One JSON object a pair: score, the object's share of the image."
                 ),
                 io.Float.Output(display_name="mean", tooltip="The mean similarity of all pairs."),
-                io.Image.Output(display_name="edited", tooltip="The edited pictures alone, for HRV Score Images."),
+                io.Image.Output(display_name="edited", tooltip="The edited images alone, for HRV Score Images."),
                 io.Image.Output(
                     display_name="background", tooltip="What was compared: source and edited, without the object."
                 ),

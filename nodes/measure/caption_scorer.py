@@ -1,4 +1,4 @@
-"""HRV Caption Scorer: BLIP-2 says what is in the picture, CLIP compares that with the prompt (section 5.3)."""
+"""HRV Caption Scorer: BLIP-2 says what is in the image, CLIP compares that with the prompt (section 5.3)."""
 
 from comfy_api.latest import io
 
@@ -12,7 +12,7 @@ from ..types import CATEGORY, Scorer
 
 
 class HRVCaptionScorer(io.ComfyNode):
-    """Score pictures by their captions."""
+    """Score images by their captions."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -22,7 +22,7 @@ class HRVCaptionScorer(io.ComfyNode):
             display_name="HRV Caption Scorer",
             category=f"{CATEGORY}/measure",
             description=(
-                "Captions each picture with BLIP-2 and scores the caption by the similarity of CLIP's text embeddings"
+                "Captions each image with BLIP-2 and scores the caption by the similarity of CLIP's text embeddings"
                 " of caption and prompt. The captions stand in the table of HRV Score Images."
             ),
             search_aliases=["hrv", "BLIP score", "BLIP-2", "caption", "text-text similarity", "metric", "scorer"],
@@ -34,7 +34,7 @@ class HRVCaptionScorer(io.ComfyNode):
                     default=models[0],
                     tooltip=(
                         "A folder with a BLIP-2 of transformers in models/hrv_eval. The last entry fetches one (15 GB)"
-                        " when pictures are scored; nothing else uses the network."
+                        " when images are scored; nothing else uses the network."
                     ),
                 ),
             ],

@@ -8,7 +8,7 @@ from ..types import CATEGORY, Scorer
 
 
 class HRVCLIPScorer(io.ComfyNode):
-    """Score pictures with OpenCLIP."""
+    """Score images with OpenCLIP."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -18,7 +18,7 @@ class HRVCLIPScorer(io.ComfyNode):
             display_name="HRV CLIP Scorer",
             category=f"{CATEGORY}/measure",
             description=(
-                "Scores pictures by the similarity of CLIP's picture and text embeddings, as the paper does. Needs the"
+                "Scores images by the similarity of CLIP's image and text embeddings, as the paper does. Needs the"
                 " Python package open-clip-torch."
             ),
             search_aliases=["hrv", "CLIP score", "OpenCLIP", "image-text similarity", "metric", "scorer"],
@@ -28,7 +28,7 @@ class HRVCLIPScorer(io.ComfyNode):
                     options=files,
                     default=files[0],
                     tooltip=(
-                        "OpenCLIP weights with picture and text encoder in models/clip_vision. The last entry fetches"
+                        "OpenCLIP weights with image and text encoder in models/clip_vision. The last entry fetches"
                         " the paper's weights (4 GB) when the node runs; nothing else uses the network."
                     ),
                 ),

@@ -1,11 +1,11 @@
-"""HRV Compare Scores: are the scores of one method higher, over pairs of pictures?"""
+"""HRV Compare Scores: are the scores of one method higher, over pairs of images?"""
 
 from comfy_api.latest import io, ui
 
 from ...hrv_engine.figures.score_comparison import score_figure
 from ...hrv_engine.scoring.score_comparison import ScoreComparison
 from ...hrv_engine.weakening.scored_rows import read_rows
-from ..pictures import to_image
+from ..images import to_image
 from ..types import CATEGORY
 
 
@@ -68,5 +68,5 @@ class HRVCompareScores(io.ComfyNode):
         found = ScoreComparison.of(
             read_rows("\n".join(table)), read_rows("\n".join(other)), (name[0], other_name[0]), confidence[0], seed[0]
         )
-        picture = to_image(score_figure(found, title[0].strip()))
-        return io.NodeOutput(picture, found.text(), found.difference.mean, ui=ui.PreviewText(found.text()))
+        image = to_image(score_figure(found, title[0].strip()))
+        return io.NodeOutput(image, found.text(), found.difference.mean, ui=ui.PreviewText(found.text()))

@@ -1,4 +1,4 @@
-"""HRV Min Object Scorer: a picture is as good as its worst object, the paper's score for several objects."""
+"""HRV Min Object Scorer: an image is as good as its worst object, the paper's score for several objects."""
 
 from comfy_api.latest import io
 
@@ -16,8 +16,8 @@ class HRVMinObjectScorer(io.ComfyNode):
             display_name="HRV Min Object Scorer",
             category=f"{CATEGORY}/measure",
             description=(
-                "Splits the prompt at its commas and at the word and, scores each picture for every part, and keeps the"
-                " lowest: one forgotten object makes the picture bad."
+                "Splits the prompt at its commas and at the word and, scores each image for every part, and keeps the"
+                " lowest: one forgotten object makes the image bad."
             ),
             search_aliases=[
                 "hrv", "minimum object similarity", "catastrophic neglect", "missing object", "metric", "scorer",

@@ -1,4 +1,4 @@
-"""HRV Pocket Scorer: reads the words of the pocket model's world back from its pictures."""
+"""HRV Pocket Scorer: reads the words of the pocket model's world back from its images."""
 
 from comfy_api.latest import io
 
@@ -16,7 +16,7 @@ class HRVPocketScorer(io.ComfyNode):
             display_name="HRV Pocket Scorer",
             category=f"{CATEGORY}/measure",
             description=(
-                "A small network that tells how likely a picture of the pocket model shows a word: a colour, an object,"
+                "A small network that tells how likely an image of the pocket model shows a word: a colour, an object,"
                 " a place, a style and so on."
             ),
             search_aliases=["hrv", "scorer", "classifier", "metric", "evaluate images"],

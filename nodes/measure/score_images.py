@@ -1,4 +1,4 @@
-"""HRV Score Images: how much each picture shows a word."""
+"""HRV Score Images: how much each image shows a word."""
 
 from comfy_api.latest import io, ui
 
@@ -7,7 +7,7 @@ from ..types import CATEGORY, Scorer
 
 
 class HRVScoreImages(io.ComfyNode):
-    """Score pictures against a word."""
+    """Score images against a word."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -15,10 +15,10 @@ class HRVScoreImages(io.ComfyNode):
             node_id="HRVScoreImages",
             display_name="HRV Score Images",
             category=f"{CATEGORY}/measure",
-            description="Scores each picture against a word, for weakening curves or for any other comparison.",
+            description="Scores each image against a word, for weakening curves or for any other comparison.",
             search_aliases=["hrv", "CLIP score", "metric", "evaluate images", "image-text similarity"],
             inputs=[
-                io.Image.Input("images", tooltip="The pictures, for instance those of HRV Weaken Sweep."),
+                io.Image.Input("images", tooltip="The images, for instance those of HRV Weaken Sweep."),
                 Scorer.Input(
                     "scorer",
                     tooltip="HRV Pocket Scorer for the pocket model, HRV CLIP Scorer or HRV Caption Scorer for others.",
@@ -37,14 +37,14 @@ class HRVScoreImages(io.ComfyNode):
                     default="",
                     optional=True,
                     force_input=True,
-                    tooltip="The table of HRV Weaken Sweep, one line a picture, to which the scores are added.",
+                    tooltip="The table of HRV Weaken Sweep, one line an image, to which the scores are added.",
                 ),
             ],
             outputs=[
                 io.String.Output(
-                    display_name="table", tooltip="One JSON object a picture: word, score, scorer, any caption."
+                    display_name="table", tooltip="One JSON object an image: word, score, scorer, any caption."
                 ),
-                io.Float.Output(display_name="mean", tooltip="The mean score of all pictures."),
+                io.Float.Output(display_name="mean", tooltip="The mean score of all images."),
             ],
         )
 

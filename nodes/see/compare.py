@@ -5,7 +5,7 @@ from comfy_api.latest import io, ui
 from ...hrv_engine.figures.comparison import comparison_figure
 from ...hrv_engine.inspection.comparison import compare
 from ...hrv_engine.tables import as_csv
-from ..pictures import to_image
+from ..images import to_image
 from ..types import CATEGORY, HRV
 
 
@@ -42,5 +42,5 @@ class HRVCompare(io.ComfyNode):
     def execute(cls, hrv, other) -> io.NodeOutput:
         comparison = compare(hrv, other)
         text = comparison.text()
-        picture = comparison_figure(comparison)
-        return io.NodeOutput(to_image(picture), text, as_csv(comparison.table()), ui=ui.PreviewText(text))
+        image = comparison_figure(comparison)
+        return io.NodeOutput(to_image(image), text, as_csv(comparison.table()), ui=ui.PreviewText(text))

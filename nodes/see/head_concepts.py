@@ -6,7 +6,7 @@ from ...hrv_engine.attention.heads import parse_heads
 from ...hrv_engine.figures.head_concepts import role_bars, role_grid
 from ...hrv_engine.inspection.head_concepts import head_roles, roles_text
 from ...hrv_engine.tables import as_csv
-from ..pictures import to_image
+from ..images import to_image
 from ..types import CATEGORY, HRV
 
 SHOWN = 3  # concepts a head in the text
@@ -50,7 +50,7 @@ class HRVHeadConcepts(io.ComfyNode):
     @classmethod
     def execute(cls, hrv, heads) -> io.NodeOutput:
         chosen = parse_heads(heads, hrv.layout)
-        picture = role_bars(hrv, chosen) if chosen else role_grid(hrv)
+        image = role_bars(hrv, chosen) if chosen else role_grid(hrv)
         rows = head_roles(hrv, chosen or list(range(hrv.layout.total)))
         text = roles_text([row for row in rows if row["rank"] <= SHOWN])
-        return io.NodeOutput(to_image(picture), text, as_csv(rows), ui=ui.PreviewText(text))
+        return io.NodeOutput(to_image(image), text, as_csv(rows), ui=ui.PreviewText(text))

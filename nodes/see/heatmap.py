@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ...hrv_engine.figures.heat_map import heat_table, heatmap
 from ...hrv_engine.relevance.rescale import chosen_concepts
 from ...hrv_engine.tables import as_csv
-from ..pictures import to_image
+from ..images import to_image
 from ..types import CATEGORY, HRV
 
 

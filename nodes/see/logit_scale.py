@@ -5,7 +5,7 @@ from comfy_api.latest import io, ui
 from ...hrv_engine.figures.logit_scale import logit_figure
 from ...hrv_engine.relevance.logit_scale import logit_table, logit_text, measured
 from ...hrv_engine.tables import as_csv
-from ..pictures import to_image
+from ..images import to_image
 from ..types import CATEGORY, HRV
 
 

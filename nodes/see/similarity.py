@@ -5,7 +5,7 @@ from comfy_api.latest import io, ui
 from ...hrv_engine.figures.matrix import matrix_figure, sparse_labels
 from ...hrv_engine.inspection.similarity import KINDS, named_cosines, summary_text
 from ...hrv_engine.tables import as_csv
-from ..pictures import to_image
+from ..images import to_image
 from ..types import CATEGORY, HRV
 
 
@@ -53,5 +53,5 @@ class HRVSimilarity(io.ComfyNode):
             {of.removesuffix("s"): name, **dict(zip(names, map(float, row), strict=True))}
             for name, row in zip(names, matrix, strict=True)
         ]
-        picture = matrix_figure(matrix, labels, f"Cosine similarity of {of}")
-        return io.NodeOutput(to_image(picture), text, as_csv(rows), ui=ui.PreviewText(text))
+        image = matrix_figure(matrix, labels, f"Cosine similarity of {of}")
+        return io.NodeOutput(to_image(image), text, as_csv(rows), ui=ui.PreviewText(text))

@@ -1,4 +1,4 @@
-"""HRV Token Map View: token maps over the picture, by head, by layer, or weighted by an HRV."""
+"""HRV Token Map View: token maps over the image, by head, by layer, or weighted by an HRV."""
 
 import numpy as np
 import torch
@@ -10,16 +10,16 @@ from ...hrv_engine.figures.sheets import tiles
 from ...hrv_engine.figures.token_map import overlaid
 from ...hrv_engine.inspection.token_maps import mean_weights, peaked, resized, views
 from ...hrv_engine.tables import as_csv
-from ..pictures import to_image, to_pixels
+from ..images import to_image, to_pixels
 from ..types import CATEGORY, HRV, TokenMaps
 
 ALL, CONCEPT, LAYERS, HEADS = "all heads", "weighted by concept", "each layer", "single heads"
 WIDEST = 8  # maps side by side
-LARGEST_MAP = 64  # a map's least side on the sheet when there is no picture
+LARGEST_MAP = 64  # a map's least side on the sheet when there is no image
 
 
 class HRVTokenMapView(io.ComfyNode):
-    """Where a word looks, over the picture."""
+    """Where a word looks, over the image."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -36,7 +36,7 @@ class HRVTokenMapView(io.ComfyNode):
                 io.Image.Input(
                     "image",
                     optional=True,
-                    tooltip="The decoded picture to lay the maps over. Left open: the maps alone.",
+                    tooltip="The decoded image to lay the maps over. Left open: the maps alone.",
                 ),
                 HRV.Input(
                     "hrv", optional=True, tooltip="Needed for `weighted by concept`, and to choose a concept's heads."
@@ -74,13 +74,13 @@ class HRVTokenMapView(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="How strongly the map covers the picture.",
+                    tooltip="How strongly the map covers the image.",
                 ),
             ],
             outputs=[
                 io.Image.Output(display_name="IMAGE", tooltip="All maps with captions; connect it to Preview Image."),
                 io.Mask.Output(
-                    display_name="MASK", tooltip="The same maps from 0 to 1 in picture size, one after another."
+                    display_name="MASK", tooltip="The same maps from 0 to 1 in image size, one after another."
                 ),
                 io.String.Output(
                     display_name="table",
@@ -94,7 +94,7 @@ class HRVTokenMapView(io.ComfyNode):
         pixels = None if image is None else to_pixels(image)
         if pixels is not None and len(pixels) != token_maps.images:
             raise HRVError(
-                f"There are {len(pixels)} pictures but maps of {token_maps.images}. Decode the LATENT of the same HRV"
+                f"There are {len(pixels)} images but maps of {token_maps.images}. Decode the LATENT of the same HRV"
                 " Token Maps node and connect it here."
             )
         words = [one.strip() for one in word.split(",") if one.strip()] or token_maps.words

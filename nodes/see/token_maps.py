@@ -21,7 +21,7 @@ class HRVTokenMaps(io.ComfyNode):
             display_name="HRV Token Maps",
             category=f"{CATEGORY}/see",
             description=(
-                "A KSampler that also records where each word of the prompt looks, head by head. The picture is bit for"
+                "A KSampler that also records where each word of the prompt looks, head by head. The image is bit for"
                 " bit the one KSampler draws."
             ),
             search_aliases=[

@@ -6,7 +6,7 @@ from ...hrv_engine.figures.embedding import embedding_figure
 from ...hrv_engine.inspection.embedding import embed
 from ...hrv_engine.relevance.rescale import chosen_concepts
 from ...hrv_engine.tables import as_csv
-from ..pictures import to_image
+from ..images import to_image
 from ..types import CATEGORY, HRV
 
 
@@ -21,7 +21,7 @@ class HRVTSNE(io.ComfyNode):
             category=f"{CATEGORY}/see",
             description=(
                 "Places the vectors of all concepts at all timesteps in the plane: clusters of one colour mean that"
-                " heads keep their concepts while the picture forms. Needs matplotlib and scikit-learn."
+                " heads keep their concepts while the image forms. Needs matplotlib and scikit-learn."
             ),
             search_aliases=["hrv", "tsne", "embedding", "clusters", "timesteps", "figure", "interpretability"],
             inputs=[
@@ -49,7 +49,7 @@ class HRVTSNE(io.ComfyNode):
                     min=0,
                     max=0xFFFFFFFF,
                     control_after_generate=io.ControlAfterGenerate.fixed,
-                    tooltip="Chooses one of many equally good pictures; the same seed draws the same one.",
+                    tooltip="Chooses one of many equally good images; the same seed draws the same one.",
                 ),
             ],
             outputs=[

@@ -11,7 +11,7 @@ from ...hrv_engine.weakening.orders import order_label, parse_factors, parse_gri
 from ..host.conditioning import table_of
 from ..host.sweep import Sampling, sweep
 from ..host.unet import layout_of, model_family
-from ..pictures import to_image, to_pixels
+from ..images import to_image, to_pixels
 from ..types import CATEGORY, HRV, sampler_inputs
 
 
@@ -42,7 +42,7 @@ class HRVWeakenSweep(io.ComfyNode):
                 io.Model.Input("model", tooltip="The model to look into. This node samples by itself."),
                 io.Conditioning.Input("positive", tooltip="The prompt, encoded by HRV Prompt."),
                 io.Conditioning.Input("negative", tooltip="The negative prompt; an empty one in the paper."),
-                io.Vae.Input("vae", tooltip="Decodes the pictures."),
+                io.Vae.Input("vae", tooltip="Decodes the images."),
                 io.Latent.Input("latent_image", tooltip="An empty latent of one image in the size to draw."),
                 HRV.Input(
                     "hrv", tooltip="Head Relevance Vectors built for this kind of model (HRV Load or HRV Build)."
@@ -78,15 +78,15 @@ class HRVWeakenSweep(io.ComfyNode):
                     default=4,
                     min=1,
                     max=256,
-                    tooltip="Pictures drawn at once. Does not change them, only speed and memory.",
+                    tooltip="Images drawn at once. Does not change them, only speed and memory.",
                 ),
             ],
             outputs=[
-                io.Image.Output(display_name="sheet", tooltip="All pictures with labels; connect it to Preview Image."),
-                io.Image.Output(display_name="images", tooltip="The pictures as a batch, row by row."),
+                io.Image.Output(display_name="sheet", tooltip="All images with labels; connect it to Preview Image."),
+                io.Image.Output(display_name="images", tooltip="The images as a batch, row by row."),
                 io.String.Output(
                     display_name="table",
-                    tooltip="One JSON object a picture: order, heads, factor, seed, prompt. For HRV Score Images.",
+                    tooltip="One JSON object an image: order, heads, factor, seed, prompt. For HRV Score Images.",
                 ),
             ],
         )

@@ -9,7 +9,7 @@ from ...hrv_engine.suggestion.suggest import chosen_words, most_open, readings, 
 from ...hrv_engine.tables import as_csv
 from ..host.tokens import token_table
 from ..host.words import concept_vectors, unknown_words, word_vectors
-from ..pictures import to_image
+from ..images import to_image
 from ..types import CATEGORY, HRV
 
 
@@ -50,7 +50,7 @@ class HRVSuggest(io.ComfyNode):
                     default=3,
                     min=1,
                     max=1000,
-                    tooltip="How many senses of each word the report and the picture show. The table has all.",
+                    tooltip="How many senses of each word the report and the image show. The table has all.",
                 ),
             ],
             outputs=[
@@ -69,8 +69,8 @@ class HRVSuggest(io.ComfyNode):
         text = report_text(found, lexicon.check, len(lexicon.concepts), shown)
         first = most_open(found)
         ends = (first.word, first.pair.desired, first.pair.undesired)
-        picture = to_image(senses_figure(found, shown))
-        return io.NodeOutput(text, *ends, picture, as_csv(sense_rows(found)), ui=ui.PreviewText(text))
+        image = to_image(senses_figure(found, shown))
+        return io.NodeOutput(text, *ends, image, as_csv(sense_rows(found)), ui=ui.PreviewText(text))
 
 
 def suggest_inputs(hrv_tooltip: str) -> list[io.Input]:

@@ -78,7 +78,7 @@ def random_vectors(model: Any) -> HeadRelevance:
 
 
 def sweeps(model: Any, clip: Any, latent: int, images: int = 4) -> dict[str, Step]:
-    """Name -> one step of several pictures in one batch: plain, and weakened by another number of heads each."""
+    """Name -> one step of several images in one batch: plain, and weakened by another number of heads each."""
     positive, negative = HRVPrompt.execute(clip, PROMPT).args[0], nodes.CLIPTextEncode().encode(clip, "")[0]
     hrv, sampling = random_vectors(model), Sampling(1, 1, 7.5, "euler", "normal")
     factors = np.stack([weaken(hrv, "Color", "MoRHF", heads) for heads in range(1, 10 * images, 10)])

@@ -19,7 +19,7 @@ FULL_SIZE = 320  # channels of SD1.5's first level
 BARS = {  # name: (largest ratio of time, largest ratio of peak memory)
     "steering": (1.02, None),
     "voting": (1.05, None),
-    "weakening sweep": (1 / 0.95, None),  # a sweep: pictures a second
+    "weakening sweep": (1 / 0.95, None),  # a sweep: images a second
     "P2P-HRV": (1.15, 1.1),
 }
 OUTPUT = Path(__file__).parents[2] / "output" / "bench.json"

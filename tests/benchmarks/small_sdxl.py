@@ -17,7 +17,7 @@ from .full_size import with_text_encoder
 CHANNELS, FULL_CHANNELS = 128, 320  # of the first level, here and in SDXL
 SIDE, FULL_SIDE = 80, 128  # of the latent; pixels over channels is what it is in SDXL at 1024x1024
 WIDTHS = 256, 512  # of the two text encoders; 768 and 1280 in SDXL
-SIZES = 6 * 256  # channels of the conditioning on picture sizes
+SIZES = 6 * 256  # channels of the conditioning on image sizes
 
 
 def small_sdxl(channels: int = CHANNELS) -> tuple[Any, Any]:

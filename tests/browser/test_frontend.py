@@ -64,7 +64,7 @@ def next_finished(server, before: set[str], seconds: float = 300) -> str:
     raise AssertionError(f"nothing was run within {seconds:.0f} seconds")
 
 
-def test_pressing_run_in_the_frontend_draws_the_plain_and_the_steered_pictures(page, server):
+def test_pressing_run_in_the_frontend_draws_the_plain_and_the_steered_images(page, server):
     opened = page.evaluate(OPEN, workflows.read("02_pocket_fix_misread_word"))
     before = set(server.client.get("/history"))
     page.evaluate("() => app.queuePrompt(0, 1)")
@@ -75,8 +75,8 @@ def test_pressing_run_in_the_frontend_draws_the_plain_and_the_steered_pictures(p
 
 
 @pytest.mark.thumbnail
-def test_a_thumbnail_shows_the_graph_where_the_pictures_would_be_noise(opened, page):
-    """Only the pocket model draws real pictures here: its thumbnails come from the runs."""
+def test_a_thumbnail_shows_the_graph_where_the_images_would_be_noise(opened, page):
+    """Only the pocket model draws real images here: its thumbnails come from the runs."""
     page.evaluate(FIT)
     page.wait_for_timeout(500)
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")

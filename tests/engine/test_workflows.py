@@ -47,12 +47,12 @@ def test_the_graphs_are_flat_files_numbered_without_a_gap():
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 class TestGraph:
-    def test_its_picture_for_the_template_browser_lies_beside_it(self, path: Path):
-        picture = path.with_suffix(".jpg")
-        assert picture.is_file(), f"workflows/{picture.name} is missing: `make thumbnails`"
-        with Image.open(picture) as opened:
+    def test_its_image_for_the_template_browser_lies_beside_it(self, path: Path):
+        image = path.with_suffix(".jpg")
+        assert image.is_file(), f"workflows/{image.name} is missing: `make thumbnails`"
+        with Image.open(image) as opened:
             assert opened.format == "JPEG" and min(opened.size) >= 200
-            assert max(ImageStat.Stat(opened.convert("L")).stddev) > 5, "the picture is blank"
+            assert max(ImageStat.Stat(opened.convert("L")).stddev) > 5, "the image is blank"
 
     def test_nodes_and_groups_do_not_overlap_and_every_node_sits_in_a_group(self, path: Path):
         graph = read(path)

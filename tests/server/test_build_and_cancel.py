@@ -22,7 +22,7 @@ def votes(server, name: str):
     return files.load(server.models / "hrv" / f"{name}.safetensors").votes
 
 
-def plain_picture(server) -> np.ndarray:
+def plain_image(server) -> np.ndarray:
     """Drawn anew: the server forgets its cached results first."""
     server.client.fetch("/free", {"free_memory": True})
     outputs = server.client.run(draw_graph(ASKED, "plain", [5], [""]))
@@ -31,8 +31,8 @@ def plain_picture(server) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def cancelled(server) -> dict:
-    """A build that was cancelled on its way: plain pictures around it, the events seen, images kept in its file."""
-    before, seen = plain_picture(server), []
+    """A build that was cancelled on its way: plain images around it, the events seen, images kept in its file."""
+    before, seen = plain_image(server), []
     with server.client.events() as events:
         number = server.client.queue(small_build("cancelled"))
         for event in events:
@@ -42,7 +42,7 @@ def cancelled(server) -> dict:
         server.client.cancel(number)
     with pytest.raises(Interrupted):
         server.client.result(number)
-    return {"before": before, "after": plain_picture(server), "seen": seen, "kept": votes(server, "cancelled").images}
+    return {"before": before, "after": plain_image(server), "seen": seen, "kept": votes(server, "cancelled").images}
 
 
 def test_a_build_shows_its_progress_and_a_preview(cancelled):
@@ -71,4 +71,4 @@ def test_a_build_that_goes_on_ends_with_the_votes_of_one_that_was_never_cancelle
 def test_a_plain_run_after_a_steered_one_is_bit_identical(server, cancelled):
     server.client.run(small_build("steering"))
     server.client.run(draw_graph(ASKED, "adjusted", [5], ["steering.safetensors"]))
-    np.testing.assert_array_equal(plain_picture(server), cancelled["before"])
+    np.testing.assert_array_equal(plain_image(server), cancelled["before"])

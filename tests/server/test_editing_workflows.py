@@ -1,4 +1,4 @@
-"""The workflows that edit pictures, 10 to 18, through /prompt: on the pocket model and on a full-size SD1.5."""
+"""The workflows that edit images, 10 to 18, through /prompt: on the pocket model and on a full-size SD1.5."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def object_info(server, stand_ins) -> dict:
 
 
 def previews(server, outputs: dict, prompt: dict) -> list[np.ndarray]:
-    """The pictures of every preview, [images height width 3] in 0..255, in the graph's order."""
+    """The images of every preview, [images height width 3] in 0..255, in the graph's order."""
     return [
         np.stack([np.asarray(image) for image in server.client.images(outputs, node)]).astype(int)
         for node in workflows.nodes_of(prompt, "PreviewImage")
@@ -71,7 +71,7 @@ def test_17_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, 
     assert failure.value.node_type == "CheckpointLoaderSimple"
 
 
-def test_18_inverts_a_picture_and_gives_it_back_beside_its_edits(server, sd15_checkpoint, sd15_vectors, object_info):
+def test_18_inverts_a_image_and_gives_it_back_beside_its_edits(server, sd15_checkpoint, sd15_vectors, object_info):
     prompt = workflows.with_values(workflows.converted("18_edit_a_real_image", object_info), **SMALL)
     (encode,) = workflows.nodes_of(prompt, "VAEEncode")
     (decode, *_) = workflows.nodes_of(prompt, "VAEDecode")

@@ -20,7 +20,7 @@ def object_info(server, stand_ins) -> dict:
 
 
 def previews(server, outputs: dict, prompt: dict) -> list[np.ndarray]:
-    """The pictures of every preview, [images height width 3] in 0..255, in the graph's order."""
+    """The images of every preview, [images height width 3] in 0..255, in the graph's order."""
     return [
         np.stack([np.asarray(image) for image in server.client.images(outputs, node)]).astype(int)
         for node in workflows.nodes_of(prompt, "PreviewImage")
@@ -40,10 +40,10 @@ def test_19_draws_the_same_noises_under_every_method_and_reports_their_losses(se
     assert len(shown) == 5 and all(pictures.shape == shown[0].shape for pictures in shown)
     for number, pictures in enumerate(shown):
         for other in shown[:number]:
-            assert np.abs(pictures - other).mean() > 0.5, "two methods draw the same pictures"
+            assert np.abs(pictures - other).mean() > 0.5, "two methods draw the same images"
     texts = reports(outputs, prompt)
-    assert [text.splitlines()[0] for text in texts] == ["20 of 20 steps altered; losses by picture"] + [
-        "10 of 20 steps altered; losses by picture"
+    assert [text.splitlines()[0] for text in texts] == ["20 of 20 steps altered; losses by image"] + [
+        "10 of 20 steps altered; losses by image"
     ] * 2
     assert "SynGen, step 19: " in texts[0] and texts[1].count(", step ") == 10
     if os.environ.get("HRV_WRITE_THUMBNAILS"):
@@ -51,7 +51,7 @@ def test_19_draws_the_same_noises_under_every_method_and_reports_their_losses(se
         write_thumbnail(name, [image for row in rows[:1] + rows[2:] for image in row])
 
 
-def test_19_with_nothing_to_move_draws_the_plain_pictures(server, object_info):
+def test_19_with_nothing_to_move_draws_the_plain_images(server, object_info):
     prompt = workflows.converted("19_pocket_attend_excite", object_info)
     still = workflows.with_values(prompt, step_size=0.0, batch_size=2)
     plain, structured, *moved = previews(server, server.client.run(still), still)

@@ -21,7 +21,7 @@ def object_info(server) -> dict:
 
 
 def pixels(server, outputs: dict, node: str) -> np.ndarray:
-    """A preview node's pictures, [images height width 3] in 0..255."""
+    """A preview node's images, [images height width 3] in 0..255."""
     return np.stack([np.asarray(image) for image in server.client.images(outputs, node)])
 
 
@@ -31,7 +31,7 @@ def titled(name: str, title: str) -> str:
 
 
 @pytest.mark.thumbnail
-def test_06_weakens_heads_beside_plain_pictures_and_measures_it_over_prompts(server, object_info):
+def test_06_weakens_heads_beside_plain_images_and_measures_it_over_prompts(server, object_info):
     name = "06_pocket_ordered_weakening"
     prompt = workflows.converted(name, object_info)
     whole = WRITE_THUMBNAILS
@@ -111,7 +111,7 @@ def test_09_draws_every_view_of_an_hrv_and_of_where_words_look(server, object_in
 
 
 def _squared(picture, side: int):
-    """The picture enlarged to fit a white square of this side."""
+    """The image enlarged to fit a white square of this side."""
     from PIL import Image
 
     zoom = side / max(picture.size)

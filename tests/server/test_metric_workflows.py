@@ -54,7 +54,7 @@ def test_23_shows_that_the_adjusted_word_is_read_right_more_often(server, object
 
 
 def _below(figure: Image.Image, rows: list[list[Image.Image]], shown: int = 6) -> Image.Image:
-    """The figure over the first pictures of each row."""
+    """The figure over the first images of each row."""
     side = figure.width // shown
     sheet = Image.new("RGB", (figure.width, figure.height + side * len(rows)), "white")
     sheet.paste(figure)
@@ -114,7 +114,7 @@ def test_a_judge_that_is_not_there_is_named_before_anything_runs(server, object_
 
 
 def judged(model: str, segmenter: str) -> dict[str, dict]:
-    """A picture against itself upside down, without the car."""
+    """An image against itself upside down, without the car."""
     asked = {"model": model, "words": "car", "segmenter": segmenter, "threshold": 0.5}
     pictures = {"source": ["picture", 0], "edited": ["flipped", 0]}
     nodes = {

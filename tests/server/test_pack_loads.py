@@ -102,7 +102,7 @@ def test_every_help_page_belongs_to_a_node(repository: Path, nodes):
     assert {page.stem for page in (repository / "web" / "docs").glob("*.md")} <= set(nodes)
 
 
-def test_every_workflow_is_offered_as_a_template_with_a_picture(server, repository: Path):
+def test_every_workflow_is_offered_as_a_template_with_a_image(server, repository: Path):
     names = {path.stem for path in (repository / "workflows").glob("*.json")}
     assert names and set(server.client.get("/workflow_templates")[PACK]) == names
     for name in names:

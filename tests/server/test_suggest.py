@@ -26,7 +26,7 @@ def titled(title: str) -> str:
 
 
 def pictures(server, outputs: dict, title: str) -> np.ndarray:
-    """A preview's pictures, [images height width 3] in 0..255."""
+    """A preview's images, [images height width 3] in 0..255."""
     return np.stack([np.asarray(image) for image in server.client.images(outputs, titled(title))]).astype(int)
 
 
@@ -36,7 +36,7 @@ def test_25_steers_the_word_as_it_was_proposed(server, prompt):
     report = outputs[titled("Report")]["text"][0]
     assert "> rose: Plant" in report and "desired Color, undesired Plant" in report and "46 of 59" in report
     plain, proposed = (pictures(server, outputs, title) for title in ("Plain", "As proposed"))
-    assert np.abs(plain - proposed).mean() > 1, "the adjusted pictures are the plain ones"
+    assert np.abs(plain - proposed).mean() > 1, "the adjusted images are the plain ones"
 
     (adjust,) = workflows.nodes_of(prompt, "HRVConceptAdjust")
     typed = {"word": "rose", "desired": "Color", "undesired": "Plant"}

@@ -1,4 +1,4 @@
-"""HRV Weaken Sweep as its user sees it: one bar over all pictures and steps, previews, cancel, and no trace left."""
+"""HRV Weaken Sweep as its user sees it: one bar over all images and steps, previews, cancel, and no trace left."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def cancelled(server) -> dict:
     return {"before": before, "after": sheet(server), "seen": seen}
 
 
-def test_one_bar_counts_all_pictures_and_steps_and_shows_previews(cancelled):
+def test_one_bar_counts_all_images_and_steps_and_shows_previews(cancelled):
     bars = [event["data"] for event in cancelled["seen"] if event["type"] == "progress"]
     values = [bar["value"] for bar in bars]
     assert {bar["max"] for bar in bars} == {PICTURES * STEPS}

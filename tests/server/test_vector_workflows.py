@@ -28,8 +28,8 @@ def test_28_adds_up_two_parts_to_one_build_and_saves_it(server):
     assert merged.votes.images == 16 and len(merged.votes.parts) == 1
     (compare,) = workflows.nodes_of(small, "HRVCompare")
     assert "12 shared concepts" in outputs[compare]["text"][0]
-    (picture,) = workflows.nodes_of(small, "PreviewImage")
-    images = server.client.images(outputs, picture)
+    (image,) = workflows.nodes_of(small, "PreviewImage")
+    images = server.client.images(outputs, image)
     assert np.asarray(images[0]).std() > 5
     if os.environ.get("HRV_WRITE_THUMBNAILS"):
         write_thumbnail(name, images)
@@ -44,5 +44,5 @@ def test_29_fetches_the_published_vectors_and_shows_them(server):
     assert len(asked) == 1
     (top,) = workflows.nodes_of(here, "PreviewAny")
     assert outputs[top]["text"][0].startswith("Color") and "output" in outputs[top]["text"][0]
-    (picture,) = workflows.nodes_of(here, "PreviewImage")
-    assert np.asarray(server.client.images(outputs, picture)[0]).std() > 5
+    (image,) = workflows.nodes_of(here, "PreviewImage")
+    assert np.asarray(server.client.images(outputs, image)[0]).std() > 5

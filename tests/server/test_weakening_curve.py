@@ -74,5 +74,5 @@ def test_lists_of_prompts_become_one_curve_over_all_of_them(server):
         assert abs(float(line["score"]) - np.mean(scores)) < 1e-5
         assert float(line["low"]) <= float(line["score"]) <= float(line["high"])
     assert f"{PROMPTS} prompts, H = 112" in areas
-    (picture,) = server.client.images(outputs, "picture")
-    assert np.asarray(picture).std() > 10
+    (image,) = server.client.images(outputs, "picture")
+    assert np.asarray(image).std() > 10

@@ -37,7 +37,7 @@ def sd15_vectors(server, sd15_checkpoint, object_info) -> dict:
 
 
 def pixels(server, outputs: dict, node: str) -> np.ndarray:
-    """A preview node's pictures, [images height width 3] in 0..255."""
+    """A preview node's images, [images height width 3] in 0..255."""
     return np.stack([np.asarray(image) for image in server.client.images(outputs, node)])
 
 
@@ -59,13 +59,13 @@ def test_01_builds_vectors_on_the_pocket_model_and_draws_their_heat_map(server, 
 
 
 @pytest.mark.thumbnail
-def test_02_steers_the_word_and_keeps_the_plain_pictures_of_the_same_seeds_beside(server, object_info):
+def test_02_steers_the_word_and_keeps_the_plain_images_of_the_same_seeds_beside(server, object_info):
     prompt = workflows.converted("02_pocket_fix_misread_word", object_info)
     outputs = server.client.run(prompt)
     plain, adjusted, strengthened = workflows.nodes_of(prompt, "PreviewImage")
     before, after, alone = (pixels(server, outputs, node) for node in (plain, adjusted, strengthened))
     assert before.shape == after.shape == alone.shape and len(before) > 1
-    assert np.abs(before.astype(int) - after).mean() > 1, "the adjusted pictures are the plain ones"
+    assert np.abs(before.astype(int) - after).mean() > 1, "the adjusted images are the plain ones"
     assert np.abs(before.astype(int) - alone).mean() > 0.5 and (after != alone).any()
     neutral = server.client.run(workflows.with_values(prompt, strength=0.0))
     for node in (adjusted, strengthened):

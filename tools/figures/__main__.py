@@ -1,4 +1,4 @@
-"""`make figures` and its parts: what the vectors show, as pictures, tables and figures.json in output/figures/."""
+"""`make figures` and its parts: what the vectors show, as images, tables and figures.json in output/figures/."""
 
 from __future__ import annotations
 

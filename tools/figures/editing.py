@@ -16,7 +16,7 @@ from ...nodes.editing.masactrl_edit import HRVMasaCtrlEdit
 from ...nodes.editing.p2p_edit import HRVP2PEdit
 from ...nodes.editing.plug_and_play_edit import HRVPlugAndPlayEdit
 from ...nodes.host.words import encode
-from ...nodes.pictures import to_pixels
+from ...nodes.images import to_pixels
 from ...nodes.prompt import HRVPrompt
 from . import world
 

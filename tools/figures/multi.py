@@ -14,7 +14,7 @@ from ...nodes.guidance.attend_excite import WORDS, HRVAttendExcite
 from ...nodes.guidance.structured_diffusion import RULES, HRVStructuredDiffusion
 from ...nodes.guidance.syngen import HRVSynGen
 from ...nodes.host.words import encode
-from ...nodes.pictures import to_pixels
+from ...nodes.images import to_pixels
 from ...nodes.prompt import HRVPrompt
 from . import world
 
@@ -22,7 +22,7 @@ from . import world
 def task(
     asked: MultiPrompt, method: str, settings: dict[str, Any], seed: int, images: int
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """Counts {images, present, bound, seconds} of one prompt and its first picture uint8 [height width 3].
+    """Counts {images, present, bound, seconds} of one prompt and its first image uint8 [height width 3].
 
     present: every noun is seen; bound: every noun is seen in the colour of its modifier, where it has one; seconds: CPU
     time of the sampling. settings: of the method, see MULTI in multi_report.

@@ -49,18 +49,18 @@ def multi(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
                 {"set": name, "method": method, "images": total["images"], **shares, "time": total["seconds"] / plain}
             )
         texts = [prompt.text for prompt in prompts][:SHOWN]
-        pictures = [picture for number in range(len(texts)) for picture in (mine[m][number][1] for m in METHODS)]
-        save(sheet(np.stack(pictures), texts, list(METHODS)), folder / f"multi_{name.replace(' ', '_')}.png")
+        images = [image for number in range(len(texts)) for image in (mine[m][number][1] for m in METHODS)]
+        save(sheet(np.stack(images), texts, list(METHODS)), folder / f"multi_{name.replace(' ', '_')}.png")
     (folder / "multi.csv").write_text(as_csv(rows), encoding="utf-8")
     return {"multi": rows}
 
 
 def multi_lines(rows: list[dict[str, Any]]) -> list[str]:
-    """The closing table: shares of pictures, and time by plain sampling."""
+    """The closing table: shares of images, and time by plain sampling."""
     lines = ["several objects: all present / each in its colour; time by plain"]
     for row in rows:
         lines.append(
             f"{row['set']:<21} {row['method']:<21} {row['present']:.0%} / {row['bound']:.0%}; {row['time']:.2f}"
-            f" ({row['images']} pictures)"
+            f" ({row['images']} images)"
         )
     return lines

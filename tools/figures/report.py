@@ -41,9 +41,9 @@ STEERING: dict[str, Any] = {"images": 16, "seed": 300, "strengths": [0.5, 1.0], 
 WANTED = 0.99
 
 
-def save(picture: np.ndarray, path: Path) -> None:
+def save(image: np.ndarray, path: Path) -> None:
     """Write a PNG."""
-    Image.fromarray(picture).save(path)
+    Image.fromarray(image).save(path)
 
 
 def votes(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
@@ -181,11 +181,11 @@ def _panels(found: dict[str, WeakeningResult]) -> np.ndarray:
 
 
 def _strip(drawn: list, prompts: list[str], heads: list[int], path: Path, shown: int = 3) -> None:
-    """The first prompts of an experiment in MoRHF and LeRHF order, one picture a number of heads."""
+    """The first prompts of an experiment in MoRHF and LeRHF order, one image a number of heads."""
     pick = [number * len(drawn) // shown for number in range(shown)]
-    pictures = np.concatenate([drawn[number][1] for number in pick])
+    images = np.concatenate([drawn[number][1] for number in pick])
     labels = [f"{prompts[number]}: {order}" for number in pick for order in ("MoRHF", "LeRHF")]
-    save(sheet(pictures, labels, [f"k = {k}" for k in heads]), path)
+    save(sheet(images, labels, [f"k = {k}" for k in heads]), path)
 
 
 def steering(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:

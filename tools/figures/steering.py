@@ -15,7 +15,7 @@ from . import world
 
 
 def task(asked: dict[str, str], method: str, strength: float, clamp: float, seed: int, images: int) -> dict[str, int]:
-    """Pictures {images, misread, thing, shape, color} of a polysemous prompt.
+    """Images {images, misread, thing, shape, color} of a polysemous prompt.
 
     method: plain, strengthened, adjusted, or shuffled (adjusted with the heads permuted, by `seed`); clamp 0: none.
     """

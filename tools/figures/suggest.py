@@ -20,7 +20,7 @@ Nearness = Callable[[np.ndarray, np.ndarray], np.ndarray]  # similarity [entries
 
 
 def task(prompts: dict[str, list[dict[str, str]]], foreign: list[str]) -> dict[str, Any]:
-    """Everything but pictures: the check, variants of the ranking, each polysemous prompt, words it does not know.
+    """Everything but images: the check, variants of the ranking, each polysemous prompt, words it does not know.
 
     prompts: benchmark entries (text, word, desired, undesired) by the name of their file; foreign: words of another
     benchmark.

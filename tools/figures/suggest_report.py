@@ -1,4 +1,4 @@
-"""What `python -m tools.figures suggest` counts: senses named by HRV Suggest, and pictures steered by its proposals."""
+"""What `python -m tools.figures suggest` counts: senses named by HRV Suggest, and images steered by its proposals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUGGEST: dict[str, Any] = {"images": 8, "seed": STEERING["seed"], "strength": 1.
 
 
 def suggest(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
-    """Rankings, then pictures of the benchmark's prompts: plain, with its own pairs and with the proposed ones."""
+    """Rankings, then images of the benchmark's prompts: plain, with its own pairs and with the proposed ones."""
     prompts = {name: _prompts(name) for name in (CHOOSING, BENCHMARK)}
     (found,) = results(executor, "suggest", [(prompts, [one["word"] for one in _prompts(FOREIGN)])], "senses")
     drawn: dict[tuple, tuple] = {}  # (prompt, pair) -> task; the same pair is drawn once
@@ -60,7 +60,7 @@ def suggest_lines(found: dict[str, Any]) -> list[str]:
             f" meaning given in {told}"
         )
     shares = ", ".join(f"{name} {share:.1%}" for name, share in found["steered"].items())
-    lines.append(f"misread pictures of {BENCHMARK} ({SUGGEST['images']} a prompt): {shares}")
+    lines.append(f"misread images of {BENCHMARK} ({SUGGEST['images']} a prompt): {shares}")
     foreign = found["foreign"]
     lines.append(
         f"{FOREIGN}: not measured, it needs the text encoder of SD; of its {len(foreign['words'])} words the pocket"

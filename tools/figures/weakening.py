@@ -1,4 +1,4 @@
-"""Ordered weakening of one prompt on the pocket model: HRV orders beside random ones, scored picture by picture."""
+"""Ordered weakening of one prompt on the pocket model: HRV orders beside random ones, scored image by image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import nodes as core
 from ...hrv_engine.weakening.orders import head_order
 from ...nodes.host.sweep import Sampling, sweep
 from ...nodes.host.words import encode
-from ...nodes.pictures import to_pixels
+from ...nodes.images import to_pixels
 from ...nodes.prompt import HRVPrompt
 from . import world
 
@@ -21,10 +21,10 @@ AT_ONCE = 32
 def task(
     concept: str, text: str, word: str, seed: int, orders: list[tuple[str, str, int]], counts: list[int], factor: float
 ) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """Rows {order, heads, factor, seed, prompt, word, score} and the pictures of the first two orders.
+    """Rows {order, heads, factor, seed, prompt, word, score} and the images of the first two orders.
 
     orders: (label, order, order seed); counts: numbers of weakened heads, 0 and all of them included, which are drawn
-    once because every order gives the same picture there. Pictures uint8 [2 counts height width 3].
+    once because every order gives the same image there. Images uint8 [2 counts height width 3].
     """
     model, clip, vae = world.pocket()
     relevance, total = world.vectors(), world.vectors().layout.total

@@ -36,7 +36,7 @@ def vectors() -> HeadRelevance:
 
 @cache
 def scorer() -> PocketScorer:
-    """Reads attributes back from pictures."""
+    """Reads attributes back from images."""
     return PocketScorer()
 
 

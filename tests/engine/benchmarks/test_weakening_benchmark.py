@@ -15,7 +15,7 @@ from hrv_engine.relevance.concepts import ConceptSet
 
 BENCHMARKS = Path(__file__).parents[3] / "hrv_presets" / "benchmarks"
 PAPER, POCKET = (load_experiments(BENCHMARKS / f"{name}.yaml") for name in ("ordered_weakening", "pocket_weakening"))
-TABLE_5 = {  # pictures a point; three seeds each
+TABLE_5 = {  # images a point; three seeds each
     "Color": 150, "Weather Conditions": 60, "Animals": 30, "Material": 150, "Image Style": 150,
     "Geometric Patterns": 75, "Nature Scenes": 30, "Fruits and Vegetables": 30, "Furniture": 30,
     "Animals, held out": 30, "Color, held out": 150, "Material, held out": 150,
@@ -24,7 +24,7 @@ TABLE_5 = {  # pictures a point; three seeds each
 
 
 @pytest.mark.parametrize("name, images", TABLE_5.items())
-def test_the_papers_experiments_have_the_papers_number_of_pictures(name: str, images: int):
+def test_the_papers_experiments_have_the_papers_number_of_images(name: str, images: int):
     experiment = PAPER[name]
     assert len(experiment.prompts) * len(experiment.seeds) == images
     assert experiment.seeds == (10, 20, 30) and experiment.factor == -2.0

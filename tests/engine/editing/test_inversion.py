@@ -73,7 +73,7 @@ def ddim(model, x, sigmas):
 
 
 @pytest.mark.parametrize("label", ["target", "current"])
-def test_inverting_and_sampling_again_gives_the_picture_back_the_better_the_more_steps(label):
+def test_inverting_and_sampling_again_gives_the_image_back_the_better_the_more_steps(label):
     clean, errors = start(3) * 0.5, []
     for steps in (10, 50, 250):
         times, sigmas = schedule(steps)

@@ -1,4 +1,4 @@
-"""Scoring finished pictures without a server: CLIP, minimum object, captions and BG-DINO of tiny random models."""
+"""Scoring finished images without a server: CLIP, minimum object, captions and BG-DINO of tiny random models."""
 
 from __future__ import annotations
 

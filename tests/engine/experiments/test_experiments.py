@@ -131,7 +131,7 @@ def test_a_job_counts_as_done_only_with_its_mark_and_only_for_the_same_prompt(tm
     assert not store.done("one", asked) and store.texts("one") == {}
 
 
-def test_scores_are_kept_beside_the_pictures_and_go_with_them(tmp_path: Path):
+def test_scores_are_kept_beside_the_images_and_go_with_them(tmp_path: Path):
     store, asked = Store(tmp_path), "x"
     store.save("one", asked, {"plain": [png(tmp_path, 0)]}, {})
     assert store.kept("one", "clip", lambda: [0.25]) == [0.25]
@@ -171,7 +171,7 @@ def test_cells_without_a_measurement_stay_empty_beside_the_papers():
 
 
 def finished(tmp_path: Path, name: str, keep: int = 1) -> tuple[Experiment, list[plan.Job], Store]:
-    """One seed of an experiment with grey pictures under every name."""
+    """One seed of an experiment with grey images under every name."""
     experiment = Experiment.load(name)
     jobs = jobs_of(name)[:keep]
     store = Store(tmp_path / name)
@@ -202,7 +202,7 @@ def test_misreading_is_counted_from_what_people_write_into_ratings(tmp_path: Pat
 
 
 class Brightness:
-    """A scorer that is a function of the picture alone."""
+    """A scorer that is a function of the image alone."""
 
     name = "brightness"
 
@@ -227,7 +227,7 @@ def test_weakening_without_a_scorer_says_so_and_draws_no_curve(tmp_path: Path):
     assert not found.drawings and "not scored" in found.notes[0]
 
 
-def test_results_are_written_as_csv_markdown_and_pictures(tmp_path: Path):
+def test_results_are_written_as_csv_markdown_and_images(tmp_path: Path):
     experiment = Experiment.load("misreading")
     found = results.Results({"summary": [{"a": 0.5, "b": ""}], "pictures": [{"c": 1}]}, {"misread, plain": 0.5})
     found.drawings["pictures"] = np.zeros((4, 4, 3), np.uint8)
@@ -240,7 +240,7 @@ def test_results_are_written_as_csv_markdown_and_pictures(tmp_path: Path):
     assert "0.159,," in (tmp_path / "comparison.csv").read_text(encoding="utf-8")
 
 
-def test_a_marks_pictures_and_digest_can_be_read_by_people(tmp_path: Path):
+def test_a_marks_images_and_digest_can_be_read_by_people(tmp_path: Path):
     experiment, jobs, store = finished(tmp_path, "misreading")
     assert jobs[0].name == "a-rose-colored-vase__rose-colored__seed-1"
     mark = json.loads((store.job(jobs[0].name) / "done.json").read_text(encoding="utf-8"))

@@ -16,17 +16,17 @@ def symmetric(size: int, seed: int = 1) -> np.ndarray:
     return values
 
 
-def corner(picture: np.ndarray) -> tuple[int, int]:
+def corner(image: np.ndarray) -> tuple[int, int]:
     """(x, y) of the matrix' first cell, whose colour is the brightest (the diagonal)."""
-    bright = (picture == VIRIDIS[-1].astype(np.uint8)).all(axis=-1)
+    bright = (image == VIRIDIS[-1].astype(np.uint8)).all(axis=-1)
     ys, xs = np.nonzero(bright)
     return int(xs.min()), int(ys.min())
 
 
-def cell_colours(picture: np.ndarray, size: int) -> np.ndarray:
+def cell_colours(image: np.ndarray, size: int) -> np.ndarray:
     """The colour at each cell's upper left corner, where no number is written: [size size 3]."""
-    (x, y), cell = corner(picture), cell_size(size)
-    return picture[y + 1 : y + size * cell : cell, x + 1 : x + size * cell : cell]
+    (x, y), cell = corner(image), cell_size(size)
+    return image[y + 1 : y + size * cell : cell, x + 1 : x + size * cell : cell]
 
 
 @pytest.mark.parametrize("size", [2, 12, 34, 50])
@@ -50,17 +50,17 @@ def test_the_brightest_cell_off_the_diagonal_is_the_pair_with_the_largest_value(
 @pytest.mark.parametrize("size, numbered", [(16, True), (17, False)])
 def test_numbers_are_written_into_the_cells_of_a_small_matrix_only(size, numbered):
     values = symmetric(size)
-    picture, cell = matrix_figure(values, ["name"] * size, "Title"), cell_size(size)
-    x, y = corner(picture)
-    inside = picture[y : y + size * cell, x : x + size * cell].reshape(size, cell, size, cell, 3)
-    written = (inside != cell_colours(picture, size)[:, None, :, None]).any(axis=(1, 3, 4))
+    image, cell = matrix_figure(values, ["name"] * size, "Title"), cell_size(size)
+    x, y = corner(image)
+    inside = image[y : y + size * cell, x : x + size * cell].reshape(size, cell, size, cell, 3)
+    written = (inside != cell_colours(image, size)[:, None, :, None]).any(axis=(1, 3, 4))
     assert written.all() if numbered else not written.any()
 
 
 def test_every_row_and_column_has_its_label_and_nothing_is_cut_off():
     size = 34
-    picture = matrix_figure(symmetric(size), [f"A long concept name {i}" for i in range(size)], "Title")
-    dark, (x, y), cell = (picture < 140).all(axis=-1), corner(picture), cell_size(34)
+    image = matrix_figure(symmetric(size), [f"A long concept name {i}" for i in range(size)], "Title")
+    dark, (x, y), cell = (image < 140).all(axis=-1), corner(image), cell_size(34)
     beside, below = dark[y : y + size * cell, :x], dark[y + size * cell :, x : x + size * cell]
     assert beside.reshape(size, cell, x).any(axis=(1, 2)).all()
     assert below.reshape(len(below), size, cell).any(axis=(0, 2)).all()

@@ -86,9 +86,9 @@ def test_other_heads_and_files_without_a_common_concept_are_refused_quoting_both
         compare(ballot(OLD).relevance(), ballot(OLD[:2], concepts=concept_set("Age", "Mood")).relevance())
 
 
-def dots(picture: np.ndarray) -> list[tuple[int, int]]:
+def dots(image: np.ndarray) -> list[tuple[int, int]]:
     """(y, x) of the dots' middles, from top to bottom."""
-    blue = (picture == (0, 114, 178)).all(axis=-1)
+    blue = (image == (0, 114, 178)).all(axis=-1)
     ys = np.flatnonzero(blue.any(axis=1))
     rows = np.split(ys, np.flatnonzero(np.diff(ys) > 1) + 1)
     return [(int(row.mean()), int(np.flatnonzero(blue[row].any(axis=0)).mean())) for row in rows]

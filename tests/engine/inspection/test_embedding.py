@@ -74,8 +74,8 @@ def test_the_figure_shows_each_cluster_in_a_colour_of_its_own_lighter_when_early
     places = np.array(
         [(corners[name][0] + step / 3, corners[name][1]) for name, step in zip(concepts, steps, strict=True)]
     )
-    picture = embedding_figure(Embedding(concepts, steps, places)).astype(int)
-    seen = {tuple(colour) for colour in np.unique(picture.reshape(-1, 3), axis=0)}
+    image = embedding_figure(Embedding(concepts, steps, places)).astype(int)
+    seen = {tuple(colour) for colour in np.unique(image.reshape(-1, 3), axis=0)}
     for late in [(0, 114, 178), (213, 94, 0), (0, 158, 115)]:
         early = tuple(round(255 - 0.35 * (255 - part)) for part in late)
         assert late in seen and any(np.abs(np.array(early) - other).max() <= 1 for other in seen)

@@ -81,21 +81,21 @@ def hrv_of(layout: HeadLayout, concepts: int = 5) -> HeadRelevance:
 @pytest.mark.parametrize("layout", [sd1_layout(), sdxl_layout(), small_layout()], ids=lambda layout: layout.summary)
 def test_each_cell_of_the_grid_has_the_hue_of_its_strongest_concept_as_dark_as_its_relevance(layout):
     hrv = hrv_of(layout)
-    picture = role_grid(hrv)
+    image = role_grid(hrv)
     strongest, peaks = hrv.values.argmax(axis=0), hrv.values.max(axis=0)
     wide = len(layout.slots) > 24
     width, height = (34, 17) if wide else (46, 28)
-    left, top = grid_corner(picture)
+    left, top = grid_corner(image)
     for index in range(layout.total):
         layer, head = layout.locate(index)
         strength = max(0, np.log(peaks[index]) / np.log(peaks.max()))
         y, x = top + (layer - 1) * height + 2, left + head * width + 2
-        assert (picture[y, x] == shade(int(strongest[index]), strength)).all(), layout.label(index)
+        assert (image[y, x] == shade(int(strongest[index]), strength)).all(), layout.label(index)
 
 
-def grid_corner(picture: np.ndarray) -> tuple[int, int]:
+def grid_corner(image: np.ndarray) -> tuple[int, int]:
     """(left, top) of the first cell: the first coloured pixels, below the title and right of the labels."""
-    colour = np.ptp(picture.astype(int), axis=-1) > 12
+    colour = np.ptp(image.astype(int), axis=-1) > 12
     ys, xs = np.nonzero(colour)
     return int(xs.min()), int(ys.min())
 
@@ -113,13 +113,13 @@ def test_places_without_a_head_and_heads_that_never_voted_are_grey():
     assert grey(role_grid(ballot(counts).relevance())) > full > 0
 
 
-def grey(picture: np.ndarray) -> int:
-    return int((picture == NO_HEAD).all(axis=-1).sum())
+def grey(image: np.ndarray) -> int:
+    return int((image == NO_HEAD).all(axis=-1).sum())
 
 
-def bar_lengths(picture: np.ndarray) -> list[int]:
+def bar_lengths(image: np.ndarray) -> list[int]:
     """Lengths of the bars from top to bottom, in pixels."""
-    blue = (picture == shade(0, 1.0)).all(axis=-1).sum(axis=1)
+    blue = (image == shade(0, 1.0)).all(axis=-1).sum(axis=1)
     starts = np.flatnonzero((blue[1:] > 0) & (blue[:-1] == 0)) + 1
     return [int(blue[start]) for start in starts]
 

@@ -1,4 +1,4 @@
-"""Token maps without a model: indicator values, averages over heads, sizes, pictures."""
+"""Token maps without a model: indicator values, averages over heads, sizes, images."""
 
 import numpy as np
 import pytest
@@ -74,7 +74,7 @@ def test_an_almost_constant_map_stays_dark_and_others_span_everything():
     assert both[0].max() < 0.05 and both[1].min() == 0 and both[1].max() == 1
 
 
-def test_the_overlay_keeps_the_picture_in_grey_where_it_is_transparent():
+def test_the_overlay_keeps_the_image_in_grey_where_it_is_transparent():
     picture = np.zeros((8, 8, 3), np.uint8)
     picture[2] = (90, 120, 150)
     seen = overlaid(picture, torch.rand(4, 4), (8, 8), 0.0)
@@ -83,7 +83,7 @@ def test_the_overlay_keeps_the_picture_in_grey_where_it_is_transparent():
     assert alone.std() > 10
 
 
-def test_tiles_keep_every_picture_above_its_caption():
+def test_tiles_keep_every_image_above_its_caption():
     pictures = np.stack([np.full((100, 100, 3), shade, np.uint8) for shade in (10, 60, 110)])
     drawn = tiles(pictures, ["one\n1 %", "two\n2 %", "three\n3 %"], columns=2)
     for shade, (row, column) in zip((10, 60, 110), ((0, 0), (0, 1), (1, 0)), strict=True):

@@ -31,7 +31,7 @@ def test_it_has_more_than_a_hundred_heads_so_that_concepts_can_live_apart(model)
     assert HeadLayout.of(model.unet).total == 112
 
 
-def test_pictures_show_the_asked_object_color_and_scene(model, scorer):
+def test_images_show_the_asked_object_color_and_scene(model, scorer):
     shares = attribute_shares(model, scorer, 60, batch=30)
     assert shares["object"] >= 0.75 and shares["color"] >= 0.8 and shares["scene"] >= 0.8, shares
 
@@ -40,19 +40,19 @@ def test_polysemous_words_are_misread_by_themselves_but_not_always(model, scorer
     assert 0.2 <= misread_rates(model, scorer, seeds=4)["all"] <= 0.8
 
 
-def test_the_same_seed_draws_the_same_picture_and_another_seed_another(model):
+def test_the_same_seed_draws_the_same_image_and_another_seed_another(model):
     first, again, other = (model.sample(["a red star in the city"], seed=seed, steps=4) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert (first - other).abs().mean() > 1e-3
 
 
-def test_the_prompt_decides_the_picture(model):
+def test_the_prompt_decides_the_image(model):
     images = model.sample(["a red circle", "a blue circle", ""], seed=3, steps=6)
     red, blue = images[0, :, 12:20, 12:20].mean((1, 2)), images[1, :, 12:20, 12:20].mean((1, 2))
     assert red[0] > 2 * red[2] and blue[2] > 2 * blue[0]
 
 
-def test_twenty_steps_of_one_picture_take_seconds(model):
+def test_twenty_steps_of_one_image_take_seconds(model):
     model.sample(["a red circle"], steps=2)
     started = time.monotonic()
     model.sample(["a red circle"], steps=20)

@@ -76,7 +76,7 @@ def test_probabilities_are_probabilities(scorer):
             torch.testing.assert_close(scores[family].sum(-1), torch.ones(2))
 
 
-def test_labels_that_a_picture_cannot_show_are_hidden():
+def test_labels_that_a_image_cannot_show_are_hidden():
     truth = labels([Scene((Thing("star", "red"),), style="sketch"), Scene((Thing("star", "red"),), count=3)])
     star = KINDS.index("star")
     assert truth["color_of"][:, star].tolist() == [HIDDEN, CLASSES["color"].index("red")]

@@ -1,4 +1,4 @@
-"""The pocket world: reproducible pictures, grammatical captions, polysemy in the proportion documented."""
+"""The pocket world: reproducible images, grammatical captions, polysemy in the proportion documented."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def box(count: int = 1) -> torch.Tensor:
     return mask
 
 
-def test_the_similarity_is_the_cosine_of_transformers_own_embeddings_of_the_blackened_pictures(dino):
+def test_the_similarity_is_the_cosine_of_transformers_own_embeddings_of_the_blackened_images(dino):
     from transformers import AutoImageProcessor, Dinov2Model
 
     source, edited = pictures(18), pictures(18, seed=1)
@@ -65,7 +65,7 @@ def test_a_change_of_the_object_counts_for_nothing_and_a_change_of_the_backgroun
     assert (score(source, outside, box()) < 1 - 1e-6).all()
 
 
-def test_each_picture_may_have_its_own_object(dino):
+def test_each_image_may_have_its_own_object(dino):
     source, edited = pictures(2), pictures(2)
     moved = torch.zeros(2, 40, 56)
     moved[:, 25:35, 2:12] = 1
@@ -77,7 +77,7 @@ def test_each_picture_may_have_its_own_object(dino):
     np.testing.assert_allclose(both, expected, atol=1e-6)
 
 
-def test_a_mask_of_another_size_is_stretched_over_the_picture():
+def test_a_mask_of_another_size_is_stretched_over_the_image():
     mask = torch.zeros(1, 20, 28)
     mask[:, 5:10, 10:18] = 1
     small, large = without_object(pictures(2), mask), without_object(pictures(2), box())
@@ -87,10 +87,10 @@ def test_a_mask_of_another_size_is_stretched_over_the_picture():
 @pytest.mark.parametrize(
     "sources, edits, mask, quoted",
     [
-        (2, 3, box(), "2 source pictures do not pair with 3"),
-        (0, 0, box(), "0 source pictures"),
-        (3, 3, box(2), "2 masks do not fit 3 pictures"),
-        (2, 2, torch.stack([box()[0], torch.ones(40, 56)]), "mask of picture 2 covers all of it"),
+        (2, 3, box(), "2 source images do not pair with 3"),
+        (0, 0, box(), "0 source images"),
+        (3, 3, box(2), "2 masks do not fit 3 images"),
+        (2, 2, torch.stack([box()[0], torch.ones(40, 56)]), "mask of image 2 covers all of it"),
     ],
 )
 def test_pairs_and_masks_that_do_not_fit_are_refused_with_the_fix(dino, sources, edits, mask, quoted):

@@ -28,7 +28,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def images() -> torch.Tensor:
-    """Eleven pictures, more than go through in one pass."""
+    """Eleven images, more than go through in one pass."""
     draw = torch.Generator().manual_seed(1)
     return torch.rand(AT_ONCE + 3, 40, 56, 3, generator=draw) * torch.rand(AT_ONCE + 3, 1, 1, 3, generator=draw)
 
@@ -44,7 +44,7 @@ class Letters:
         return self.embed([text])[0]
 
 
-def test_captions_are_those_that_transformers_generates_picture_by_picture(folder, images):
+def test_captions_are_those_that_transformers_generates_image_by_image(folder, images):
     from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
     model = Blip2ForConditionalGeneration.from_pretrained(folder).eval()
@@ -55,7 +55,7 @@ def test_captions_are_those_that_transformers_generates_picture_by_picture(folde
         tokens = model.generate(**processor(picture, return_tensors="pt"), num_beams=BEAMS, max_new_tokens=LONGEST)
         expected.append(processor.decode(tokens[0], skip_special_tokens=True).strip())
     assert Captioner(folder).captions(images) == expected
-    assert len(set(expected)) > 3, "every picture has the same caption"
+    assert len(set(expected)) > 3, "every image has the same caption"
     assert set(" ".join(expected).split()) <= set(tiny_eval.WORDS)
 
 
@@ -124,7 +124,7 @@ def test_an_empty_prompt_is_refused(folder, images):
         CaptionScorer(Captioner(folder), Letters()).score(images, " ")
 
 
-def test_half_precision_captions_the_same_pictures(folder, images):
+def test_half_precision_captions_the_same_images(folder, images):
     whole, halved = (Captioner(folder, half=half).captions(images) for half in (False, True))
     assert len(halved) == len(whole) and pretrained._kept["blip-2"][1].language_model.dtype == torch.float16
     same = sum(one == other for one, other in zip(whole, halved, strict=True))

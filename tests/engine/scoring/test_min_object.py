@@ -1,4 +1,4 @@
-"""Minimum object similarity: the prompt's parts, and the lowest of their scores picture by picture."""
+"""Minimum object similarity: the prompt's parts, and the lowest of their scores image by image."""
 
 import numpy as np
 import pytest
@@ -32,12 +32,12 @@ def test_a_prompt_without_two_objects_is_refused_with_an_example(text):
         sub_prompts(text)
 
 
-def test_a_picture_scores_as_its_worst_object():
+def test_a_image_scores_as_its_worst_object():
     scorer = PocketScorer()
     both, one = Scene((Thing("apple", "red"), Thing("banana", "yellow"))), Scene((Thing("apple", "red"),))
-    pictures = render([both, one], seed=0).movedim(1, -1)
-    apart = np.stack([scorer.score(pictures, word) for word in ("apple", "banana")])
-    found = MinObjectScorer(scorer).score(pictures, "apple and banana")
+    images = render([both, one], seed=0).movedim(1, -1)
+    apart = np.stack([scorer.score(images, word) for word in ("apple", "banana")])
+    found = MinObjectScorer(scorer).score(images, "apple and banana")
     np.testing.assert_array_equal(found, apart.min(axis=0))
     assert found.dtype == np.float64 and found[0] > 0.8 > 0.2 > found[1] and apart[0, 1] > 0.8
 

@@ -54,10 +54,10 @@ def test_tables_that_do_not_pair_are_refused_with_the_fix(first, second, quoted)
 
 def test_the_figure_depends_on_the_scores_and_the_title_and_on_nothing_else():
     found = ScoreComparison.of(rows([0.1, 0.2, 0.4]), rows([0.5, 0.4, 0.6]), NAMES)
-    picture = score_figure(found)
-    assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.std() > 10
-    np.testing.assert_array_equal(picture, score_figure(found))
-    np.testing.assert_array_equal(picture, score_figure(found, "red"))  # the word is the title
-    assert (picture != score_figure(found, "blue")).any()
+    image = score_figure(found)
+    assert image.dtype == np.uint8 and image.ndim == 3 and image.std() > 10
+    np.testing.assert_array_equal(image, score_figure(found))
+    np.testing.assert_array_equal(image, score_figure(found, "red"))  # the word is the title
+    assert (image != score_figure(found, "blue")).any()
     other = ScoreComparison.of(rows([0.1, 0.2, 0.4]), rows([0.5, 0.4, 0.7]), NAMES)
-    assert (picture != score_figure(other)).any()
+    assert (image != score_figure(other)).any()

@@ -147,8 +147,8 @@ def test_a_word_of_the_set_is_said_to_be_one(lexicon):
 
 
 def test_longer_bars_stand_for_nearer_senses_and_the_proposed_pair_is_coloured(lexicon):
-    picture = senses_figure(readings(lexicon, {"orange": at(50)}), 3).astype(int)
-    green = (picture == (0, 158, 115)).all(axis=2).sum()
-    vermilion = (picture == (213, 94, 0)).all(axis=2).sum()
+    image = senses_figure(readings(lexicon, {"orange": at(50)}), 3).astype(int)
+    green = (image == (0, 158, 115)).all(axis=2).sum()
+    vermilion = (image == (213, 94, 0)).all(axis=2).sum()
     assert 0 < green < vermilion  # the nearer sense is the undesired one
-    assert senses_figure(readings(lexicon, {"a": at(50), "b": at(3)}), 3).size > picture.size
+    assert senses_figure(readings(lexicon, {"a": at(50), "b": at(3)}), 3).size > image.size

@@ -17,7 +17,7 @@ from hrv_engine.weakening.curves import WeakeningResult
 from hrv_engine.weakening.scored_rows import read_rows, with_scores, write_rows
 
 K = (0, 1, 11, 21, 31, 41, 51, 61, 71, 81, 91, 101, 111, 121, 128)
-PUBLISHED = {  # Image Style on SD1.4: mean OpenCLIP cosine of 150 pictures a point, as the authors published it
+PUBLISHED = {  # Image Style on SD1.4: mean OpenCLIP cosine of 150 images a point, as the authors published it
     "MoRHF": (
         0.2353, 0.2337, 0.1768, 0.1632, 0.1555, 0.1514, 0.1326, 0.1289, 0.1273, 0.1308, 0.1305, 0.1265, 0.1221, 0.1281,
         0.1268,
@@ -93,7 +93,7 @@ def test_the_table_reads_back_to_the_curves():
     assert {line["factor"] for line in lines} == {"-2", "-1"}
 
 
-def test_without_plain_pictures_there_is_no_plain_score():
+def test_without_plain_images_there_is_no_plain_score():
     result = WeakeningResult.of([one for one in noisy(3) if one["heads"]])
     assert np.isnan(result.base_score()) and "plain" not in result.text()
 
@@ -146,7 +146,7 @@ def test_scores_join_the_rows_of_the_sweep():
     ]
     assert read_rows(write_rows(rows)) == rows
     assert [one["image"] for one in with_scores("", "red", np.zeros(2))] == [0, 1]
-    with pytest.raises(HRVError, match="3 pictures but 2 lines"):
+    with pytest.raises(HRVError, match="3 images but 2 lines"):
         with_scores(table, "red", np.zeros(3))
     with pytest.raises(HRVError, match='"order,heads" is no line'):
         read_rows("order,heads")

@@ -1,4 +1,4 @@
-"""What `make figures` and `make figures-editing` count, on a few pictures of the pocket model."""
+"""What `make figures` and `make figures-editing` count, on a few images of the pocket model."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def weakened() -> tuple[list, np.ndarray]:
 
 
 def test_a_prompt_is_weakened_in_every_order_with_both_ends_shared(weakened):
-    rows, pictures = weakened
+    rows, images = weakened
     assert [(row["order"], row["heads"]) for row in rows] == [(o[0], k) for o in ORDERS for k in (0, 30, 112)]
     scores = np.array([row["score"] for row in rows]).reshape(4, 3)
     assert np.ptp(scores[:, 0]) == 0 == np.ptp(scores[:, 2]) and np.ptp(scores[:, 1]) > 0
-    assert pictures.shape == (6, 32, 32, 3) and (pictures[0] == pictures[3]).all()
+    assert images.shape == (6, 32, 32, 3) and (images[0] == images[3]).all()
 
 
-def test_the_plain_picture_is_a_ksamplers_and_shows_what_was_asked(weakened):
+def test_the_plain_image_is_a_ksamplers_and_shows_what_was_asked(weakened):
     model, clip, vae = world.pocket()
     positive = HRVPrompt.execute(clip, "a red star").args[0]
     plain = vae.decode(world.draw(model, positive, encode(clip, ""), 3, 1))
@@ -77,8 +77,8 @@ PAIR = EditingPair("Color", "blue", "red", "blue", "red", "object")
 
 @pytest.mark.parametrize("method", editing_report.METHODS)
 def test_every_editing_method_is_counted_and_shown(method):
-    counts, pictures = editing.task(PAIR, method, None, 5, 4)
-    assert counts["pairs"] == 4 and pictures.shape == (2, 32, 32, 3)
+    counts, images = editing.task(PAIR, method, None, 5, 4)
+    assert counts["pairs"] == 4 and images.shape == (2, 32, 32, 3)
     assert counts["both"] <= min(counts["edited"], counts["kept"]) <= 4
     assert 0 < counts["background"] < 0.5
     if method != "MasaCtrl":  # which keeps the source's looks, colours among them

@@ -33,7 +33,7 @@ def latent() -> dict:
     return nodes.EmptyLatentImage().generate(64, 64, 1)[0]
 
 
-def test_prompt_to_prompt_with_hrvs_equals_explicit_maps_and_its_source_the_picture_alone(full):
+def test_prompt_to_prompt_with_hrvs_equals_explicit_maps_and_its_source_the_image_alone(full):
     hrv = random_vectors(full.model)
     made = edited(full, latent=latent(), hrv=hrv, concept="Color", self_replace=1.0, cross_replace=0.5)
     r = torch.from_numpy(hrv.row("Color"))
@@ -53,7 +53,7 @@ def test_prompt_to_prompt_with_hrvs_equals_explicit_maps_and_its_source_the_pict
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_same_prompt_twice_gives_the_same_picture_twice(full, method):
+def test_the_same_prompt_twice_gives_the_same_image_twice(full, method):
     node, settings, _ = METHODS[method]
     prompt = full.encode(SOURCE)
     made = node.execute(full.model, prompt, prompt, latent(), **settings, seeds=1).args

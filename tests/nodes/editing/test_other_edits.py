@@ -49,11 +49,11 @@ class TestEveryMethod:
         neutral = made(trio, method, **METHODS[method][2])
         assert torch.equal(draw(trio, neutral), plain(trio, neutral))
 
-    def test_the_same_prompt_twice_gives_the_same_picture_twice(self, trio, method):
+    def test_the_same_prompt_twice_gives_the_same_image_twice(self, trio, method):
         source, target = draw(trio, made(trio, method, SOURCE, SOURCE))
         assert relative(target, source) <= 1e-5
 
-    def test_the_source_row_is_the_picture_drawn_alone_and_the_target_changes(self, trio, method):
+    def test_the_source_row_is_the_image_drawn_alone_and_the_target_changes(self, trio, method):
         pair = made(trio, method)
         ours = draw(trio, pair)
         assert relative(ours[:1], alone(trio, SOURCE)) <= 1e-5

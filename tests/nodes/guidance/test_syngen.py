@@ -75,7 +75,7 @@ def test_groups_found_by_grammar_draw_what_the_same_groups_typed_draw(trio, monk
     assert torch.equal(sample(trio, *found.args), sample(trio, *typed.args))
 
 
-def test_a_batch_of_three_is_three_single_pictures(trio):
+def test_a_batch_of_three_is_three_single_images(trio):
     model, positive = bound(trio).args
     together = sample(trio, model, positive, batch=3)
     for index in range(3):

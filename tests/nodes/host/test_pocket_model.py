@@ -87,13 +87,13 @@ def test_core_nodes_sample_it_and_the_model_call_equals_training(trio):
     torch.testing.assert_close(predicted, expected, rtol=1e-3, atol=1e-4)
 
 
-def test_the_vae_gives_every_8_bit_picture_back(trio):
-    picture = torch.randint(0, 256, (2, 32, 32, 3)).float() / 255
-    (latent,) = nodes.VAEEncode().encode(trio[2], picture)
+def test_the_vae_gives_every_8_bit_image_back(trio):
+    image = torch.randint(0, 256, (2, 32, 32, 3)).float() / 255
+    (latent,) = nodes.VAEEncode().encode(trio[2], image)
     assert latent["samples"].shape == (2, 48, 8, 8)
     (back,) = nodes.VAEDecode().decode(trio[2], latent)
-    assert torch.equal((back * 255).round(), (picture * 255).round())
-    assert (back - picture).abs().max() < 1e-6
+    assert torch.equal((back * 255).round(), (image * 255).round())
+    assert (back - image).abs().max() < 1e-6
 
 
 def test_a_lora_patch_changes_it_and_leaves_no_trace(trio):

@@ -175,7 +175,7 @@ def test_a_mask_hides_the_object_and_pairs_in_turn_are_as_good_as_two_batches():
     assert again[0] == table and torch.equal(again[2], edited)
 
 
-def test_words_are_found_in_source_and_edited_picture_apart(models):
+def test_words_are_found_in_source_and_edited_image_apart(models):
     source, edited = pictures(2), pictures(2, seed=1)
     table, _, _, background = HRVBackgroundSimilarity.execute(
         source, "facebook/dino", "car", "clipseg", 0.5, edited
@@ -199,7 +199,7 @@ def test_the_object_is_named_once(words, mask, quoted):
 
 
 def test_an_odd_batch_is_no_batch_of_pairs():
-    with pytest.raises(HRVError, match="3 pictures are no pairs of source and edited picture in turn"):
+    with pytest.raises(HRVError, match="3 images are no pairs of source and edited image in turn"):
         HRVBackgroundSimilarity.execute(pictures(3), "facebook/dino", "car", "clipseg", 0.5)
 
 
@@ -208,10 +208,10 @@ def test_two_tables_are_compared_pair_by_pair_with_lists_joined():
     a, b = draw.random((2, 6)).tolist()
     lines = [[json.dumps({"score": score, "word": "red", "scorer": "s"}) for score in side] for side in (a, b)]
     halves = [["\n".join(side[:3]), "\n".join(side[3:])] for side in lines]
-    picture, text, difference = HRVCompareScores.execute(*halves, ["plain"], ["adjusted"], [""], [0.95], [3]).args
+    image, text, difference = HRVCompareScores.execute(*halves, ["plain"], ["adjusted"], [""], [0.95], [3]).args
     expected = paired_difference(a, b, seed=3)
     assert difference == pytest.approx(expected.mean) and str(expected) in text and "6 pairs" in text
-    assert picture.shape[0] == 1 and picture.shape[-1] == 3 and picture.std() > 0.05
+    assert image.shape[0] == 1 and image.shape[-1] == 3 and image.std() > 0.05
 
 
 def test_the_figure_needs_matplotlib_and_says_so(monkeypatch):

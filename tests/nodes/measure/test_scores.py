@@ -78,9 +78,9 @@ def test_scores_join_the_lines_of_the_sweep_in_their_order(pocket):
 
 
 @pytest.mark.parametrize(
-    "pictures, word, table, quoted",
+    "images, word, table, quoted",
     [
-        (3, "red", '{"heads": 0}\n{"heads": 4}', "3 pictures but 2 lines"),
+        (3, "red", '{"heads": 0}\n{"heads": 4}', "3 images but 2 lines"),
         (1, "crimson", "", '"crimson".*It reads: '),
         (1, "", "", 'cannot read ""'),
         (1, "red", "order,heads", '"order,heads" is no line'),
@@ -97,7 +97,7 @@ def test_tables_of_several_prompts_become_one_curve(pocket):
     for prompt, wanted, number in zip(text, word, seed, strict=True):
         _, images, table = sweep(pocket, prompt, "0, 12, 112", seed=number)
         tables.append(HRVScoreImages.execute(images, pocket[4], wanted, table).args[0])
-    picture, areas, curve = HRVWeakenCurve.execute(tables, [""], [0.95]).args
+    image, areas, curve = HRVWeakenCurve.execute(tables, [""], [0.95]).args
     lines = list(csv.DictReader(io.StringIO(curve)))
     assert [(line["order"], line["heads"]) for line in lines] == [
         (order, k) for order in ("MoRHF", "LeRHF") for k in ("0", "12", "112")
@@ -108,7 +108,7 @@ def test_tables_of_several_prompts_become_one_curve(pocket):
         assert float(line["score"]) == pytest.approx(sum(here) / 3, abs=1e-5) and len(here) == 3
         assert float(line["low"]) <= float(line["score"]) <= float(line["high"])
     assert concept == "Color" and "3 prompts, H = 112" in areas and "area LeRHF - MoRHF" in areas
-    assert picture.shape[0] == 1 and picture.shape[-1] == 3 and picture.std() > 0.05
+    assert image.shape[0] == 1 and image.shape[-1] == 3 and image.std() > 0.05
 
 
 def test_the_title_is_the_concept_unless_another_is_given(pocket):
@@ -164,7 +164,7 @@ def test_without_openclip_the_user_is_told_what_to_install(clip_folder, monkeypa
             HRVCLIPScorer.execute(file, "ViT-H-14")
 
 
-def test_weights_in_the_folder_score_pictures_through_the_nodes(clip_folder):
+def test_weights_in_the_folder_score_images_through_the_nodes(clip_folder):
     (clip_folder / "hrv-node-tiny.json").write_text(json.dumps(TINY))
     open_clip.add_model_config(clip_folder / "hrv-node-tiny.json")
     model = open_clip.create_model("hrv-node-tiny").eval()

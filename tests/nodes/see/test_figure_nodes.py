@@ -1,4 +1,4 @@
-"""The nodes that draw and list HRVs, executed on the vectors that ship with the pack: pictures, tables and refusals."""
+"""The nodes that draw and list HRVs, executed on the vectors that ship with the pack: images, tables and refusals."""
 
 from __future__ import annotations
 

@@ -96,13 +96,13 @@ def test_a_file_without_the_scale_goes_on_only_without_it_and_says_so(trio, tmp_
 
 def test_the_node_marks_the_extremes_and_lists_every_head(trio):
     relevance = run(trio).relevance()
-    picture, text, table = HRVLogitScale.execute(relevance).args
+    image, text, table = HRVLogitScale.execute(relevance).args
     rows = list(csv.DictReader(io.StringIO(table)))
     means = np.array([float(row["mean"]) for row in rows])
     np.testing.assert_allclose(means, relevance.votes.logits.mean, rtol=1e-4)
     assert relevance.layout.label(int(means.argmax())) in text.splitlines()[0]
     assert f"ratio {means.max() / means.min():.1f}" in text
-    assert picture.shape[0] == 1 and float(picture.std()) > 0.05
+    assert image.shape[0] == 1 and float(image.std()) > 0.05
 
 
 def test_vectors_without_the_scale_are_refused_with_the_fix(trio):

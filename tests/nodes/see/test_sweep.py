@@ -1,4 +1,4 @@
-"""HRV Weaken Sweep in real ComfyUI: every picture is the one a single run draws, whatever the batch size."""
+"""HRV Weaken Sweep in real ComfyUI: every image is the one a single run draws, whatever the batch size."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def single(trio, vae, hrv, order: str, heads: int, order_seed: int, sampler="eul
 
 
 @pytest.mark.parametrize("batch_size, sampler", [(1, "euler"), (3, "euler"), (4, "euler_ancestral")])
-def test_every_picture_is_the_one_a_single_run_draws(trio, vae, hrv, batch_size, sampler):
+def test_every_image_is_the_one_a_single_run_draws(trio, vae, hrv, batch_size, sampler):
     _, images, table = run(trio, vae, hrv, sampler=sampler, batch_size=batch_size)
     rows = [json.loads(line) for line in table.splitlines()]
     assert [(row["order"], row["heads"]) for row in rows] == [
@@ -79,7 +79,7 @@ def test_several_factors_make_a_row_each_and_say_so(trio, vae, hrv):
     assert relative(images[2][None], single(trio, vae, hrv, "random reversed", 4, 3)) <= 1e-3
 
 
-def test_the_sheet_holds_every_picture_under_its_labels(trio, vae, hrv):
+def test_the_sheet_holds_every_image_under_its_labels(trio, vae, hrv):
     sheet, images, _ = run(trio, vae, hrv)
     zoom = 2  # 64 px are enlarged to at least 96
     assert sheet.shape[1] > 2 * 64 * zoom and sheet.shape[2] > 2 * 64 * zoom

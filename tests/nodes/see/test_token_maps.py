@@ -23,7 +23,7 @@ from ..tiny import tiny_sdxl
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 TEXT = "a rose-colored vase and a vase"  # rose - colored: three tokens, columns 2 to 4; vase: 5 and 8
-LONG = "an ugly, blurry and badly drawn picture of nothing at all, " * 12
+LONG = "an ugly, blurry and badly drawn image of nothing at all, " * 12
 
 
 def record(
@@ -83,7 +83,7 @@ def test_a_word_in_a_later_chunk_of_a_long_prompt_is_found(trio):
 
 
 @pytest.mark.parametrize("sampler", ["euler", "heun", "euler_ancestral", "uni_pc"])
-def test_the_picture_is_bit_for_bit_that_of_a_ksampler(trio, sampler):
+def test_the_image_is_bit_for_bit_that_of_a_ksampler(trio, sampler):
     drawn, _ = record(trio, batch=2, sampler=sampler)
     plain = trio.sample(trio.model, trio.encode(TEXT), trio.encode(""), batch=2, sampler=sampler)
     assert torch.equal(drawn, plain)
@@ -96,7 +96,7 @@ def test_all_tokens_together_get_the_whole_attention_of_every_pixel(trio):
         assert torch.allclose(layer.sum(1), torch.ones_like(layer[:, 0]), atol=1e-4)
 
 
-def test_every_picture_of_a_batch_has_maps_of_its_own_equal_to_a_run_with_its_noise(trio):
+def test_every_image_of_a_batch_has_maps_of_its_own_equal_to_a_run_with_its_noise(trio):
     _, together = record(trio, batch=3, words="vase")
     positive, negative = HRVPrompt.execute(trio.clip, TEXT).args[0], trio.encode("")
     for index in range(3):
@@ -171,16 +171,16 @@ def view(maps, word="vase", what="all heads", concept="Color", heads="", image=N
     return HRVTokenMapView.execute(maps, word, what, concept, heads, 0.65, image=image, hrv=hrv).args
 
 
-def test_the_view_gives_one_mask_and_one_line_for_each_map_in_picture_size(trio, hrv):
+def test_the_view_gives_one_mask_and_one_line_for_each_map_in_image_size(trio, hrv):
     _, maps = record(trio, batch=2, words="vase, rose-colored")
-    pictures = torch.rand(2, 96, 80, 3)
+    images = torch.rand(2, 96, 80, 3)
     for what, together in (
         ("all heads", 1),
         ("weighted by concept", 1),
         ("each layer", len(maps.layers)),
         ("single heads", 8),
     ):
-        sheet, masks, table = view(maps, "", what, image=pictures, hrv=hrv)
+        sheet, masks, table = view(maps, "", what, image=images, hrv=hrv)
         rows = list(csv.DictReader(io.StringIO(table)))
         assert masks.shape == (2 * 2 * together, 96, 80) and len(rows) == len(masks)
         assert masks.min() >= 0 and masks.max() <= 1
@@ -221,7 +221,7 @@ def test_chosen_heads_are_shown_as_they_are(trio, hrv):
         ({"what": "weighted by concept"}, "no HRV is connected"),
         ({"what": "single heads"}, "no HRV is connected"),
         ({"what": "single heads", "heads": "L99/h0"}, '"L99/h0"'),
-        ({"image": torch.rand(3, 64, 64, 3)}, "3 pictures but maps of 1"),
+        ({"image": torch.rand(3, 64, 64, 3)}, "3 images but maps of 1"),
     ],
 )
 def test_views_of_what_was_not_recorded_are_refused_with_the_fix(trio, change, quoted):

@@ -22,7 +22,7 @@ from ..tiny import Trio
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 PROMPT = "a vase in lavender color"
-LONG = "an ugly, blurry and badly drawn picture of nothing at all, " * 12
+LONG = "an ugly, blurry and badly drawn image of nothing at all, " * 12
 
 
 def prompt(trio: Trio, text: str = PROMPT) -> list:

@@ -1,13 +1,13 @@
-"""Pictures between the engine and ComfyUI."""
+"""Images between the engine and ComfyUI."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
 
-def to_image(picture: np.ndarray) -> Tensor:
-    """A picture uint8 [height width 3] as ComfyUI's IMAGE, float32 [1 height width 3] in 0..1."""
-    return torch.from_numpy(np.array(picture)).float()[None] / 255
+def to_image(image: np.ndarray) -> Tensor:
+    """An image uint8 [height width 3] as ComfyUI's IMAGE, float32 [1 height width 3] in 0..1."""
+    return torch.from_numpy(np.array(image)).float()[None] / 255
 
 
 def to_pixels(images: Tensor) -> np.ndarray:
