@@ -69,7 +69,7 @@ def stand_ins(server) -> None:
     from safetensors.numpy import save_file
 
     from comfyui_hrv.tests import tiny_eval
-    from hrv_engine.attention.heads import HeadLayout, HeadSlot
+    from hrv_engine.attention.heads import AttentionSite, HeadLayout
     from hrv_engine.relevance import files
     from hrv_engine.relevance.concepts import Concept, ConceptSet
     from hrv_engine.relevance.relevance import HeadRelevance
@@ -80,7 +80,9 @@ def stand_ins(server) -> None:
     save_file({}, server.models / "clip_vision" / workflows.CLIP_FILE)
     tiny_eval.save_all(server.models / "hrv_eval", *workflows.JUDGES)
     concepts = ConceptSet("stand-in", (Concept("Color", ("red",)), Concept("Plants", ("fern",))))
-    vectors = HeadRelevance(np.ones((2, 2), np.float32), concepts, HeadLayout((HeadSlot(("middle", 0, 0), 2, 64),)))
+    vectors = HeadRelevance(
+        np.ones((2, 2), np.float32), concepts, HeadLayout((AttentionSite(("middle", 0, 0), 2, 64),))
+    )
     for name in ("sd15_paper34", "sdxl_paper34"):
         path = server.models / "hrv" / f"{name}.safetensors"
         if not path.exists():

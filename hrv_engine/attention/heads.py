@@ -1,101 +1,97 @@
-"""HeadLayout: which cross-attention heads a UNet has, in HRV order (down, mid, up; execution order; heads 0..n-1)."""
+"""Attention sites of a model, and the layout of the heads that an HRV counts, in execution order (heads 0..n-1)."""
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from ..errors import HRVError
 
-BlockKey = tuple[str, int, int]  # ComfyUI's key: ("input" | "middle" | "output", block id, transformer depth)
+SiteKey = tuple[str, int, int]  # name of a part of the model, block number, depth: ("output", 11, 0)
+CROSS, SELF, JOINT = "cross", "self", "joint"
 
 
 @dataclass(frozen=True)
-class HeadSlot:
-    """One cross-attention layer: its ComfyUI key, head count and channels per head."""
+class AttentionSite:
+    """One attention call of a model: its key, head count, channels per head, and what attends to what.
 
-    block: BlockKey
+    role: CROSS (the image to the text), SELF (the image to itself) or JOINT (text and image to both).
+    """
+
+    key: SiteKey
     heads: int
     head_dim: int
+    role: str = CROSS
 
     @property
     def label(self) -> str:
         """The layer's name on figures, e.g. `output 11.0`."""
-        name, number, depth = self.block
+        name, number, depth = self.key
         return f"{name} {number}.{depth}"
 
 
 @dataclass(frozen=True)
 class HeadLayout:
-    """All cross-attention layers of a UNet in HRV order (section 3; facts of the authors' extraction notebook)."""
+    """The sites whose heads an HRV counts, in execution order (section 3; the authors' extraction notebook)."""
 
-    slots: tuple[HeadSlot, ...]
-
-    @classmethod
-    def of(cls, unet: Any) -> "HeadLayout":
-        """Discover the layout from a UNet's own modules; raises HRVError for a model without such layers."""
-        slots = tuple(
-            HeadSlot(block, int(attention.heads), int(attention.dim_head))
-            for block, attention in cross_attentions(unet)
-        )
-        if not slots:
-            raise HRVError(
-                f"{type(unet).__name__} has no UNet cross-attention layers. Head Relevance Vectors work with UNets"
-                " whose text comes in through cross-attention: SD1.x, SD2.x, SDXL and their fine-tunes. Flux, SD3 and"
-                " other transformers join text and image in one attention and are not supported; load an SD1.x, SD2.x"
-                " or SDXL checkpoint."
-            )
-        return cls(slots)
+    sites: tuple[AttentionSite, ...]
 
     @cached_property
     def total(self) -> int:
         """H, the number of cross-attention heads."""
-        return sum(slot.heads for slot in self.slots)
+        return sum(site.heads for site in self.sites)
 
     @cached_property
-    def blocks(self) -> frozenset[BlockKey]:
+    def keys(self) -> frozenset[SiteKey]:
         """The keys of all layers."""
-        return frozenset(slot.block for slot in self.slots)
+        return frozenset(site.key for site in self.sites)
 
     @cached_property
-    def _offsets(self) -> dict[BlockKey, int]:
+    def _offsets(self) -> dict[SiteKey, int]:
         offsets, running = {}, 0
-        for slot in self.slots:
-            offsets[slot.block] = running
-            running += slot.heads
+        for site in self.sites:
+            offsets[site.key] = running
+            running += site.heads
         return offsets
 
-    def offset(self, block: BlockKey) -> int:
-        """HRV index of head 0 of the layer at `block`; KeyError for a block that is not in the layout."""
-        return self._offsets[block]
+    @cached_property
+    def _ranges(self) -> dict[SiteKey, slice]:
+        starts = self._offsets
+        return {site.key: slice(starts[site.key], starts[site.key] + site.heads) for site in self.sites}
 
-    def head_range(self, block: BlockKey) -> slice:
-        """The HRV indices of the layer at `block`, as a slice of [heads]."""
-        slot = next(slot for slot in self.slots if slot.block == block)
-        return slice(self.offset(block), self.offset(block) + slot.heads)
+    def same_heads(self, other: "HeadLayout") -> bool:
+        """Whether both count the same heads in the same order, so that vectors of one fit the other."""
+        return [(site.key, site.heads) for site in self.sites] == [(site.key, site.heads) for site in other.sites]
+
+    def offset(self, key: SiteKey) -> int:
+        """HRV index of head 0 of the site at `key`; KeyError for one that is not in the layout."""
+        return self._offsets[key]
+
+    def head_range(self, key: SiteKey) -> slice:
+        """The HRV indices of the site at `key`, as a slice of [heads]."""
+        return self._ranges[key]
 
     def locate(self, index: int) -> tuple[int, int]:
         """(layer number from 1, head number from 0) of an HRV index, the numbering of the paper's figures."""
         if not 0 <= index < self.total:
             raise HRVError(f"Head {index} does not exist: this model has heads 0 to {self.total - 1}.")
-        for number, slot in enumerate(self.slots, start=1):
-            if index < slot.heads:
+        for number, site in enumerate(self.sites, start=1):
+            if index < site.heads:
                 return number, index
-            index -= slot.heads
+            index -= site.heads
         raise AssertionError("unreachable")
 
     def label(self, index: int) -> str:
         """A head's name, e.g. `L16/h0 (output 11.0)`."""
         layer, head = self.locate(index)
-        return f"L{layer}/h{head} ({self.slots[layer - 1].label})"
+        return f"L{layer}/h{head} ({self.sites[layer - 1].label})"
 
     @property
     def summary(self) -> str:
         """A short description for reports and errors, e.g. `16 layers, 128 heads`."""
-        return f"{len(self.slots)} layers, {self.total} heads"
+        return f"{len(self.sites)} layers, {self.total} heads"
 
     @cached_property
     def digest(self) -> str:
@@ -103,36 +99,24 @@ class HeadLayout:
         return hashlib.sha256(json.dumps(self.to_json()).encode()).hexdigest()[:16]
 
     def to_json(self) -> list[list[Any]]:
-        """Rows [block name, id, depth, heads, head_dim]."""
-        return [[*slot.block, slot.heads, slot.head_dim] for slot in self.slots]
+        """Rows [part, block, depth, heads, head_dim], and the role where it is not cross-attention."""
+        return [
+            [*site.key, site.heads, site.head_dim, *([] if site.role == CROSS else [site.role])] for site in self.sites
+        ]
 
     @classmethod
     def from_json(cls, rows: list[list[Any]]) -> "HeadLayout":
         """The inverse of `to_json`; raises HRVError for malformed rows."""
         try:
-            return cls(tuple(HeadSlot((str(n), int(i), int(d)), int(h), int(c)) for n, i, d, h, c in rows))
+            return cls(
+                tuple(
+                    AttentionSite((str(n), int(i), int(d)), int(h), int(c), *map(str, r)) for n, i, d, h, c, *r in rows
+                )
+            )
         except (TypeError, ValueError) as error:
             raise HRVError(
                 f"The head layout {str(rows)[:80]!r} is not a list of [block, id, depth, heads, head_dim]."
             ) from error
-
-
-def cross_attentions(unet: Any) -> Iterator[tuple[BlockKey, Any]]:
-    """Yield (block key, attention module) for every cross-attention layer of an ldm-style UNet, in execution order."""
-    if not hasattr(unet, "input_blocks") or not hasattr(unet, "output_blocks"):
-        return
-    yield from _walk("input", unet.input_blocks)
-    if getattr(unet, "middle_block", None) is not None:
-        yield from _walk("middle", [unet.middle_block])
-    yield from _walk("output", unet.output_blocks)
-
-
-def _walk(name: str, sequences: Any) -> Iterator[tuple[BlockKey, Any]]:
-    for number, sequence in enumerate(sequences):
-        for layer in sequence:
-            for depth, block in enumerate(getattr(layer, "transformer_blocks", ())):
-                if getattr(block, "attn2", None) is not None:
-                    yield (name, number, depth), block.attn2
 
 
 def parse_heads(text: str, layout: HeadLayout) -> list[int]:
@@ -147,7 +131,7 @@ def parse_heads(text: str, layout: HeadLayout) -> list[int]:
         if not heads:
             raise HRVError(
                 f'There is no head "{part}". This model has {layout.summary}: write an index from 0 to'
-                f" {layout.total - 1}, a head such as L1/h0 (layer from 1 to {len(layout.slots)}, head from 0), or a"
+                f" {layout.total - 1}, a head such as L1/h0 (layer from 1 to {len(layout.sites)}, head from 0), or a"
                 " whole layer such as L1, separated by commas."
             )
         found += heads
@@ -160,10 +144,10 @@ def _heads_of(match: "re.Match[str]", layout: HeadLayout) -> list[int]:
     if index is not None:
         return [index] if index < layout.total else []
     assert layer is not None
-    if not 1 <= layer <= len(layout.slots):
+    if not 1 <= layer <= len(layout.sites):
         return []
-    slot = layout.slots[layer - 1]
-    first = layout.offset(slot.block)
+    site = layout.sites[layer - 1]
+    first = layout.offset(site.key)
     if head is None:
-        return list(range(first, first + slot.heads))
-    return [first + head] if head < slot.heads else []
+        return list(range(first, first + site.heads))
+    return [first + head] if head < site.heads else []

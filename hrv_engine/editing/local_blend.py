@@ -6,25 +6,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..attention.downsampling import Levels, small_maps
-from ..attention.heads import BlockKey
+from ..attention.downsampling import Downsampling, small_maps
+from ..attention.heads import SiteKey
 
 
 @dataclass(frozen=True)
 class LocalBlend:
-    """columns: of the blend words in each branch, source first; blocks: the layers whose maps are read.
+    """columns: of the blend words in each branch, source first; sites: the layers whose maps are read.
 
     threshold: the part of a map's peak above which a place may change; start: the fraction of the run before which
     everything may.
     """
 
     columns: tuple[tuple[int, ...], ...]
-    blocks: frozenset[BlockKey]
+    sites: frozenset[SiteKey]
     threshold: float = 0.3
     start: float = 0.2
 
 
-def blend_blocks(levels: Levels) -> frozenset[BlockKey]:
+def blend_blocks(levels: Downsampling) -> frozenset[SiteKey]:
     """The layers at the encoder's coarsest level of attention: 16x16 at 512 px on SD1.x, without the middle's 8x8."""
     small = small_maps(levels, "auto")
     least = min(levels[block] for block in small)

@@ -2,37 +2,46 @@
 
 import numpy as np
 
-from ..attention.downsampling import AUTO, Levels, decoder_from_second_block, from_layer, small_maps, without_finest
+from ..attention.downsampling import (
+    AUTO,
+    Downsampling,
+    decoder_from_second_block,
+    from_layer,
+    small_maps,
+    without_finest,
+)
 from ..errors import HRVError
 from ..text.alignment import TokenTable
 from .mapping import Span, TokenMapping
-from .paired_edit import KEY_VALUE, BranchEdit, CrossEdit, FeatureInjection, SelfInjection, StepWindow
+from .paired_edit import KEY_VALUE, CrossEdit, FeatureInjection, PairedEdit, SelfInjection, StepWindow
 
 
-def prompt_to_prompt(cross: list[CrossEdit | None], self_replace: float, levels: Levels, limit: str) -> BranchEdit:
+def prompt_to_prompt(
+    cross: list[CrossEdit | None], self_replace: float, levels: Downsampling, limit: str
+) -> PairedEdit:
     """Prompt-to-Prompt: edited cross-attention maps, and the source's self-attention of small maps at first."""
     injections = (SelfInjection(StepWindow(0.0, self_replace), small_maps(levels, limit)),)
-    return BranchEdit(tuple(cross), injections)
+    return PairedEdit(tuple(cross), injections)
 
 
-def free_prompt_editing(targets: int, self_replace: float, levels: Levels, limit: str) -> BranchEdit:
+def free_prompt_editing(targets: int, self_replace: float, levels: Downsampling, limit: str) -> PairedEdit:
     """Free-Prompt-Editing: the source's self-attention alone; auto: all layers but those with the largest maps."""
     blocks = without_finest(levels) if limit == AUTO else small_maps(levels, limit)
-    return BranchEdit((None,) * targets, (SelfInjection(StepWindow(0.0, self_replace), blocks),))
+    return PairedEdit((None,) * targets, (SelfInjection(StepWindow(0.0, self_replace), blocks),))
 
 
-def plug_and_play(targets: int, attention: float, features: float, levels: Levels) -> BranchEdit:
+def plug_and_play(targets: int, attention: float, features: float, levels: Downsampling) -> PairedEdit:
     """Plug-and-Play: the source's queries and keys in the decoder, and the features of its second block."""
     place, blocks = decoder_from_second_block(levels)
     injection = SelfInjection(StepWindow(0.0, attention), blocks, unconditional=True)
-    return BranchEdit((None,) * targets, (injection,), (FeatureInjection(StepWindow(0.0, features), place),))
+    return PairedEdit((None,) * targets, (injection,), (FeatureInjection(StepWindow(0.0, features), place),))
 
 
-def masactrl(targets: int, start: float, start_layer: int, levels: Levels) -> BranchEdit:
+def masactrl(targets: int, start: float, start_layer: int, levels: Downsampling) -> PairedEdit:
     """MasaCtrl: from a step and a layer on, the target's queries look into the source's keys and values."""
     blocks = from_layer(levels, start_layer)
     injection = SelfInjection(StepWindow(start, 1.0), blocks, KEY_VALUE, unconditional=True)
-    return BranchEdit((None,) * targets, (injection,))
+    return PairedEdit((None,) * targets, (injection,))
 
 
 def cross_edit(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..attention.heads import BlockKey
+from ..attention.heads import SiteKey
 from .mapping import TokenMapping
 
 QUERY_KEY, KEY_VALUE = ("query", "key"), ("key", "value")
@@ -83,7 +83,7 @@ class SelfInjection:
     """
 
     window: StepWindow
-    blocks: frozenset[BlockKey]
+    sites: frozenset[SiteKey]
     take: tuple[str, str] = QUERY_KEY
     unconditional: bool = False
 
@@ -98,7 +98,7 @@ class FeatureInjection:
 
 
 @dataclass(frozen=True)
-class BranchEdit:
+class PairedEdit:
     """What the targets take from the source: a cross edit each (None: nothing), injections common to all."""
 
     cross: tuple[CrossEdit | None, ...]
@@ -106,6 +106,6 @@ class BranchEdit:
     features: tuple[FeatureInjection, ...] = ()
 
     @property
-    def branches(self) -> int:
+    def size(self) -> int:
         """Rows of one image: the source and its targets."""
         return 1 + len(self.cross)

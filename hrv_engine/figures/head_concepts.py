@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from ..inspection.head_concepts import abbreviations, check_concepts, head_roles
+from ..inspection.head_concepts import abbreviations, check_concepts, concepts_of_heads
 from ..relevance.relevance import HeadRelevance
 from .heat_map import INK, NO_HEAD, PAPER, font
 from .plots import PALETTE, QUIET
@@ -21,11 +21,11 @@ def role_grid(relevance: HeadRelevance) -> np.ndarray:
     check_concepts(relevance)
     layout, names = relevance.layout, relevance.concepts.names
     short, strongest, peaks = abbreviations(names), relevance.values.argmax(axis=0), relevance.values.max(axis=0)
-    wide, small = len(layout.slots) > 24, font(12)
+    wide, small = len(layout.sites) > 24, font(12)
     cell_width, cell_height, text = (34, 17, font(11)) if wide else (46, 28, font(14))
-    heads = max(slot.heads for slot in layout.slots)
-    left, top = MARGIN + max(int(small.getlength(slot.label)) for slot in layout.slots) + 8, MARGIN + 58
-    right, bottom = left + heads * cell_width, top + len(layout.slots) * cell_height
+    heads = max(site.heads for site in layout.sites)
+    left, top = MARGIN + max(int(small.getlength(site.label)) for site in layout.sites) + 8, MARGIN + 58
+    right, bottom = left + heads * cell_width, top + len(layout.sites) * cell_height
     key = _key(sorted(set(strongest[peaks > 0].tolist())), short, bottom - top)
     title, heading = "The strongest concept of each head", font(20)
     width = MARGIN + max(right + 24 + key.width, MARGIN + int(heading.getlength(title)))
@@ -34,13 +34,13 @@ def role_grid(relevance: HeadRelevance) -> np.ndarray:
     draw = ImageDraw.Draw(image)
     draw.text((MARGIN, MARGIN), title, INK, heading)
     draw.text((MARGIN, MARGIN + 28), f"white: relevance 1 and less; full colour: {peaks.max():.1f}", INK, small)
-    for number, slot in enumerate(layout.slots):
+    for number, site in enumerate(layout.sites):
         y = top + number * cell_height
-        draw.text((left - 8, y + cell_height / 2), slot.label, INK, small, anchor="rm")
+        draw.text((left - 8, y + cell_height / 2), site.label, INK, small, anchor="rm")
         for head in range(heads):
             box = left + head * cell_width, y, left + (head + 1) * cell_width - 2, y + cell_height - 2
-            index = layout.offset(slot.block) + head
-            if head >= slot.heads or not peaks[index]:
+            index = layout.offset(site.key) + head
+            if head >= site.heads or not peaks[index]:
                 draw.rectangle(box, NO_HEAD)
                 continue
             row = int(strongest[index])
@@ -72,7 +72,7 @@ def role_bars(relevance: HeadRelevance, heads: list[int], count: int = 8) -> np.
     the head's votes.
     """
     check_concepts(relevance)
-    rows, text, small = head_roles(relevance, heads, count), font(14), font(12)
+    rows, text, small = concepts_of_heads(relevance, heads, count), font(14), font(12)
     peak, voted = max(max(row["relevance"] for row in rows), 1.0), relevance.votes is not None
     names = 16 + max(int(text.getlength(row["concept"])) for row in rows)
     bar, line = 220, 24

@@ -63,7 +63,7 @@ def heat_table(relevance: HeadRelevance, concepts: list[str]) -> list[dict[str, 
             "head": head,
             "layer": layer,
             "head_in_layer": number,
-            "block": layout.slots[layer - 1].label,
+            "block": layout.sites[layer - 1].label,
             "relevance": float(relevance.row(concept)[head]),
         }
         for concept in concepts
@@ -81,22 +81,22 @@ def colours(values: np.ndarray) -> np.ndarray:
 
 def panel(layout: HeadLayout, row: np.ndarray, name: str, marks: dict[int, str] | None = None) -> Image.Image:
     """Any non-negative numbers [heads] over layers and heads, under their name; marks: short texts in some cells."""
-    heads = max(slot.heads for slot in layout.slots)
-    cell = 28 if len(layout.slots) <= 24 else 12
+    heads = max(site.heads for site in layout.sites)
+    cell = 28 if len(layout.sites) <= 24 else 12
     left, top, bottom, right = 96, 44, 40, 74
     title = font(18)
     width = left + max(heads * cell + right, int(title.getlength(name)) + 12)
-    image = Image.new("RGB", (width, top + len(layout.slots) * cell + bottom), PAPER)
+    image = Image.new("RGB", (width, top + len(layout.sites) * cell + bottom), PAPER)
     draw, peak, small = ImageDraw.Draw(image), float(row.max()) or 1.0, font(13 if cell > 20 else 10)
     draw.text((left, 12), name, INK, title)
-    for number, slot in enumerate(layout.slots):
+    for number, site in enumerate(layout.sites):
         y = top + number * cell
-        draw.text((left - 8, y + cell / 2), slot.label, INK, small, anchor="rm")
-        shades = colours(row[layout.head_range(slot.block)] / peak)
+        draw.text((left - 8, y + cell / 2), site.label, INK, small, anchor="rm")
+        shades = colours(row[layout.head_range(site.key)] / peak)
         for head in range(heads):
-            fill = tuple(int(c) for c in shades[head]) if head < slot.heads else NO_HEAD
+            fill = tuple(int(c) for c in shades[head]) if head < site.heads else NO_HEAD
             draw.rectangle((left + head * cell, y, left + (head + 1) * cell - 2, y + cell - 2), fill)
-    below = top + len(layout.slots) * cell
+    below = top + len(layout.sites) * cell
     for head in range(0, heads, 1 if cell > 20 else 5):
         draw.text((left + (head + 0.5) * cell, below + 9), str(head), INK, small, anchor="mm")
     draw.text((left + heads * cell / 2, below + 26), "head", INK, small, anchor="mm")
@@ -104,7 +104,7 @@ def panel(layout: HeadLayout, row: np.ndarray, name: str, marks: dict[int, str] 
         layer, head = layout.locate(index)
         place = (left + (head + 0.5) * cell - 1, top + (layer - 0.5) * cell - 1)
         draw.text(place, mark, INK if row[index] > peak / 2 else PAPER, small, anchor="mm")
-    _scale_bar(image, left + heads * cell + 14, top, len(layout.slots) * cell, peak, small)
+    _scale_bar(image, left + heads * cell + 14, top, len(layout.sites) * cell, peak, small)
     return image
 
 

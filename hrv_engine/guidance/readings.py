@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..attention.heads import BlockKey, HeadLayout
+from ..attention.heads import HeadLayout, SiteKey
 from ..attention.values import attention_map
 
 QUARTER, EIGHTH = 4, 8  # of the latent's sides: 16x16 and 8x8 at 512 pixels on SD1.x
@@ -30,10 +30,10 @@ class Reading:
     least: int = 1
 
     @property
-    def blocks(self) -> list[BlockKey]:
+    def sites(self) -> list[SiteKey]:
         """The layers with a weight other than 0, in execution order; the UNet may stop after the last."""
-        slots = self.layout.slots
-        return [slot.block for slot in slots if self.weights[:, self.layout.head_range(slot.block)].any()]
+        sites = self.layout.sites
+        return [site.key for site in sites if self.weights[:, self.layout.head_range(site.key)].any()]
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of the maps for a latent of that size; odd sides are rounded up, as the UNet does."""
@@ -43,7 +43,7 @@ class Reading:
         return height, width
 
 
-def mean_reading(layout: HeadLayout, levels: Mapping[BlockKey, int]) -> Reading:
+def mean_reading(layout: HeadLayout, levels: Mapping[SiteKey, int]) -> Reading:
     """The plain mean over the layers at a quarter of the latent's sides, as Attend-and-Excite and SynGen read.
 
     levels: by how much each layer's maps are smaller than the latent, per side. A UNet without such layers is read at
@@ -51,9 +51,9 @@ def mean_reading(layout: HeadLayout, levels: Mapping[BlockKey, int]) -> Reading:
     """
     level = max((one for one in levels.values() if one <= QUARTER), default=min(levels.values()))
     weights: np.ndarray = np.zeros((1, layout.total), np.float32)
-    for slot in layout.slots:
-        if levels[slot.block] == level:
-            weights[:, layout.head_range(slot.block)] = 1
+    for site in layout.sites:
+        if levels[site.key] == level:
+            weights[:, layout.head_range(site.key)] = 1
     return Reading(layout, weights / weights.sum(), level)
 
 

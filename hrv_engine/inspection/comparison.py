@@ -76,9 +76,7 @@ def compare(new: HeadRelevance, old: HeadRelevance) -> Comparison:
 
     Raises HRVError when the heads differ, when no name is shared, or when no shared concept won votes in both.
     """
-    if [(slot.block, slot.heads) for slot in new.layout.slots] != [
-        (slot.block, slot.heads) for slot in old.layout.slots
-    ]:
+    if [(site.key, site.heads) for site in new.layout.sites] != [(site.key, site.heads) for site in old.layout.sites]:
         raise HRVError(
             f"The head layouts differ: hrv has {new.layout.summary}, other has {old.layout.summary} or another order of"
             " them. Compare files of one model architecture."

@@ -11,7 +11,7 @@ from ..errors import HRVError
 from ..relevance.relevance import HeadRelevance
 
 
-def head_roles(relevance: HeadRelevance, heads: list[int], count: int | None = None) -> list[dict[str, Any]]:
+def concepts_of_heads(relevance: HeadRelevance, heads: list[int], count: int | None = None) -> list[dict[str, Any]]:
     """The concepts of each head by falling relevance: head, label, concept, relevance, rank (from 1), vote_share.
 
     vote_share is the part of the head's own votes that the concept won, "" without votes. `count` keeps the first
@@ -46,8 +46,8 @@ def vote_shares(relevance: HeadRelevance) -> np.ndarray | None:
     return counts / np.maximum(counts.sum(axis=0), 1)
 
 
-def roles_text(rows: list[dict[str, Any]]) -> str:
-    """The rows of `head_roles` as one line a head."""
+def head_concepts_text(rows: list[dict[str, Any]]) -> str:
+    """The rows of `concepts_of_heads` as one line a head."""
     lines: dict[str, list[str]] = {}
     for row in rows:
         share = "" if row["vote_share"] == "" else f", {row['vote_share']:.0%} of its votes"

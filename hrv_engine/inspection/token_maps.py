@@ -55,8 +55,8 @@ class TokenMaps:
         height, width = max((layer.shape[-2:] for layer in self.layers), key=lambda size: size[0] * size[1])
         total = torch.zeros(*self.layers[0].shape[:2], height, width)
         of_heads = torch.from_numpy(np.asarray(weights, np.float32))
-        for slot, layer in zip(self.layout.slots, self.layers, strict=True):
-            part = torch.einsum("iwhyx,h->iwyx", layer, of_heads[self.layout.head_range(slot.block)])
+        for site, layer in zip(self.layout.sites, self.layers, strict=True):
+            part = torch.einsum("iwhyx,h->iwyx", layer, of_heads[self.layout.head_range(site.key)])
             total += resized(part, (height, width))
         return total
 

@@ -63,7 +63,7 @@ def logit_table(layout: HeadLayout, scale: LogitScale) -> list[dict[str, Any]]:
     rows = []
     for head, (mean, std) in enumerate(zip(scale.mean, scale.std, strict=True)):
         layer, number = layout.locate(head)
-        block = layout.slots[layer - 1].label
+        block = layout.sites[layer - 1].label
         place = {"head": head, "layer": layer, "head_in_layer": number, "block": block}
         rows.append({**place, "mean": float(mean), "std": float(std)})
     return rows

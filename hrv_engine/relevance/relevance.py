@@ -194,9 +194,7 @@ class HeadRelevance:
 
     def for_layout(self, layout: HeadLayout, model_name: str) -> "HeadRelevance":
         """Itself when `layout` is its own; otherwise raises HRVError that names both."""
-        if [(slot.block, slot.heads) for slot in layout.slots] != [
-            (slot.block, slot.heads) for slot in self.layout.slots
-        ]:
+        if [(site.key, site.heads) for site in layout.sites] != [(site.key, site.heads) for site in self.layout.sites]:
             raise HRVError(
                 f"This HRV was built for a model with {self.layout.summary}, but {model_name} has {layout.summary} or"
                 " another order of them. Heads cannot be matched: build an HRV for this model with HRV Build, or load"

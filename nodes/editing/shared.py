@@ -4,12 +4,13 @@ from typing import Any
 
 from comfy_api.latest import io, ui
 
-from ...hrv_engine.attention.downsampling import LIMITS, Levels, downsampling
+from ...hrv_engine.attention.downsampling import LIMITS, Downsampling
 from ...hrv_engine.editing.local_blend import LocalBlend
-from ...hrv_engine.editing.paired_edit import BranchEdit
+from ...hrv_engine.editing.paired_edit import PairedEdit
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.text.alignment import TokenTable
 from ..host.branches import REPLAY, Prompt, paired_latent, single_prompt, stacked
+from ..host.families.unet_layers import downsampling
 from ..host.pairing import paired
 from ..host.unet import layout_of
 
@@ -85,7 +86,7 @@ def pair_outputs() -> list[io.Output]:
     ]
 
 
-def levels_of(model: Any) -> Levels:
+def levels_of(model: Any) -> Downsampling:
     """How far each transformer layer of a MODEL is scaled down; raises HRVError for models that are no UNets."""
     layout_of(model)
     return downsampling(model.model.diffusion_model)
@@ -110,7 +111,7 @@ def table_of_prompt(prompt: Prompt, name: str) -> TokenTable:
 
 
 def pair(
-    model: Any, prompts: list[Prompt], latent: dict, edit: BranchEdit, seeds: int, note: str = "",
+    model: Any, prompts: list[Prompt], latent: dict, edit: PairedEdit, seeds: int, note: str = "",
     blend: LocalBlend | None = None,
 ) -> io.NodeOutput:  # fmt: skip
     """MODEL, CONDITIONING and LATENT in which the targets take from the source what the edit says.
@@ -126,9 +127,9 @@ def pair(
             f" {tuple(latent['samples'].shape[-2:])} since (height, width). Connect HRV DDIM Invert itself and change"
             " the size of the image before it."
         )
-    rows = paired_latent({key: value for key, value in latent.items() if key != REPLAY}, edit.branches, seeds)
+    rows = paired_latent({key: value for key, value in latent.items() if key != REPLAY}, edit.size, seeds)
     conditioning = stacked(prompts, edit, replay, blend)
-    layers = [f"{len(injection.blocks)} self-attention layers" for injection in edit.injections]
-    counted = f"{edit.branches} rows a pair, {seeds} pair{'s' * (seeds > 1)}"
+    layers = [f"{len(injection.sites)} self-attention layers" for injection in edit.injections]
+    counted = f"{edit.size} rows a pair, {seeds} pair{'s' * (seeds > 1)}"
     text = ", ".join(filter(None, [counted, *layers, note]))
     return io.NodeOutput(paired(model), conditioning, rows, ui=ui.PreviewText(text))

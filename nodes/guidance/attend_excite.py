@@ -4,7 +4,6 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ...hrv_engine.attention.downsampling import downsampling
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.descent import REFINEMENT, Schedule, parse_thresholds
 from ...hrv_engine.guidance.guidance import Guidance
@@ -13,6 +12,7 @@ from ...hrv_engine.guidance.readings import Reading, mean_reading, relevance_rea
 from ...hrv_engine.text.alignment import TokenTable
 from ...hrv_engine.text.phrases import listed, nouns, subject
 from ..host.conditioning import table_of
+from ..host.families.unet_layers import downsampling
 from ..host.unet import layout_of, model_family
 from ..types import CATEGORY, HRV
 from .shared import guide, guide_inputs, guide_outputs, schedule_inputs
@@ -128,9 +128,7 @@ class HRVAttendExcite(io.ComfyNode):
             return Guidance("Attend & Excite", loss, reading, schedule, save_memory)
 
         heads = int((reading.weights != 0).any(axis=0).sum())
-        note = (
-            f"keeps {', '.join(asked)}; reads {heads} of {reading.layout.total} heads in {len(reading.blocks)} layers"
-        )
+        note = f"keeps {', '.join(asked)}; reads {heads} of {reading.layout.total} heads in {len(reading.sites)} layers"
         return guide(model, positive, guidance_for, note)
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ...hrv_engine.attention.downsampling import downsampling
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.descent import Schedule
 from ...hrv_engine.guidance.guidance import Guidance
@@ -14,6 +13,7 @@ from ...hrv_engine.text.alignment import TokenTable
 from ...hrv_engine.text.dependencies import MODEL, dependency_groups, load_parser
 from ...hrv_engine.text.phrases import Word, noun_phrases, parse_groups
 from ..host.conditioning import tables_of
+from ..host.families.unet_layers import downsampling
 from ..host.unet import layout_of
 from ..types import CATEGORY
 from .shared import guide, guide_inputs, guide_outputs, schedule_inputs

@@ -1,1 +1,1 @@
-"""The only code that knows ComfyUI's internals: attention slots, cond rows, tokenizer, progress, model folders."""
+"""The only code that knows ComfyUI's internals: attention sites, cond rows, tokenizer, progress, model folders."""

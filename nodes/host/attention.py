@@ -11,7 +11,7 @@ from typing import Any
 import comfy.ldm.modules.attention as host_attention
 from torch import Tensor
 
-from ...hrv_engine.attention.heads import BlockKey, HeadLayout, HeadSlot
+from ...hrv_engine.attention.heads import AttentionSite, HeadLayout, SiteKey
 
 CROSS, SELF = "attn2", "attn1"
 
@@ -23,7 +23,7 @@ class Continue:
     theirs: the replacement another pack put there, if any.
     """
 
-    slot: HeadSlot
+    site: AttentionSite
     theirs: Callable | None
     extra_options: dict[str, Any]
 
@@ -39,49 +39,49 @@ class Continue:
             query,
             key,
             value,
-            self.slot.heads,
+            self.site.heads,
             attn_precision=self.extra_options.get("attn_precision"),
             transformer_options=self.extra_options,
         )
 
 
-Around = Callable[[HeadSlot, Continue, Tensor, Tensor, Tensor], Tensor]
+Around = Callable[[AttentionSite, Continue, Tensor, Tensor, Tensor], Tensor]
 
 
 def around_cross_attention(
-    transformer_options: dict[str, Any], layout: HeadLayout, around: Around, blocks: Collection[BlockKey] | None = None
+    transformer_options: dict[str, Any], layout: HeadLayout, around: Around, blocks: Collection[SiteKey] | None = None
 ) -> dict[str, Any]:
-    """A copy of transformer_options in which `around(slot, go_on, q, k, v)` runs at the cross-attention of some blocks.
+    """A copy of transformer_options in which `around(site, go_on, q, k, v)` runs at the cross-attention of some blocks.
 
     blocks: None for all of the layout.
     """
-    return _around(transformer_options, CROSS, layout, layout.blocks if blocks is None else blocks, around)
+    return _around(transformer_options, CROSS, layout, layout.keys if blocks is None else blocks, around)
 
 
 def around_self_attention(
-    transformer_options: dict[str, Any], layout: HeadLayout, blocks: Collection[BlockKey], around: Around
+    transformer_options: dict[str, Any], layout: HeadLayout, blocks: Collection[SiteKey], around: Around
 ) -> dict[str, Any]:
     """The same at the self-attention of some blocks; its heads are those of the block's cross-attention."""
     return _around(transformer_options, SELF, layout, blocks, around)
 
 
 def _around(
-    transformer_options: dict[str, Any], kind: str, layout: HeadLayout, blocks: Collection[BlockKey], around: Around
+    transformer_options: dict[str, Any], kind: str, layout: HeadLayout, blocks: Collection[SiteKey], around: Around
 ) -> dict[str, Any]:
     options = dict(transformer_options)
     replacements = dict(options.get("patches_replace", {}))
     there = dict(replacements.get(kind, {}))
-    for slot in layout.slots:
-        if slot.block in blocks:
-            theirs = there.get(slot.block, there.get(slot.block[:2]))  # the host's own precedence
-            there[slot.block] = _replacement(slot, theirs, around)
+    for site in layout.sites:
+        if site.key in blocks:
+            theirs = there.get(site.key, there.get(site.key[:2]))  # the host's own precedence
+            there[site.key] = _replacement(site, theirs, around)
     replacements[kind] = there
     options["patches_replace"] = replacements
     return options
 
 
-def _replacement(slot: HeadSlot, theirs: Callable | None, around: Around) -> Callable:
+def _replacement(site: AttentionSite, theirs: Callable | None, around: Around) -> Callable:
     def replace(query: Tensor, key: Tensor, value: Tensor, extra_options: dict[str, Any]) -> Tensor:
-        return around(slot, Continue(slot, theirs, extra_options), query, key, value)
+        return around(site, Continue(site, theirs, extra_options), query, key, value)
 
     return replace

@@ -8,9 +8,9 @@ import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 from torch import Tensor
 
-from ...hrv_engine.attention.heads import HeadLayout, HeadSlot
+from ...hrv_engine.attention.heads import AttentionSite, HeadLayout
 from ...hrv_engine.attention.values import mix_values, scale_values
-from ...hrv_engine.editing.paired_edit import BranchEdit, Mixing
+from ...hrv_engine.editing.paired_edit import Mixing, PairedEdit
 from .attention import Continue, around_cross_attention, around_self_attention
 from .pair_run import RUN, BlendWatch
 
@@ -22,7 +22,7 @@ FEATURES = "forward_timestep_embed_patch"
 class BranchStep:
     """What is active for one conditioning's rows at one step; mixings None where a target's words are its own."""
 
-    edit: BranchEdit
+    edit: PairedEdit
     step: int
     total: int
     conditional: bool
@@ -30,7 +30,7 @@ class BranchStep:
 
     @classmethod
     def of(
-        cls, edit: BranchEdit, step: int, total: int, conditional: bool, watched: bool = False
+        cls, edit: PairedEdit, step: int, total: int, conditional: bool, watched: bool = False
     ) -> "BranchStep | None":
         """The step's activity, None when there is none and no maps are watched: then the stock calls run."""
         mixings = tuple(None if cross is None or not conditional else cross.at(step, total) for cross in edit.cross)
@@ -67,8 +67,8 @@ def with_branches(options: dict[str, Any], layout: HeadLayout, rows: Rows, shape
     if run is not None and run.branches.blend is not None:
         for chunk in (chunk for chunk, step in rows if step.conditional):
             watch = BlendWatch(run, chunk, batch, tuple(shape[-2:]), control)
-            options = around_cross_attention(options, layout, watch, run.branches.blend.blocks)
-    blocks = {block for _, step in rows for injection in step.injections for block in injection.blocks}
+            options = around_cross_attention(options, layout, watch, run.branches.blend.sites)
+    blocks = {block for _, step in rows for injection in step.injections for block in injection.sites}
     if blocks:
         options = around_self_attention(options, layout, blocks, SelfControl(rows, batch))
     if any(step.features for _, step in rows):
@@ -93,14 +93,14 @@ class CrossControl:
         for chunk, step in rows:
             for branch, mixing in enumerate(step.mixings, start=1):
                 if mixing is not None:
-                    self.edited.append((*branch_rows(chunk, step.edit.branches, branch), mixing))
+                    self.edited.append((*branch_rows(chunk, step.edit.size, branch), mixing))
         self._placed: dict[tuple[int, torch.device], tuple[Tensor, Tensor]] = {}
 
-    def __call__(self, slot: HeadSlot, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, site: AttentionSite, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """The stock call with W_t V_t for the edited rows, and M_s (W_s V_t) added to them."""
         if value.shape[0] != self.batch:
             return go_on(query, key, value)
-        heads, length = self.layout.head_range(slot.block), value.shape[1]
+        heads, length = self.layout.head_range(site.key), value.shape[1]
         owned, queries, keys, mixed = value.clone(), [], [], []
         for number, (sources, targets, _) in enumerate(self.edited):
             taken, kept = self._on(number, value.device)
@@ -129,15 +129,15 @@ class SelfControl:
     def __init__(self, rows: Rows, batch: int) -> None:
         self.rows, self.batch = rows, batch
 
-    def __call__(self, slot: HeadSlot, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, site: AttentionSite, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """The attention that would have run, with the source's parts."""
         parts = {"query": query, "key": key, "value": value}
         if query.shape[0] == self.batch:
             for chunk, step in self.rows:
                 for injection in step.injections:
-                    if slot.block in injection.blocks:
+                    if site.key in injection.sites:
                         for name in injection.take:
-                            parts[name] = from_sources(parts[name], chunk, step.edit.branches)
+                            parts[name] = from_sources(parts[name], chunk, step.edit.size)
         return go_on(parts["query"], parts["key"], parts["value"])
 
 
@@ -164,9 +164,9 @@ class FeatureControl:
         for chunk, step in self.rows:
             if any(feature.block == transformer_options["block"] for feature in step.features):
                 skip = layer.skip_connection(x)
-                residual = from_sources(output - skip, chunk, step.edit.branches)
-                for branch in range(1, step.edit.branches):
-                    _, targets = branch_rows(chunk, step.edit.branches, branch)
+                residual = from_sources(output - skip, chunk, step.edit.size)
+                for branch in range(1, step.edit.size):
+                    _, targets = branch_rows(chunk, step.edit.size, branch)
                     output = output.index_copy(0, targets.to(output.device), (skip + residual)[targets])
         return output
 

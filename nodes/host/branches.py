@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...hrv_engine.editing.inversion import Trajectory
 from ...hrv_engine.editing.local_blend import LocalBlend
-from ...hrv_engine.editing.paired_edit import BranchEdit
+from ...hrv_engine.editing.paired_edit import PairedEdit
 from ...hrv_engine.errors import HRVError
 from .conditioning import KEY, Branches, Conditioning, Tag
 
@@ -44,7 +44,7 @@ def single_prompt(conditioning: Conditioning, name: str) -> Prompt:
 
 
 def stacked(
-    prompts: list[Prompt], edit: BranchEdit, replay: Trajectory | None = None, blend: LocalBlend | None = None
+    prompts: list[Prompt], edit: PairedEdit, replay: Trajectory | None = None, blend: LocalBlend | None = None
 ) -> Conditioning:
     """One conditioning with a row a prompt, source first, contexts repeated to one length; keeps the source's values.
 

@@ -9,7 +9,7 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ...hrv_engine.attention.downsampling import level_size
-from ...hrv_engine.attention.heads import BlockKey, HeadLayout, HeadSlot
+from ...hrv_engine.attention.heads import AttentionSite, HeadLayout, SiteKey
 from ...hrv_engine.attention.values import indicated_maps, indicator_values
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.inspection.token_maps import END, START, TokenMaps
@@ -47,8 +47,8 @@ class TokenMapRecorder:
         self.prompt, self.words = table_of(positive).prompt, words
         self.layout: HeadLayout = layout_of(model)
         self.start, self.end = start, end
-        self.sums: dict[BlockKey, Tensor] = {}
-        self.calls: dict[BlockKey, Tensor] = {}
+        self.sums: dict[SiteKey, Tensor] = {}
+        self.calls: dict[SiteKey, Tensor] = {}
         for word in words:
             _check(word, tables_of(positive))
 
@@ -61,7 +61,7 @@ class TokenMapRecorder:
 
     def take(self) -> TokenMaps:
         """The maps recorded; raises HRVError when a word's prompt was never used on the whole image."""
-        blocks = [slot.block for slot in self.layout.slots]
+        blocks = [site.key for site in self.layout.sites]
         if not self.sums or any((self.calls[block] == 0).any() for block in blocks):
             missing = [
                 word for i, word in enumerate(self.words) if not self.sums or not self.calls[blocks[0]][:, i].all()
@@ -92,14 +92,14 @@ class TokenMapRecorder:
             return call.options
         return around_cross_attention(call.options, self.layout, _Watching(self, rows, shape))
 
-    def add(self, slot: HeadSlot, words: list[int], maps: Tensor) -> None:
+    def add(self, site: AttentionSite, words: list[int], maps: Tensor) -> None:
         """Add maps [images words heads height width] of some words of one layer."""
-        if slot.block not in self.sums:
+        if site.key not in self.sums:
             shape = (maps.shape[0], len(self.words), *maps.shape[2:])
-            self.sums[slot.block] = torch.zeros(shape, device=maps.device)
-            self.calls[slot.block] = torch.zeros(shape[:2], device=maps.device)
-        self.sums[slot.block][:, words] += maps
-        self.calls[slot.block][:, words] += 1
+            self.sums[site.key] = torch.zeros(shape, device=maps.device)
+            self.calls[site.key] = torch.zeros(shape[:2], device=maps.device)
+        self.sums[site.key][:, words] += maps
+        self.calls[site.key][:, words] += 1
 
 
 class _Watching:
@@ -108,21 +108,21 @@ class _Watching:
     def __init__(self, recorder: TokenMapRecorder, rows: list[tuple[slice, Watched]], shape: torch.Size) -> None:
         self.recorder, self.rows, self.shape = recorder, rows, shape
 
-    def __call__(self, slot: HeadSlot, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, site: AttentionSite, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         if query.shape[0] == self.shape[0]:
             for rows, watched in self.rows:
-                self._record(slot, query[rows], key[rows], watched)
+                self._record(site, query[rows], key[rows], watched)
         return go_on(query, key, value)
 
-    def _record(self, slot: HeadSlot, query: Tensor, key: Tensor, watched: Watched) -> None:
+    def _record(self, site: AttentionSite, query: Tensor, key: Tensor, watched: Watched) -> None:
         size = level_size(query.shape[1], *self.shape[-2:])
-        for first in range(0, len(watched.columns), slot.head_dim):
-            part = watched.columns[first : first + slot.head_dim]
+        for first in range(0, len(watched.columns), site.head_dim):
+            part = watched.columns[first : first + site.head_dim]
             groups = [columns_in(key.shape[1], watched.tokens, columns) for _, columns in part]
-            values = indicator_values(groups, key, slot.heads)
-            output = host_attention.optimized_attention(query, key, values, slot.heads)
-            maps = indicated_maps(output, slot.heads, len(groups)).float()
-            self.recorder.add(slot, [i for i, _ in part], maps.unflatten(-1, size))
+            values = indicator_values(groups, key, site.heads)
+            output = host_attention.optimized_attention(query, key, values, site.heads)
+            maps = indicated_maps(output, site.heads, len(groups)).float()
+            self.recorder.add(site, [i for i, _ in part], maps.unflatten(-1, size))
 
 
 def _columns(word: str, table: TokenTable, tokens: int) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...hrv_engine.editing.inversion import Trajectory
 from ...hrv_engine.editing.local_blend import LocalBlend
-from ...hrv_engine.editing.paired_edit import BranchEdit
+from ...hrv_engine.editing.paired_edit import PairedEdit
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.guidance import Guidance
 from ...hrv_engine.guidance.lent_values import LentValues
@@ -38,7 +38,7 @@ class Branches:
 
     rows: tuple[Tag | None, ...]
     lengths: tuple[int, ...]
-    edit: BranchEdit
+    edit: PairedEdit
     replay: Trajectory | None = None
     blend: LocalBlend | None = None
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...hrv_engine.attention.downsampling import level_size
-from ...hrv_engine.attention.heads import HeadSlot
+from ...hrv_engine.attention.heads import AttentionSite
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.guidance import Guidance
 from ...hrv_engine.guidance.readings import resampled, weighted_maps
@@ -82,7 +82,7 @@ class MapReader:
 
     def __init__(self, guidance: Guidance) -> None:
         self.reading = guidance.reading
-        self.blocks = set(self.reading.blocks)
+        self.blocks = set(self.reading.sites)
         self.total: Tensor | None = None
 
     def attach(self, options: dict[str, Any], shape: torch.Size) -> dict[str, Any]:
@@ -90,20 +90,20 @@ class MapReader:
         self.rows, self.latent_size = shape[0], shape[-2:]
         return around_cross_attention(options, self.reading.layout, self)
 
-    def __call__(self, slot: HeadSlot, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, site: AttentionSite, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Read the map, then go on with the attention that would have run, or stop."""
-        if slot.block in self.blocks:
+        if site.key in self.blocks:
             if query.shape[0] != self.rows:
                 raise HRVError(
                     "Another node multiplies the batch inside attention (attention couple?), so maps belong to no image"
                     " of the batch. Take that node off the MODEL."
                 )
-            weights = torch.from_numpy(self.reading.weights[:, self.reading.layout.head_range(slot.block)])
+            weights = torch.from_numpy(self.reading.weights[:, self.reading.layout.head_range(site.key)])
             own = level_size(query.shape[1], *self.latent_size)
             size = self.reading.size(*self.latent_size)
             part = again(_part, query, key, weights.to(query.device), own, size)
             self.total = part if self.total is None else self.total + part
-            self.blocks.discard(slot.block)
+            self.blocks.discard(site.key)
             if not self.blocks:
                 raise Enough
         return go_on(query, key, value)

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from ...hrv_engine.attention.downsampling import level_size
-from ...hrv_engine.attention.heads import HeadSlot
+from ...hrv_engine.attention.heads import AttentionSite
 from ...hrv_engine.editing.local_blend import blend_mask, blended
 from ...hrv_engine.editing.paired_edit import step_number
 from .attention import Continue
@@ -36,14 +36,14 @@ class PairRun:
         """The latent after the last step, at a noise level, with source and targets in order."""
         x = x.clone()
         if self.branches.replay is not None and (latent := self.branches.replay.at(sigma)) is not None:
-            x[:: self.branches.edit.branches] = latent.to(x)
+            x[:: self.branches.edit.size] = latent.to(x)
         self.blend(x)
         return x
 
     def blend(self, x: Tensor) -> None:
         """Take the source wherever the blend words do not look, in place."""
         if self.branches.blend is not None and self.maps is not None:
-            rows = self.branches.edit.branches
+            rows = self.branches.edit.size
             mask = blend_mask(self.maps, rows, tuple(x.shape[-2:]), self.branches.blend.threshold)
             x.copy_(blended(x, mask.to(x.device), rows))
 
@@ -53,7 +53,7 @@ class PairRun:
 
     def _replay(self, x: Tensor, latent: Tensor | None) -> None:
         if latent is not None:  # not between the levels of the schedule, where some samplers also look
-            every = self.branches.edit.branches if self.started else 1  # all rows start where the inversion ended
+            every = self.branches.edit.size if self.started else 1  # all rows start where the inversion ended
             x[::every] = latent.to(x)
 
     def _first_blended(self, total: int) -> int:
@@ -66,19 +66,19 @@ class BlendWatch:
     def __init__(self, run: PairRun, rows: slice, batch: int, size: tuple[int, int], control: Any) -> None:
         self.run, self.rows, self.batch, self.size, self.control = run, rows, batch, size, control
 
-    def __call__(self, slot: HeadSlot, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, site: AttentionSite, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """The attention that would have run; the maps beside it."""
         if value.shape[0] == self.batch:
-            stock = Continue(slot, None, go_on.extra_options)
-            looks = self._indicators(slot, key)
-            output = self.control(slot, stock, query, key, looks) if self.control else stock(query, key, looks)
-            maps = output[self.rows].unflatten(-1, (slot.heads, -1))[..., 0].float().mean(dim=-1)
+            stock = Continue(site, None, go_on.extra_options)
+            looks = self._indicators(site, key)
+            output = self.control(site, stock, query, key, looks) if self.control else stock(query, key, looks)
+            maps = output[self.rows].unflatten(-1, (site.heads, -1))[..., 0].float().mean(dim=-1)
             self.run.add(maps.unflatten(-1, level_size(maps.shape[1], *self.size)))
         return go_on(query, key, value)
 
-    def _indicators(self, slot: HeadSlot, key: Tensor) -> Tensor:
+    def _indicators(self, site: AttentionSite, key: Tensor) -> Tensor:
         """Values whose first channel of every head is 1 at the blend words of each row."""
-        branches, values = self.run.branches, key.new_zeros(*key.shape[:2], slot.heads, slot.head_dim)
+        branches, values = self.run.branches, key.new_zeros(*key.shape[:2], site.heads, site.head_dim)
         assert branches.blend is not None
         for number, (columns, length) in enumerate(zip(branches.blend.columns, branches.lengths, strict=True)):
             rows = slice(self.rows.start + number, self.rows.stop, len(branches.lengths))

@@ -46,7 +46,7 @@ def run_pairs(
     if branches.replay is not None:
         _check_schedule(branches.replay, sigmas)
     extra_args["model_options"]["transformer_options"][RUN] = run
-    options = noise_options(sampler, noise, branches.edit.branches, sigmas, extra_args.get("seed"))
+    options = noise_options(sampler, noise, branches.edit.size, sigmas, extra_args.get("seed"))
     with _with_options(sampler, options):
         samples = executor(guider, sigmas, extra_args, callback, noise, latent_image, denoise_mask, *more)
     return run.finish(samples, float(sigmas[-1]))

@@ -7,10 +7,11 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ...hrv_engine.attention.heads import BlockKey, HeadLayout, HeadSlot, cross_attentions
+from ...hrv_engine.attention.heads import AttentionSite, HeadLayout, SiteKey
 from ...hrv_engine.relevance.logit_scale import LogitScale
 from ...hrv_engine.relevance.voting import Ballot, WordSampler, logit_sizes, vote
 from .attention import Continue, around_cross_attention
+from .families.unet_layers import cross_attentions
 from .rows import POSITIVE
 from .unet_call import UNetCall, with_options
 
@@ -26,7 +27,7 @@ class VoteRecorder:
 
     def __init__(self, sampler: WordSampler, layout: HeadLayout, steps: int | None, logit_scale: bool = False) -> None:
         self.sampler, self.layout, self.steps, self.logit_scale = sampler, layout, steps, logit_scale
-        self._keys: dict[BlockKey, Tensor] = {}
+        self._keys: dict[SiteKey, Tensor] = {}
         self.begin([])
 
     def attach(self, model: Any) -> Any:
@@ -35,14 +36,14 @@ class VoteRecorder:
         clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, KEY, with_options(self._record_call))
         return clone
 
-    def begin(self, images: list[int], company: Collection[int] = ()) -> None:
+    def begin(self, images: list[int], uncounted: Collection[int] = ()) -> None:
         """Start the next batch; votes not taken are forgotten (an interrupted image does not count).
 
-        company: those of the images that are drawn with the others, but whose votes do not count.
+        uncounted: those of the images that are drawn with the others, but whose votes do not count.
         """
         self.images, self.calls = images, 0
-        counted = [row for row, image in enumerate(images) if image not in company]
-        self._rows: Any = counted if company else slice(None)
+        counted = [row for row, image in enumerate(images) if image not in uncounted]
+        self._rows: Any = counted if uncounted else slice(None)
         self._counts: Tensor | None = None
         self._sizes: dict[int, list[Tensor]] = {}
 
@@ -74,7 +75,7 @@ class VoteRecorder:
         step = int((options["sample_sigmas"] > options["sigmas"][0] * (1 + 1e-6)).sum())
         return min(step, self.steps - 1)
 
-    def keys(self, block: BlockKey, attention: Any, like: Tensor) -> Tensor:
+    def keys(self, block: SiteKey, attention: Any, like: Tensor) -> Tensor:
         """The word bank after this layer's own to_k [tokens heads*dim], projected once."""
         if block not in self._keys:
             bank = self.sampler.bank.embeddings.to(device=like.device, dtype=like.dtype)
@@ -98,18 +99,18 @@ class _CallVotes:
 
     def __init__(self, recorder: VoteRecorder, unet: Any, rows: slice, step: int, x: Tensor) -> None:
         self.recorder, self.rows, self.step = recorder, rows, step
-        slots = recorder.layout.slots
-        drawn = recorder.sampler.ballots(recorder.images, recorder.calls, [slot.heads for slot in slots], x.device)
-        self.ballots: dict[BlockKey, Ballot] = {slot.block: ballot for slot, ballot in zip(slots, drawn, strict=True)}
+        sites = recorder.layout.sites
+        drawn = recorder.sampler.ballots(recorder.images, recorder.calls, [site.heads for site in sites], x.device)
+        self.ballots: dict[SiteKey, Ballot] = {site.key: ballot for site, ballot in zip(sites, drawn, strict=True)}
         self.attentions = dict(cross_attentions(unet))
 
-    def __call__(self, slot: HeadSlot, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, site: AttentionSite, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Vote with the conditional queries, then go on with the attention that would have run."""
         recorder = self.recorder
-        keys = recorder.keys(slot.block, self.attentions[slot.block], query)
-        votes = vote(query[self.rows], keys, self.ballots[slot.block], slot.heads, recorder.sampler.bos_key)
-        heads = recorder.layout.head_range(slot.block)
+        keys = recorder.keys(site.key, self.attentions[site.key], query)
+        votes = vote(query[self.rows], keys, self.ballots[site.key], site.heads, recorder.sampler.bos_key)
+        heads = recorder.layout.head_range(site.key)
         recorder.count(self.step, heads, votes)
         if recorder.logit_scale:
-            recorder.measure(heads, logit_sizes(query[self.rows], keys, self.ballots[slot.block], slot.heads))
+            recorder.measure(heads, logit_sizes(query[self.rows], keys, self.ballots[site.key], site.heads))
         return go_on(query, key, value)

@@ -9,7 +9,7 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ...hrv_engine.attention.heads import HeadLayout, HeadSlot
+from ...hrv_engine.attention.heads import AttentionSite, HeadLayout
 from ...hrv_engine.attention.values import scale_values
 from ...hrv_engine.relevance.rescale import HeadScale
 from .attention import Continue, around_cross_attention
@@ -95,7 +95,7 @@ class ValueScaling:
         self.layout, self.rows, self.batch = layout, rows, batch
         self._weights: dict[int, Tensor] = {}
 
-    def __call__(self, slot: HeadSlot, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, site: AttentionSite, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Scale, then go on with the attention that would have run."""
         if value.shape[0] != self.batch:
             _warn_once(
@@ -103,7 +103,7 @@ class ValueScaling:
                 " layers alone."
             )
             return go_on(query, key, value)
-        weights = self._weights_like(value)[..., self.layout.head_range(slot.block)]
+        weights = self._weights_like(value)[..., self.layout.head_range(site.key)]
         return go_on(query, key, scale_values(value, weights))
 
     def _weights_like(self, value: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from ...hrv_engine.attention.heads import HeadLayout, cross_attentions
+from ...hrv_engine.attention.heads import HeadLayout
+from .families.unet_layers import cross_attentions, head_layout
 
 _layouts: "WeakKeyDictionary[torch.nn.Module, HeadLayout]" = WeakKeyDictionary()
 
@@ -14,7 +15,7 @@ _layouts: "WeakKeyDictionary[torch.nn.Module, HeadLayout]" = WeakKeyDictionary()
 def layout_of_unet(unet: torch.nn.Module) -> HeadLayout:
     """The head layout of a UNet module, discovered once."""
     if unet not in _layouts:
-        _layouts[unet] = HeadLayout.of(unet)
+        _layouts[unet] = head_layout(unet)
     return _layouts[unet]
 
 

@@ -48,5 +48,5 @@ class HRVCaptionScorer(io.ComfyNode):
                 f'The scorer connected to clip measures "{clip.name}" and has no text encoder that could compare a'
                 " caption with a prompt. Connect HRV CLIP Scorer."
             )
-        seer = Captioner(model_source(BLIP2, captioner), torch_device(), half_precision())
-        return io.NodeOutput(CaptionScorer(seer, clip))
+        blip = Captioner(model_source(BLIP2, captioner), torch_device(), half_precision())
+        return io.NodeOutput(CaptionScorer(blip, clip))

@@ -4,7 +4,7 @@ from comfy_api.latest import io, ui
 
 from ...hrv_engine.attention.heads import parse_heads
 from ...hrv_engine.figures.head_concepts import role_bars, role_grid
-from ...hrv_engine.inspection.head_concepts import head_roles, roles_text
+from ...hrv_engine.inspection.head_concepts import concepts_of_heads, head_concepts_text
 from ...hrv_engine.tables import as_csv
 from ..images import to_image
 from ..types import CATEGORY, HRV
@@ -51,6 +51,6 @@ class HRVHeadConcepts(io.ComfyNode):
     def execute(cls, hrv, heads) -> io.NodeOutput:
         chosen = parse_heads(heads, hrv.layout)
         image = role_bars(hrv, chosen) if chosen else role_grid(hrv)
-        rows = head_roles(hrv, chosen or list(range(hrv.layout.total)))
-        text = roles_text([row for row in rows if row["rank"] <= SHOWN])
+        rows = concepts_of_heads(hrv, chosen or list(range(hrv.layout.total)))
+        text = head_concepts_text([row for row in rows if row["rank"] <= SHOWN])
         return io.NodeOutput(to_image(image), text, as_csv(rows), ui=ui.PreviewText(text))

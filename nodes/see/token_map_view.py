@@ -114,7 +114,7 @@ def _weights(layout, hrv, view, concept, heads) -> dict[str, np.ndarray]:
     if view == ALL:
         return {"all heads": mean_weights(layout, slice(None))}
     if view == LAYERS:
-        return {slot.label: mean_weights(layout, layout.head_range(slot.block)) for slot in layout.slots}
+        return {site.label: mean_weights(layout, layout.head_range(site.key)) for site in layout.sites}
     if view == HEADS and heads.strip():
         return {layout.label(head): mean_weights(layout, [head]) for head in parse_heads(heads, layout)}
     if hrv is None:

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 
 import nodes
-from comfyui_hrv.hrv_engine.attention.downsampling import downsampling, small_maps
+from comfyui_hrv.hrv_engine.attention.downsampling import small_maps
 from comfyui_hrv.nodes.editing.p2p_edit import HRVP2PEdit
 from comfyui_hrv.nodes.host.conditioning import KEY
+from comfyui_hrv.nodes.host.families.unet_layers import downsampling
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.tests.nodes.explicit_pairs import ExplicitPairs

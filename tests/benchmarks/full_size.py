@@ -131,7 +131,7 @@ def steps(model: Any, clip: Any, latent: int) -> dict[str, Step]:
     def token_maps() -> None:
         recorder = TokenMapRecorder(model, positive, PROMPT.split(), 0.0, 1.0)
         step(recorder.attach(model), positive)()
-        assert len(recorder.take().layers) == len(layout.slots)
+        assert len(recorder.take().layers) == len(layout.sites)
 
     return {
         "plain": step(model, positive),

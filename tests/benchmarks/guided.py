@@ -70,7 +70,7 @@ def usually_guided(model: Any, latent: int, every_map: bool) -> Any:
     def move(executor: Any, x: torch.Tensor, sigma: torch.Tensor, model_options: dict, seed: Any = None) -> Any:
         guider, kept = executor.class_obj, list[torch.Tensor]()
         options = comfy.model_patcher.create_model_options_clone(model_options)
-        blocks = [slot.block for slot in layout_of(model).slots]
+        blocks = [site.key for site in layout_of(model).sites]
         cross, own = explicit(kept), explicit([])
         options["transformer_options"]["patches_replace"] = {"attn2": dict.fromkeys(blocks, cross)} | (
             {"attn1": dict.fromkeys(blocks, own)} if every_map else {}

@@ -23,8 +23,8 @@ def with_explicit_maps(model, layout: HeadLayout, r: torch.Tensor, columns: tupl
         return (maps @ split_heads(v, heads)).transpose(1, 2).flatten(2)
 
     patched = model.clone()
-    for slot in layout.slots:
-        patched.set_model_attn2_replace(explicit, *slot.block[:2], slot.block[2])
+    for site in layout.sites:
+        patched.set_model_attn2_replace(explicit, *site.key[:2], site.key[2])
     return patched
 
 

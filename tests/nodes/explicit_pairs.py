@@ -24,10 +24,10 @@ class ExplicitPairs:
     def on(self, model):
         """A clone of MODEL with the maps of every layer edited explicitly."""
         patched = model.clone()
-        for slot in self.layout.slots:
-            patched.set_model_attn2_replace(self._cross, *slot.block[:2], slot.block[2])
-            if slot.block in self.self_blocks:
-                patched.set_model_attn1_replace(self._self, *slot.block[:2], slot.block[2])
+        for site in self.layout.sites:
+            patched.set_model_attn2_replace(self._cross, *site.key[:2], site.key[2])
+            if site.key in self.self_blocks:
+                patched.set_model_attn1_replace(self._self, *site.key[:2], site.key[2])
         return patched
 
     def _cross(self, q, k, v, options):

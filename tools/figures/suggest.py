@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...hrv_engine.attention.heads import cross_attentions
 from ...hrv_engine.suggestion.lexicon import Lexicon
 from ...hrv_engine.suggestion.suggest import Reading, content_words, most_open, readings
+from ...nodes.host.families.unet_layers import cross_attentions
 from ...nodes.host.tokens import token_table
 from ...nodes.host.words import concept_vectors, encode, unknown_words, word_vectors
 from . import world

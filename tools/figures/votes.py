@@ -18,9 +18,9 @@ from . import world
 class DetailedRecorder(VoteRecorder):
     """A VoteRecorder that keeps the votes of every image and step apart: int8 [images steps concepts heads]."""
 
-    def begin(self, images: list[int], company: Collection[int] = ()) -> None:
+    def begin(self, images: list[int], uncounted: Collection[int] = ()) -> None:
         """Start the next batch."""
-        super().begin(images, company)
+        super().begin(images, uncounted)
         shape = (len(images), self.steps or 1, len(self.sampler.bank.spans), self.layout.total)
         self.detail: np.ndarray = np.zeros(shape, np.int8)
 

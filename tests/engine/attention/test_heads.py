@@ -3,8 +3,9 @@
 import pytest
 from torch import nn
 
+from comfyui_hrv.nodes.host.families.unet_layers import cross_attentions, head_layout
 from comfyui_hrv.tests.engine.examples import sd1_layout, sdxl_layout, small_layout
-from hrv_engine.attention.heads import HeadLayout, HeadSlot, cross_attentions
+from hrv_engine.attention.heads import AttentionSite, HeadLayout
 from hrv_engine.errors import HRVError
 
 
@@ -49,17 +50,17 @@ class UNet(nn.Module):
 
 
 def test_a_layout_lists_cross_attention_down_mid_up_in_execution_order_with_the_keys_of_the_host():
-    assert HeadLayout.of(UNet()).slots == (
-        HeadSlot(("input", 1, 0), 4, 8),
-        HeadSlot(("input", 1, 2), 4, 8),  # depth 1 has self-attention only
-        HeadSlot(("middle", 0, 0), 3, 5),
-        HeadSlot(("output", 1, 0), 2, 16),
-        HeadSlot(("output", 1, 1), 2, 16),
+    assert head_layout(UNet()).sites == (
+        AttentionSite(("input", 1, 0), 4, 8),
+        AttentionSite(("input", 1, 2), 4, 8),  # depth 1 has self-attention only
+        AttentionSite(("middle", 0, 0), 3, 5),
+        AttentionSite(("output", 1, 0), 2, 16),
+        AttentionSite(("output", 1, 1), 2, 16),
     )
 
 
 def test_a_unet_without_middle_block_keeps_its_other_layers():
-    assert [slot.block[0] for slot in HeadLayout.of(UNet(middle=False)).slots] == ["input", "input", "output", "output"]
+    assert [site.key[0] for site in head_layout(UNet(middle=False)).sites] == ["input", "input", "output", "output"]
 
 
 def test_the_walk_yields_the_attention_modules_themselves():
@@ -72,7 +73,7 @@ def test_the_walk_yields_the_attention_modules_themselves():
 @pytest.mark.parametrize("model", [nn.Sequential(nn.Linear(1, 1)), UNet().requires_grad_(False).input_blocks[0]])
 def test_a_model_without_unet_cross_attention_is_refused_and_told_what_works(model):
     with pytest.raises(HRVError) as error:
-        HeadLayout.of(model)
+        head_layout(model)
     assert all(part in str(error.value) for part in ("Sequential", "Flux", "SD3", "SDXL", "load"))
 
 
@@ -80,13 +81,13 @@ def test_a_unet_shaped_model_whose_blocks_have_no_transformer_is_refused_too():
     unet = UNet(middle=False)
     unet.input_blocks, unet.output_blocks = nn.ModuleList([nn.Sequential(nn.Conv2d(1, 1, 1))]), nn.ModuleList()
     with pytest.raises(HRVError, match="UNet has no UNet cross-attention"):
-        HeadLayout.of(unet)
+        head_layout(unet)
 
 
 def test_sd1_has_128_heads_and_sdxl_1300_with_the_offsets_of_the_published_vectors():
     sd1, sdxl = sd1_layout(), sdxl_layout()
-    assert (len(sd1.slots), sd1.total, sd1.summary) == (16, 128, "16 layers, 128 heads")
-    assert (len(sdxl.slots), sdxl.total, sdxl.summary) == (70, 1300, "70 layers, 1300 heads")
+    assert (len(sd1.sites), sd1.total, sd1.summary) == (16, 128, "16 layers, 128 heads")
+    assert (len(sdxl.sites), sdxl.total, sdxl.summary) == (70, 1300, "70 layers, 1300 heads")
     assert [sd1.offset((name, i, 0)) for name, i in (("input", 1), ("middle", 0), ("output", 11))] == [0, 48, 120]
     bases = {
         ("input", 5, 0): 20,
@@ -100,7 +101,7 @@ def test_sd1_has_128_heads_and_sdxl_1300_with_the_offsets_of_the_published_vecto
 
 def test_head_ranges_tile_all_heads_without_gap_or_overlap():
     for layout in (sd1_layout(), sdxl_layout(), small_layout()):
-        covered = [index for slot in layout.slots for index in range(layout.total)[layout.head_range(slot.block)]]
+        covered = [index for site in layout.sites for index in range(layout.total)[layout.head_range(site.key)]]
         assert covered == list(range(layout.total))
 
 

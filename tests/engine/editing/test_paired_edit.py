@@ -4,18 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from hrv_engine.attention.downsampling import (
-    LIMITS,
-    decoder_from_second_block,
-    downsampling,
-    from_layer,
-    small_maps,
-    without_finest,
-)
+from comfyui_hrv.nodes.host.families.unet_layers import downsampling
+from hrv_engine.attention.downsampling import LIMITS, decoder_from_second_block, from_layer, small_maps, without_finest
 from hrv_engine.attention.values import mix_values
 from hrv_engine.editing.mapping import TokenMapping
 from hrv_engine.editing.methods import free_prompt_editing, masactrl, plug_and_play, prompt_to_prompt
-from hrv_engine.editing.paired_edit import BranchEdit, CrossEdit, StepWindow, step_number
+from hrv_engine.editing.paired_edit import CrossEdit, PairedEdit, StepWindow, step_number
 from hrv_engine.errors import HRVError
 from hrv_engine.text.word_values import parse_word_values, parse_word_windows
 
@@ -150,12 +144,12 @@ def test_the_methods_have_their_published_windows_and_halves():
     (self_,) = prompt_to_prompt([None], 0.4, SD15, "auto").injections
     assert self_.window == StepWindow(0, 0.4) and self_.take == ("query", "key") and not self_.unconditional
     (self_,) = free_prompt_editing(2, 0.8, SD15, "auto").injections
-    assert len(self_.blocks) == 11 and not self_.unconditional
+    assert len(self_.sites) == 11 and not self_.unconditional
     pnp = plug_and_play(1, 0.5, 0.8, SD15)
     assert pnp.injections[0].unconditional and pnp.features[0].block == ("output", 4)
     (self_,) = masactrl(1, 0.08, -1, SD15).injections
     assert self_.take == ("key", "value") and self_.unconditional and not self_.window.holds(3, 50)
-    assert self_.window.holds(4, 50) and BranchEdit((None, None)).branches == 3
+    assert self_.window.holds(4, 50) and PairedEdit((None, None)).size == 3
     assert set(LIMITS) >= {"auto", "all"}
 
 

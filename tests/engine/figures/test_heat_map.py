@@ -39,7 +39,7 @@ def block_at(mask: np.ndarray) -> tuple[int, int, int, int]:
 def test_the_brightest_cell_stands_in_the_row_of_its_layer_and_the_column_of_its_head(layout):
     brightest = tuple(int(c) for c in VIRIDIS[-1])
     boxes = {}
-    for index in (0, layout.slots[0].heads - 1, layout.total // 2, layout.total - 1):
+    for index in (0, layout.sites[0].heads - 1, layout.total // 2, layout.total - 1):
         image = heatmap(hrv(layout, index), ["Color"])
         mask = cells(image, brightest)
         mask[:, image.shape[1] - 74 :] = False  # the scale bar
@@ -79,8 +79,8 @@ def test_title_layer_labels_head_numbers_and_scale_are_written_in_ink(layout):
     top, left, height, width = block_at_cells(image)
     assert dark[:top].any(), "a title above"
     rows_labelled = dark[top : top + height, :left].any(axis=1)
-    for layer in range(len(layout.slots)):
-        cell = height // len(layout.slots)
+    for layer in range(len(layout.sites)):
+        cell = height // len(layout.sites)
         assert rows_labelled[layer * cell : (layer + 1) * cell].any(), f"a label beside layer {layer}"
     assert dark[top + height :, left : left + width].any(), "heads below"
     assert dark[:, left + width + 30 :].any(), "numbers beside the scale"

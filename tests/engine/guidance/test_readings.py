@@ -16,18 +16,18 @@ SD1_LEVELS = {"input": (1, 1, 1, 1, 2, 2, 4, 4, 4), "output": (8, 8, 8, 4, 4, 4,
 
 def sd1_levels() -> dict:
     layout = sd1_layout()
-    levels = {slot.block: 8 for slot in layout.slots if slot.block[0] == "middle"}
-    return levels | {b: SD1_LEVELS[b[0]][b[1]] for b in (slot.block for slot in layout.slots) if b[0] != "middle"}
+    levels = {site.key: 8 for site in layout.sites if site.key[0] == "middle"}
+    return levels | {b: SD1_LEVELS[b[0]][b[1]] for b in (site.key for site in layout.sites) if b[0] != "middle"}
 
 
 def sdxl_levels() -> dict:
     fine = {("input", 4), ("input", 5), ("output", 3), ("output", 4), ("output", 5)}
-    return {slot.block: 2 if slot.block[:2] in fine else 4 for slot in sdxl_layout().slots}
+    return {site.key: 2 if site.key[:2] in fine else 4 for site in sdxl_layout().sites}
 
 
 def test_on_sd1_the_mean_reads_the_five_layers_of_16x16_at_512_pixels():
     reading = mean_reading(sd1_layout(), sd1_levels())
-    assert [b[:2] for b in reading.blocks] == [("input", 7), ("input", 8), *(("output", i) for i in (3, 4, 5))]
+    assert [b[:2] for b in reading.sites] == [("input", 7), ("input", 8), *(("output", i) for i in (3, 4, 5))]
     assert reading.size(64, 64) == (16, 16)
     assert reading.size(96, 64) == (24, 16)
     assert np.count_nonzero(reading.weights) == 40 and reading.weights.sum() == pytest.approx(1)
@@ -36,21 +36,21 @@ def test_on_sd1_the_mean_reads_the_five_layers_of_16x16_at_512_pixels():
 def test_on_sdxl_the_mean_reads_the_quarter_size_layers_and_the_unet_may_stop_after_output_2():
     reading = mean_reading(sdxl_layout(), sdxl_levels())
     assert reading.size(128, 128) == (32, 32)
-    assert reading.blocks[-1] == ("output", 2, 9)
-    assert len(reading.blocks) == 60
+    assert reading.sites[-1] == ("output", 2, 9)
+    assert len(reading.sites) == 60
 
 
 def test_a_unet_that_never_comes_down_to_a_quarter_is_read_at_its_next_finer_layers():
     levels = {("input", 1, 0): 1, ("middle", 0, 0): 2, ("output", 2, 1): 1}
     reading = mean_reading(small_layout(), levels)
-    assert reading.blocks == [("middle", 0, 0)] and reading.size(8, 8) == (4, 4)
+    assert reading.sites == [("middle", 0, 0)] and reading.size(8, 8) == (4, 4)
 
 
 def test_with_relevance_all_heads_are_read_at_an_eighth_but_not_below_four_pixels():
     row = np.arange(128, dtype=np.float32)
     reading = relevance_reading(sd1_layout(), [row, np.ones(128, np.float32)])
     assert reading.weights.shape == (2, 128) and reading.weights[1].sum() == pytest.approx(1)
-    assert len(reading.blocks) == 16
+    assert len(reading.sites) == 16
     assert reading.size(64, 64) == (8, 8) and reading.size(128, 128) == (16, 16)
     assert reading.size(65, 65) == (9, 9) and reading.size(8, 8) == (4, 4) and reading.size(16, 32) == (4, 8)
 
@@ -58,7 +58,7 @@ def test_with_relevance_all_heads_are_read_at_an_eighth_but_not_below_four_pixel
 def test_relevance_of_one_on_the_quarter_size_layers_is_the_plain_mean():
     mean = mean_reading(sd1_layout(), sd1_levels())
     ones = relevance_reading(sd1_layout(), [np.where(mean.weights[0] > 0, 128 / 40, 0)])
-    assert np.allclose(ones.weights, mean.weights) and ones.blocks == mean.blocks
+    assert np.allclose(ones.weights, mean.weights) and ones.sites == mean.sites
 
 
 @pytest.mark.parametrize("side, kernel, deviation", [(64, 9, 1.7), (32, 5, 1.1), (16, 3, 0.8)])

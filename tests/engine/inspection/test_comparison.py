@@ -79,7 +79,7 @@ def test_other_heads_and_files_without_a_common_concept_are_refused_quoting_both
     sd1 = HeadRelevance(values, concepts, sd1_layout())
     with pytest.raises(HRVError, match="hrv has 16 layers, 128 heads, other has 70 layers, 1300 heads"):
         compare(sd1, HeadRelevance(np.ones((1, 1300), np.float32), concepts, sdxl_layout()))
-    turned = HeadLayout(sd1_layout().slots[::-1])
+    turned = HeadLayout(sd1_layout().sites[::-1])
     with pytest.raises(HRVError, match="another order"):
         compare(sd1, HeadRelevance(values, concepts, turned))
     with pytest.raises(HRVError, match="hrv has Color, Shape, Size; other has Age, Mood"):

@@ -12,13 +12,13 @@ from hrv_engine.errors import HRVError
 from hrv_engine.figures.head_concepts import role_bars, role_grid, shade
 from hrv_engine.figures.heat_map import NO_HEAD
 from hrv_engine.figures.plots import PALETTE
-from hrv_engine.inspection.head_concepts import abbreviations, head_roles, roles_text, vote_shares
+from hrv_engine.inspection.head_concepts import abbreviations, concepts_of_heads, head_concepts_text, vote_shares
 from hrv_engine.relevance.relevance import HeadRelevance
 
 
 def test_the_concepts_of_a_head_are_ranked_by_relevance_and_carry_their_share_of_its_votes():
     votes = ballot([[90, 10, 0, 0, 0, 0, 0, 0], [10, 90, 100, 100, 100, 100, 100, 100]])
-    rows = head_roles(votes.relevance(), [0, 1])
+    rows = concepts_of_heads(votes.relevance(), [0, 1])
     assert [(row["head"], row["concept"], row["rank"]) for row in rows] == [
         (0, "Color", 1),
         (0, "Shape", 2),
@@ -27,12 +27,14 @@ def test_the_concepts_of_a_head_are_ranked_by_relevance_and_carry_their_share_of
     ]
     assert [row["relevance"] for row in rows] == pytest.approx([7.2, 80 / 700, 720 / 700, 0.8])
     assert [row["vote_share"] for row in rows] == pytest.approx([0.9, 0.1, 0.9, 0.1])
-    assert roles_text(rows).startswith("head 0 = L1/h0 (input 1.0): Color (7.20, 90% of its votes); Shape (0.11, 10%")
+    assert head_concepts_text(rows).startswith(
+        "head 0 = L1/h0 (input 1.0): Color (7.20, 90% of its votes); Shape (0.11, 10%"
+    )
 
 
 def test_a_rare_concept_may_be_the_strongest_of_a_head_that_votes_mostly_for_another():
     votes = ballot([[20, 1, 1, 1, 1, 1, 1, 1], [80, 99, 99, 99, 99, 99, 99, 99]])
-    first = head_roles(votes.relevance(), [0])
+    first = concepts_of_heads(votes.relevance(), [0])
     assert first[0]["concept"] == "Color" and first[0]["vote_share"] < first[1]["vote_share"]
 
 
@@ -44,14 +46,14 @@ def test_shares_of_a_head_add_up_to_one_unless_it_never_voted_and_need_votes():
     assert shares is not None
     np.testing.assert_allclose(shares.sum(axis=0), [1, 1, 1, 1, 0, 1, 1, 1])
     imported = HeadRelevance(hrv.values, hrv.concepts, hrv.layout)
-    assert vote_shares(imported) is None and head_roles(imported, [0])[0]["vote_share"] == ""
-    assert "votes" not in roles_text(head_roles(imported, [0]))
+    assert vote_shares(imported) is None and concepts_of_heads(imported, [0])[0]["vote_share"] == ""
+    assert "votes" not in head_concepts_text(concepts_of_heads(imported, [0]))
 
 
 def test_only_the_first_ranks_are_listed_when_asked():
-    assert [row["rank"] for row in head_roles(ballot(random_counts(1)).relevance(), [2, 5], 2)] == [1, 2, 1, 2]
+    assert [row["rank"] for row in concepts_of_heads(ballot(random_counts(1)).relevance(), [2, 5], 2)] == [1, 2, 1, 2]
     with pytest.raises(HRVError, match="Head 8 does not exist"):
-        head_roles(ballot(random_counts(1)).relevance(), [8])
+        concepts_of_heads(ballot(random_counts(1)).relevance(), [8])
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_each_cell_of_the_grid_has_the_hue_of_its_strongest_concept_as_dark_as_i
     hrv = hrv_of(layout)
     image = role_grid(hrv)
     strongest, peaks = hrv.values.argmax(axis=0), hrv.values.max(axis=0)
-    wide = len(layout.slots) > 24
+    wide = len(layout.sites) > 24
     width, height = (34, 17) if wide else (46, 28)
     left, top = grid_corner(image)
     for index in range(layout.total):
@@ -142,6 +144,6 @@ def test_vectors_in_which_no_concept_won_a_vote_have_no_roles_to_draw():
 
 @needs_arrays
 def test_the_last_layers_first_head_of_sd14_is_the_head_of_color():
-    first, second, third = head_roles(published("sd14"), [120], 3)
+    first, second, third = concepts_of_heads(published("sd14"), [120], 3)
     assert (first["concept"], second["concept"], third["concept"]) == ("Color", "Time of Day", "Fruits and Vegetables")
     assert [row["relevance"] for row in (first, second, third)] == pytest.approx([8.31, 3.92, 2.82], abs=5e-3)

@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from hrv_engine.attention.heads import HeadLayout
+from comfyui_hrv.nodes.host.families.unet_layers import head_layout
 from hrv_engine.pocket.evaluate import attribute_shares, misread_rates
 from hrv_engine.pocket.model import PRESETS, PocketModel
 from hrv_engine.pocket.scoring import Scorer
@@ -28,7 +28,7 @@ def test_weights_and_scorer_together_stay_within_15_mebibytes():
 
 
 def test_it_has_more_than_a_hundred_heads_so_that_concepts_can_live_apart(model):
-    assert HeadLayout.of(model.unet).total == 112
+    assert head_layout(model.unet).total == 112
 
 
 def test_images_show_the_asked_object_color_and_scene(model, scorer):

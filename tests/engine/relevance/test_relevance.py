@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from comfyui_hrv.tests.engine.examples import ballot, concept_set, random_counts, sd1_layout, small_layout
-from hrv_engine.attention.heads import HeadLayout, HeadSlot
+from hrv_engine.attention.heads import AttentionSite, HeadLayout
 from hrv_engine.errors import HRVError
 from hrv_engine.relevance.relevance import HeadRelevance, HeadVotes
 
@@ -108,9 +108,9 @@ def test_the_shuffled_control_permutes_all_rows_alike_and_only_the_seed_decides(
 
 def test_vectors_fit_a_model_with_the_same_heads_whatever_their_width_and_no_other():
     hrv = relevance(TIED)
-    wider = HeadLayout(tuple(HeadSlot(slot.block, slot.heads, 64) for slot in small_layout().slots))
+    wider = HeadLayout(tuple(AttentionSite(site.key, site.heads, 64) for site in small_layout().sites))
     assert hrv.for_layout(wider, "SD15") is hrv
-    same_total = HeadLayout(small_layout().slots[::-1])
+    same_total = HeadLayout(small_layout().sites[::-1])
     for layout in (sd1_layout(), same_total):
         with pytest.raises(HRVError) as error:
             hrv.for_layout(layout, "SDXL")

@@ -94,7 +94,7 @@ def test_votes_over_other_concepts_words_or_heads_are_refused():
     for concepts in (renamed, fewer_words):
         with pytest.raises(HRVError, match="concepts differ"):
             votes + ballot(random_counts(2), start=4, concepts=concepts)
-    other = HeadLayout(small_layout().slots[::-1])
+    other = HeadLayout(small_layout().sites[::-1])
     with pytest.raises(HRVError, match="head layouts differ"):
         votes + ballot(random_counts(2), start=4, layout=other)
 

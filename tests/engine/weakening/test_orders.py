@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hrv_engine.attention.heads import HeadLayout, HeadSlot
+from hrv_engine.attention.heads import AttentionSite, HeadLayout
 from hrv_engine.errors import HRVError
 from hrv_engine.relevance.concepts import Concept, ConceptSet
 from hrv_engine.relevance.relevance import HeadRelevance
@@ -21,7 +21,7 @@ from hrv_engine.weakening.orders import (
     weaken,
 )
 
-LAYOUT = HeadLayout((HeadSlot(("input", 1, 0), 3, 8), HeadSlot(("output", 2, 0), 2, 8)))
+LAYOUT = HeadLayout((AttentionSite(("input", 1, 0), 3, 8), AttentionSite(("output", 2, 0), 2, 8)))
 HRV = HeadRelevance(
     np.array([[2, 0.5, 0, 1.5, 1], [1, 1, 1, 1, 1]], np.float32),
     ConceptSet("two", (Concept("Color", ("red",)), Concept("Size", ("big",)))),

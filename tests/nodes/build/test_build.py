@@ -14,7 +14,7 @@ import torch
 from comfyui_hrv.hrv_engine.relevance import files
 from comfyui_hrv.hrv_engine.relevance.concepts import Concept, ConceptSet
 from comfyui_hrv.hrv_engine.errors import HRVError
-from comfyui_hrv.hrv_engine.attention.heads import cross_attentions
+from comfyui_hrv.nodes.host.families.unet_layers import cross_attentions
 from comfyui_hrv.hrv_engine.benchmarks.prompts import PromptSet
 from comfyui_hrv.hrv_engine.relevance.voting import WordSampler
 from comfyui_hrv.nodes.host import build as host_build
@@ -53,10 +53,10 @@ def test_votes_equal_a_slow_count_written_from_algorithm_1(trio, sampling, bos_k
 
     def count(q, k, v, options):
         block = (*options["block"], options["block_index"])
-        number = [slot.block for slot in layout.slots].index(block)
+        number = [site.key for site in layout.sites].index(block)
         call[0] += number == 0
         attention = dict(cross_attentions(trio.model.model.diffusion_model))[block]
-        ballot = sampler.ballots([0], call[0], [slot.heads for slot in layout.slots])[number]
+        ballot = sampler.ballots([0], call[0], [site.heads for site in layout.sites])[number]
         row = options["cond_or_uncond"].index(0)
         heads, dim = options["n_heads"], q.shape[-1] // options["n_heads"]
         for head in range(heads):
@@ -73,8 +73,8 @@ def test_votes_equal_a_slow_count_written_from_algorithm_1(trio, sampling, bos_k
         return host_attention.optimized_attention(q, k, v, heads, transformer_options=options)
 
     counted = trio.model.clone()
-    for slot in layout.slots:
-        counted.set_model_attn2_replace(count, *slot.block[:2], slot.block[2])
+    for site in layout.sites:
+        counted.set_model_attn2_replace(count, *site.key[:2], site.key[2])
     trio.sample(counted, trio.encode("a red dog"), trio.encode(""), seed=SETTINGS.seed, steps=SETTINGS.steps)
     assert call[0] + 1 == SETTINGS.steps
     assert np.array_equal(votes.counts, expected)

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import nodes
-from comfyui_hrv.hrv_engine.attention.downsampling import downsampling, small_maps
+from comfyui_hrv.hrv_engine.attention.downsampling import small_maps
+from comfyui_hrv.nodes.host.families.unet_layers import downsampling
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.tests.benchmarks.full_size import random_vectors, sd15
 

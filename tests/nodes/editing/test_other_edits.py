@@ -7,16 +7,12 @@ import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 
 import nodes
-from comfyui_hrv.hrv_engine.attention.downsampling import (
-    decoder_from_second_block,
-    downsampling,
-    from_layer,
-    without_finest,
-)
+from comfyui_hrv.hrv_engine.attention.downsampling import decoder_from_second_block, from_layer, without_finest
 from comfyui_hrv.hrv_engine.attention.values import attention_map, split_heads
 from comfyui_hrv.nodes.editing.free_prompt_edit import HRVFreePromptEdit
 from comfyui_hrv.nodes.editing.masactrl_edit import HRVMasaCtrlEdit
 from comfyui_hrv.nodes.editing.plug_and_play_edit import HRVPlugAndPlayEdit
+from comfyui_hrv.nodes.host.families.unet_layers import downsampling
 from comfyui_hrv.nodes.host.unet import layout_of
 
 from ..explicit import relative

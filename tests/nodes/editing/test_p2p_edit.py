@@ -8,10 +8,11 @@ import pytest
 import torch
 
 import nodes
-from comfyui_hrv.hrv_engine.attention.downsampling import downsampling, small_maps
+from comfyui_hrv.hrv_engine.attention.downsampling import small_maps
 from comfyui_hrv.hrv_engine.editing.mapping import map_tokens
 from comfyui_hrv.nodes.editing.p2p_edit import HRVP2PEdit
 from comfyui_hrv.nodes.host.conditioning import KEY, table_of
+from comfyui_hrv.nodes.host.families.unet_layers import downsampling
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.nodes.steering.adjust import HRVConceptAdjust
@@ -200,8 +201,8 @@ def test_a_foreign_attention_replacement_acts_once_on_every_row_before_or_after_
 
     def adapted(model):
         model = model.clone()
-        for slot in layout_of(trio.model).slots:
-            model.set_model_attn2_replace(image_prompt, *slot.block[:2])
+        for site in layout_of(trio.model).sites:
+            model.set_model_attn2_replace(image_prompt, *site.key[:2])
         return model
 
     made = edited(trio)

@@ -62,7 +62,7 @@ def places_of(layout) -> dict[str, slice]:
     names = [f"down_blocks.{level}.attentions.0" for level in (0, 1)] + ["mid_block.attentions.0"]
     names += [f"up_blocks.{level}.attentions.{number}" for level in (0, 1) for number in (0, 1)]
     full = [f"{name}.transformer_blocks.0.attn2.processor" for name in names]
-    return dict(zip(full, [layout.head_range(slot.block) for slot in layout.slots], strict=True))
+    return dict(zip(full, [layout.head_range(site.key) for site in layout.sites], strict=True))
 
 
 def by_hand(trio: Trio, noise: torch.Tensor, controller: Controller) -> torch.Tensor:

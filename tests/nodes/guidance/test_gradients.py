@@ -12,7 +12,6 @@ import pytest
 import torch
 from comfy.patcher_extension import WrappersMP
 
-from comfyui_hrv.hrv_engine.attention.downsampling import downsampling
 from comfyui_hrv.hrv_engine.attention.values import attention_map
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.guidance.descent import Schedule
@@ -20,6 +19,7 @@ from comfyui_hrv.hrv_engine.guidance.guidance import Guidance
 from comfyui_hrv.hrv_engine.guidance.losses import Binding, MaxActivation
 from comfyui_hrv.hrv_engine.guidance.readings import Reading, mean_reading, relevance_reading
 from comfyui_hrv.nodes.host import gradients
+from comfyui_hrv.nodes.host.families.unet_layers import downsampling
 from comfyui_hrv.nodes.host.gradients import READER, MapReader, differentiable, loss_and_gradient
 from comfyui_hrv.nodes.host.guidance import guided
 from comfyui_hrv.nodes.host.unet import layout_of
@@ -116,7 +116,7 @@ def explicit_loss(stage: Stage, trio: Trio, x: torch.Tensor) -> torch.Tensor:
         return host_attention.attention_pytorch(q, k, v, options["n_heads"])
 
     options = comfy.model_patcher.create_model_options_clone(stage.options)
-    replace = {slot.block: keep for slot in layout_of(trio.model).slots}
+    replace = {site.key: keep for site in layout_of(trio.model).sites}
     options["transformer_options"]["patches_replace"] = {"attn2": replace}
     cond = gradients.without_inference(stage.conds["positive"][0])
     comfy.samplers.calc_cond_batch(stage.inner, [[cond]], x, stage.sigma[: len(x)].clone(), options)
@@ -146,26 +146,26 @@ def test_relevance_of_one_on_the_same_layers_is_the_plain_mean(trio):
 
 def test_the_unet_stops_after_the_last_layer_that_is_read_and_the_negative_is_not_run(trio):
     stage, calls = Stage(trio), []
-    last = readings(trio)["mean"].blocks[-1]
+    last = readings(trio)["mean"].sites[-1]
 
     def watch(executor, *args, **kwargs):
         options = args[5]
         calls.append((options["cond_or_uncond"], args[0].shape[0]))
-        for slot in layout_of(trio.model).slots:
-            inner = options["patches_replace"]["attn2"][slot.block]
+        for site in layout_of(trio.model).sites:
+            inner = options["patches_replace"]["attn2"][site.key]
 
-            def seen(*arguments, inner=inner, block=slot.block):
+            def seen(*arguments, inner=inner, block=site.key):
                 calls.append(block)
                 return inner(*arguments)
 
-            options["patches_replace"]["attn2"][slot.block] = seen
+            options["patches_replace"]["attn2"][site.key] = seen
         return executor(*args, **kwargs)
 
     options = comfy.model_patcher.create_model_options_clone(stage.options)
     wrappers = options["transformer_options"]["wrappers"].setdefault(WrappersMP.DIFFUSION_MODEL, {})
     wrappers["watch"] = [watch]
     stage.measure(guidance(readings(trio)["mean"]), options=options)
-    blocks = [slot.block for slot in layout_of(trio.model).slots]
+    blocks = [site.key for site in layout_of(trio.model).sites]
     assert calls[0] == ([0], 1)
     assert calls[1:] == blocks[: blocks.index(last) + 1]
 

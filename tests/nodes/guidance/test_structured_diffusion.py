@@ -7,13 +7,13 @@ import pytest
 import torch
 
 import nodes
-from comfyui_hrv.hrv_engine.attention.heads import cross_attentions
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.text.dependencies import load_parser
 from comfyui_hrv.nodes.editing.free_prompt_edit import HRVFreePromptEdit
 from comfyui_hrv.nodes.guidance import structured_diffusion
 from comfyui_hrv.nodes.guidance.structured_diffusion import RULES, HRVStructuredDiffusion
 from comfyui_hrv.nodes.guidance.syngen import GRAMMAR
+from comfyui_hrv.nodes.host.families.unet_layers import cross_attentions
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.host.words import encode
 from comfyui_hrv.nodes.prompt import HRVPrompt
@@ -63,8 +63,8 @@ def averaged(trio: Trio, context: torch.Tensor, tokens: int = 77):
         return out
 
     patched = trio.model.clone()
-    for slot in layout_of(trio.model).slots:
-        patched.set_model_attn2_replace(attend, *slot.block[:2], slot.block[2])
+    for site in layout_of(trio.model).sites:
+        patched.set_model_attn2_replace(attend, *site.key[:2], site.key[2])
     return patched
 
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 import nodes
-from comfyui_hrv.hrv_engine.attention.heads import HeadLayout
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.pocket.captions import vocabulary
 from comfyui_hrv.hrv_engine.pocket.model import PRESETS, PocketModel
 from comfyui_hrv.hrv_engine.pocket.network import UNet, UNetConfig
 from comfyui_hrv.hrv_engine.pocket.text import Vocabulary
+from comfyui_hrv.nodes.host.families.unet_layers import head_layout
 from comfyui_hrv.nodes.host.pocket import WEIGHTS, load_pocket
 from comfyui_hrv.nodes.pocket_model import HRVPocketModel
 
@@ -50,7 +50,7 @@ def test_the_plain_torch_unet_and_comfyuis_unet_are_the_same_network():
     x, timesteps, context = torch.randn(4, 48, 8, 8), torch.tensor([10, 400, 900, 999]), torch.randn(2, 77, 128)
     expected = theirs(x, timesteps, context.repeat_interleave(2, 0))
     torch.testing.assert_close(ours(x, timesteps, context, repeats=2), expected, rtol=1e-4, atol=1e-5)
-    assert HeadLayout.of(theirs).total == HeadLayout.of(ours).total >= 100
+    assert head_layout(theirs).total == head_layout(ours).total >= 100
 
 
 def test_clip_text_encode_gives_the_encoding_of_training(trio):

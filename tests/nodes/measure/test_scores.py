@@ -86,9 +86,9 @@ def test_scores_join_the_lines_of_the_sweep_in_their_order(pocket):
         (1, "red", "order,heads", '"order,heads" is no line'),
     ],
 )
-def test_scores_that_cannot_be_given_are_refused_with_the_fix(pocket, pictures, word, table, quoted):
+def test_scores_that_cannot_be_given_are_refused_with_the_fix(pocket, images, word, table, quoted):
     with pytest.raises(HRVError, match=quoted):
-        HRVScoreImages.execute(torch.rand(pictures, 32, 32, 3), pocket[4], word, table)
+        HRVScoreImages.execute(torch.rand(images, 32, 32, 3), pocket[4], word, table)
 
 
 def test_tables_of_several_prompts_become_one_curve(pocket):

@@ -10,13 +10,13 @@ import comfy.ldm.modules.attention as host_attention
 import numpy as np
 import pytest
 
-from comfyui_hrv.hrv_engine.attention.heads import cross_attentions
 from comfyui_hrv.hrv_engine.benchmarks.prompts import PromptSet
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.relevance import files
 from comfyui_hrv.hrv_engine.relevance.concepts import Concept, ConceptSet
 from comfyui_hrv.hrv_engine.relevance.voting import WordSampler
 from comfyui_hrv.nodes.host.build import BuildSettings, build
+from comfyui_hrv.nodes.host.families.unet_layers import cross_attentions
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.host.words import word_bank
 from comfyui_hrv.nodes.see.logit_scale import HRVLogitScale
@@ -44,9 +44,9 @@ def test_mean_and_std_equal_a_slow_count_of_equation_6(trio):
 
     def measure(q, k, v, options):
         block, heads = (*options["block"], options["block_index"]), options["n_heads"]
-        number = [slot.block for slot in layout.slots].index(block)
+        number = [site.key for site in layout.sites].index(block)
         call[0] += number == 0
-        ballot = sampler.ballots([0], call[0], [slot.heads for slot in layout.slots])[number]
+        ballot = sampler.ballots([0], call[0], [site.heads for site in layout.sites])[number]
         row, dim = options["cond_or_uncond"].index(0), q.shape[-1] // heads
         for head in range(heads):
             query, sizes = q[row, :, head * dim : (head + 1) * dim], []
@@ -60,8 +60,8 @@ def test_mean_and_std_equal_a_slow_count_of_equation_6(trio):
         return host_attention.optimized_attention(q, k, v, heads, transformer_options=options)
 
     counted = trio.model.clone()
-    for slot in layout.slots:
-        counted.set_model_attn2_replace(measure, *slot.block[:2], slot.block[2])
+    for site in layout.sites:
+        counted.set_model_attn2_replace(measure, *site.key[:2], site.key[2])
     trio.sample(counted, trio.encode("a red dog"), trio.encode(""), seed=SETTINGS.seed, steps=SETTINGS.steps)
     assert votes.logits.count == SETTINGS.steps
     np.testing.assert_allclose(votes.logits.mean, found.mean(0), rtol=1e-4)

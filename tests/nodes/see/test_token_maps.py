@@ -51,10 +51,10 @@ def explicit(trio, text, columns: tuple[int, ...], tokens=77, negative="", model
         return host_attention.optimized_attention(q, k, v, heads, transformer_options=options)
 
     watched = (model or trio.model).clone()
-    for slot in layout.slots:
-        watched.set_model_attn2_replace(watch, *slot.block[:2], slot.block[2])
+    for site in layout.sites:
+        watched.set_model_attn2_replace(watch, *site.key[:2], site.key[2])
     trio.sample(watched, trio.encode(text), trio.encode(negative), seed=1)
-    return [sums[slot.block] / calls[slot.block] for slot in layout.slots]
+    return [sums[site.key] / calls[site.key] for site in layout.sites]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_combined_prompts_give_each_word_the_map_of_its_own_prompt(trio):
 def test_sdxl_has_maps_too():
     xl = tiny_sdxl()
     _, maps = record(xl, words="vase")
-    assert len(maps.layers) == len(layout_of(xl.model).slots)
+    assert len(maps.layers) == len(layout_of(xl.model).sites)
 
 
 @pytest.mark.parametrize(
@@ -196,10 +196,10 @@ def test_the_concept_view_weights_each_head_by_its_relevance(trio, hrv):
     size = maps.layers[0].shape[-2:]
     expected = sum(
         torch.nn.functional.interpolate(
-            (layer * torch.from_numpy(weights[hrv.layout.head_range(slot.block)])[:, None, None]).sum(2),
+            (layer * torch.from_numpy(weights[hrv.layout.head_range(site.key)])[:, None, None]).sum(2),
             size=size, mode="bilinear",
         )
-        for slot, layer in zip(hrv.layout.slots, maps.layers, strict=True)
+        for site, layer in zip(hrv.layout.sites, maps.layers, strict=True)
     )  # fmt: skip
     row = next(csv.DictReader(io.StringIO(view(maps, what="weighted by concept", hrv=hrv)[2])))
     assert float(row["peak_share"]) == pytest.approx(float(expected.max()), rel=1e-4)
@@ -210,7 +210,7 @@ def test_chosen_heads_are_shown_as_they_are(trio, hrv):
     _, maps = record(trio, words="vase")
     table = view(maps, what="single heads", heads="3, L2/h1")[2]
     shown = [row["heads"] for row in csv.DictReader(io.StringIO(table))]
-    second = hrv.layout.offset(hrv.layout.slots[1].block) + 1
+    second = hrv.layout.offset(hrv.layout.sites[1].key) + 1
     assert shown == [hrv.layout.label(3), hrv.layout.label(second)]
 
 

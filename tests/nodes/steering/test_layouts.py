@@ -6,8 +6,8 @@ import comfy.supported_models
 import pytest
 import torch
 
-from comfyui_hrv.hrv_engine.attention.heads import HeadLayout, cross_attentions
 from comfyui_hrv.hrv_engine.errors import HRVError
+from comfyui_hrv.nodes.host.families.unet_layers import cross_attentions, head_layout
 from comfyui_hrv.nodes.host.unet import layout_of
 
 COMMON = {
@@ -38,16 +38,16 @@ def model_of(kind: type, config: dict):
 
 
 def test_sd15_has_the_128_heads_of_the_paper_in_its_order():
-    layout = HeadLayout.of(model_of(comfy.supported_models.SD15, SD15).diffusion_model)
+    layout = head_layout(model_of(comfy.supported_models.SD15, SD15).diffusion_model)
     blocks = [("input", i) for i in (1, 2, 4, 5, 7, 8)] + [("middle", 0)] + [("output", i) for i in range(3, 12)]
-    assert [slot.block for slot in layout.slots] == [(*block, 0) for block in blocks]
-    assert [slot.heads for slot in layout.slots] == [8] * 16 and layout.total == 128
-    assert [slot.head_dim for slot in layout.slots] == [40, 40, 80, 80, *[160] * 6, 80, 80, 80, 40, 40, 40]
-    assert layout.locate(120) == (16, 0) and layout.slots[15].block == ("output", 11, 0)
+    assert [site.key for site in layout.sites] == [(*block, 0) for block in blocks]
+    assert [site.heads for site in layout.sites] == [8] * 16 and layout.total == 128
+    assert [site.head_dim for site in layout.sites] == [40, 40, 80, 80, *[160] * 6, 80, 80, 80, 40, 40, 40]
+    assert layout.locate(120) == (16, 0) and layout.sites[15].key == ("output", 11, 0)
 
 
 def test_sdxl_has_the_1300_heads_of_the_paper_in_its_order():
-    layout = HeadLayout.of(model_of(comfy.supported_models.SDXL, SDXL).diffusion_model)
+    layout = head_layout(model_of(comfy.supported_models.SDXL, SDXL).diffusion_model)
     groups = [
         (("input", 4), 2, 10),
         (("input", 5), 2, 10),
@@ -57,8 +57,8 @@ def test_sdxl_has_the_1300_heads_of_the_paper_in_its_order():
     ]
     groups += [(("output", i), 10, 20) for i in range(3)] + [(("output", i), 2, 10) for i in range(3, 6)]
     expected = [((*block, depth), heads) for block, count, heads in groups for depth in range(count)]
-    assert [(slot.block, slot.heads) for slot in layout.slots] == expected
-    assert len(layout.slots) == 70 and layout.total == 1300
+    assert [(site.key, site.heads) for site in layout.sites] == expected
+    assert len(layout.sites) == 70 and layout.total == 1300
     firsts = {
         ("input", 8, 0): 240,
         ("middle", 0, 0): 440,
@@ -70,9 +70,9 @@ def test_sdxl_has_the_1300_heads_of_the_paper_in_its_order():
 
 
 def test_sd2_has_16_layers_whose_heads_have_64_channels():
-    layout = HeadLayout.of(model_of(comfy.supported_models.SD20, SD20).diffusion_model)
-    assert [slot.heads for slot in layout.slots] == [5, 5, 10, 10, *[20] * 6, 10, 10, 10, 5, 5, 5]
-    assert {slot.head_dim for slot in layout.slots} == {64}
+    layout = head_layout(model_of(comfy.supported_models.SD20, SD20).diffusion_model)
+    assert [site.heads for site in layout.sites] == [5, 5, 10, 10, *[20] * 6, 10, 10, 10, 5, 5, 5]
+    assert {site.head_dim for site in layout.sites} == {64}
 
 
 def test_the_discovered_order_is_the_order_in_which_the_host_runs_the_layers(inference_mode):
@@ -88,7 +88,7 @@ def test_the_discovered_order_is_the_order_in_which_the_host_runs_the_layers(inf
     for block, _ in cross_attentions(trio.model.model.diffusion_model):
         patched.set_model_attn2_replace(note, *block)
     trio.sample(patched, trio.encode("a"), trio.encode(""), steps=1)
-    assert seen == [slot.block for slot in layout_of(trio.model).slots]
+    assert seen == [site.key for site in layout_of(trio.model).sites]
 
 
 def test_a_flux_model_is_refused_by_name():
@@ -100,4 +100,4 @@ def test_a_flux_model_is_refused_by_name():
     }  # fmt: skip
     model = model_of(comfy.supported_models.Flux, config)
     with pytest.raises(HRVError, match="Flux.*SDXL"):
-        HeadLayout.of(model.diffusion_model)
+        head_layout(model.diffusion_model)

@@ -37,8 +37,8 @@ def votes(trio: Trio, batch_size: int):
 
 def test_the_layout_counts_every_transformer_block(trio):
     layout = layout_of(trio.model)
-    assert [slot.block for slot in layout.slots][:2] == [("input", 3, 0), ("input", 3, 1)]
-    assert all(slot.head_dim == 16 for slot in layout.slots)
+    assert [site.key for site in layout.sites][:2] == [("input", 3, 0), ("input", 3, 1)]
+    assert all(site.head_dim == 16 for site in layout.sites)
 
 
 def test_adjusting_equals_scaling_the_softmax_map_in_both_encoders_columns(trio):

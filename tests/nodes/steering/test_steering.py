@@ -176,8 +176,8 @@ def test_an_area_prompt_is_steered_and_its_copy_in_the_negative_is_not(trio, hrv
         return inner[key](q, k, v, options)
 
     reference = trio.model.clone()
-    for slot in hrv.layout.slots:
-        reference.set_model_attn2_replace(only_area, *slot.block[:2], slot.block[2])
+    for site in hrv.layout.sites:
+        reference.set_model_attn2_replace(only_area, *site.key[:2], site.key[2])
     ours = trio.sample(model, background + steered, negative)
     assert relative(ours, trio.sample(reference, background + positive, negative)) <= 1e-5
 
@@ -188,8 +188,8 @@ def test_a_foreign_attention_replacement_before_or_after_ours_gives_the_same(tri
 
     def adapted(model):
         model = model.clone()
-        for slot in hrv.layout.slots:
-            model.set_model_attn2_replace(image_prompt, *slot.block[:2])
+        for site in hrv.layout.sites:
+            model.set_model_attn2_replace(image_prompt, *site.key[:2])
         return model
 
     positive, negative = prompt(trio), trio.encode("")
@@ -212,7 +212,7 @@ def test_an_attention_override_is_still_called_at_every_layer(trio, hrv):
     model = model.clone()
     model.model_options["transformer_options"]["optimized_attention_override"] = override
     assert torch.equal(trio.sample(model, steered, trio.encode("")), expected)
-    assert calls.count(77) == 2 * len(hrv.layout.slots)  # 2 steps, cross-attention
+    assert calls.count(77) == 2 * len(hrv.layout.sites)  # 2 steps, cross-attention
 
 
 def test_two_steering_nodes_stack_like_the_product_of_their_factors(trio, hrv):

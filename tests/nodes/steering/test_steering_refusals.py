@@ -40,7 +40,7 @@ def test_a_conditioning_without_token_table_is_refused_with_the_fix(trio, hrv):
 
 
 def test_an_hrv_of_another_head_layout_is_refused(trio, hrv):
-    other = HeadLayout(hrv.layout.slots[:-1])
+    other = HeadLayout(hrv.layout.sites[:-1])
     foreign = HeadRelevance(hrv.values[:, : other.total], hrv.concepts, other)
     with pytest.raises(HRVError, match=f"{other.total} heads.*{hrv.layout.total} heads"):
         adjusted(trio.model, prompt(trio), foreign)
