@@ -19,6 +19,35 @@ def scale_values(value: Tensor, weights: Tensor) -> Tensor:
     return (heads * weights.to(value.dtype)[..., None]).flatten(2)
 
 
+FULL_WEIGHTS = 1 << 20  # elements up to which weights fill a head's channels: one operation, not three
+
+
+def join_weights(weights: Tensor, value: Tensor) -> Tensor:
+    """W [batch tokens heads] made ready for `scale_joined` on a value [batch tokens heads*dim] of this shape and type.
+
+    Small ones are repeated over the channels of their head; the others stay as [batch tokens heads 1].
+    """
+    weights = weights.to(value.dtype)[..., None]
+    if value.numel() > FULL_WEIGHTS:
+        return weights
+    return weights.expand(*weights.shape[:-1], value.shape[-1] // weights.shape[-2]).flatten(2)
+
+
+def scale_joined(value: Tensor, weights: Tensor) -> Tensor:
+    """W[h] V[h] with weights from `join_weights`: row j of V[h] times its weight; out of place.
+
+    value: [batch tokens heads*dim]; no renormalisation, negative weights are intended (section 5).
+    """
+    if weights.ndim == value.ndim:
+        return value * weights
+    return (value.unflatten(-1, (weights.shape[-2], -1)) * weights).flatten(2)
+
+
+def join_heads(tensor: Tensor) -> Tensor:
+    """[batch heads n dim] -> [batch n heads*dim], the inverse of `split_heads`."""
+    return tensor.transpose(1, 2).flatten(2)
+
+
 def mix_values(value: Tensor, mixing: Tensor) -> Tensor:
     """W V, common to all heads: row i is the sum over j of W[i, j] V[j], so M (W V) reads M's columns remapped.
 

@@ -4,8 +4,8 @@ import comfy.samplers
 from comfy_api.latest import io, ui
 
 from ...hrv_engine.editing.inversion import LABELS
-from ..host.branches import REPLAY
 from ..host.inversion import invert
+from ..host.paired_prompts import REPLAY
 from ..types import CATEGORY
 
 

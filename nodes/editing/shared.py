@@ -9,8 +9,8 @@ from ...hrv_engine.editing.local_blend import LocalBlend
 from ...hrv_engine.editing.paired_edit import PairedEdit
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.text.alignment import TokenTable
-from ..host.branches import REPLAY, Prompt, paired_latent, single_prompt, stacked
 from ..host.families.unet_layers import downsampling
+from ..host.paired_prompts import REPLAY, Prompt, paired_latent, single_prompt, stacked
 from ..host.pairing import paired
 from ..host.unet import layout_of
 

@@ -8,8 +8,8 @@ from ...hrv_engine.guidance.lent_values import lent_values
 from ...hrv_engine.text.alignment import Columns, TokenTable
 from ...hrv_engine.text.dependencies import MODEL, load_parser, noun_chunks
 from ...hrv_engine.text.phrases import listed, noun_phrases, with_article
-from ..host.conditioning import KEY, Tag, tables_of
-from ..host.value_context import with_own_values
+from ..host.conditioning import KEY, PromptAnnotation, tables_of
+from ..host.lent_values import with_own_values
 from ..host.words import encode
 from ..types import CATEGORY
 from .shared import guide_inputs, guide_outputs
@@ -71,7 +71,7 @@ class HRVStructuredDiffusion(io.ComfyNode):
         marked = []
         for context, values in positive:
             tag = values.get(KEY)
-            if isinstance(tag, Tag):
+            if isinstance(tag, PromptAnnotation):
                 found = _phrases(tag.table, typed, finder)
                 alone = [(columns, encode(clip, text)[0][0].to(context)) for text, columns in found]
                 said += [text for text, _ in found]

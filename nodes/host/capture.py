@@ -5,23 +5,21 @@ from typing import Any
 
 import comfy.ldm.modules.attention as host_attention
 import torch
-from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ...hrv_engine.attention.downsampling import level_size
 from ...hrv_engine.attention.heads import AttentionSite, HeadLayout, SiteKey
 from ...hrv_engine.attention.values import indicated_maps, indicator_values
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.inspection.token_maps import END, START, TokenMaps
 from ...hrv_engine.text.alignment import TokenTable
-from .attention import Continue, around_cross_attention
+from .calls import AttentionCall, ModelCall
 from .conditioning import KEY as TAG
-from .conditioning import Branches, Conditioning, table_of, tables_of
-from .rows import columns_in, in_window, planned_rows, tagged_positives, with_plan
+from .conditioning import Conditioning, PairedPrompts, PromptAnnotation, table_of, tables_of
+from .control import Control, StepPlan, controlled
+from .identity import UNKNOWN
+from .receipt import Receipt
+from .steps import in_window
 from .unet import layout_of
-from .unet_call import UNetCall, with_options
-
-KEY = "hrv_maps"
 
 
 @dataclass(frozen=True)
@@ -32,20 +30,23 @@ class Watched:
     tokens: int
 
 
-class TokenMapRecorder:
+class TokenMapRecorder(Control):
     """Adds up the maps of some words over one run; `take` gives their mean over UNet calls.
 
     words: names as the user typed them; START and END stand for the begin-of-text and the end-of-text tokens.
     """
 
+    name = "HRV Token Maps"
+
     def __init__(self, model: Any, positive: Conditioning, words: list[str], start: float, end: float) -> None:
-        if any(isinstance(values.get(TAG), Branches) for _, values in positive):
+        if any(isinstance(values.get(TAG), PairedPrompts) for _, values in positive):
             raise HRVError(
                 "This conditioning holds the stacked prompts of an editing node, whose words stand in different places."
                 " Connect the source or the target prompt itself, from HRV Prompt, to see where its words look."
             )
         self.prompt, self.words = table_of(positive).prompt, words
         self.layout: HeadLayout = layout_of(model)
+        self.key = f"hrv_maps {id(self)}"
         self.start, self.end = start, end
         self.sums: dict[SiteKey, Tensor] = {}
         self.calls: dict[SiteKey, Tensor] = {}
@@ -54,10 +55,7 @@ class TokenMapRecorder:
 
     def attach(self, model: Any) -> Any:
         """A clone of MODEL whose cross-attention is watched; what it draws does not change by a bit."""
-        clone = model.clone()
-        clone.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, KEY, self._plan)
-        clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, KEY, with_options(self._watch))
-        return clone
+        return controlled(model, self)
 
     def take(self) -> TokenMaps:
         """The maps recorded; raises HRVError when a word's prompt was never used on the whole image."""
@@ -74,55 +72,68 @@ class TokenMapRecorder:
         layers = [self.sums[block] / self.calls[block][..., None, None, None] for block in blocks]
         return TokenMaps(self.prompt, tuple(self.words), self.layout, tuple(layer.float().cpu() for layer in layers))
 
-    def _plan(self, executor: Any, model: Any, conds: list, x_in: Tensor, timestep: Tensor, options: dict) -> Any:
-        plan = {}
-        if in_window(model.model_sampling, float(timestep.max()), self.start, self.end):
-            for key, tag, tokens in tagged_positives(conds, options):
-                found = [(i, _columns(word, tag.table, tokens)) for i, word in enumerate(self.words)]
+    def plan(self, step: StepPlan) -> dict[int, Watched]:
+        """The words to look for in each conditioning, where the step lies in the window."""
+        plan: dict[int, Watched] = {}
+        if in_window(step.model.model_sampling, step.sigma, self.start, self.end):
+            for planned, annotation in step.annotated(PromptAnnotation):
+                found = [(i, _columns(word, annotation.table, planned.tokens)) for i, word in enumerate(self.words)]
                 watched = tuple((i, columns) for i, columns in found if columns)
                 if watched:
-                    plan[key] = Watched(watched, tokens)
-        self.size = tuple(x_in.shape[-2:])
-        return executor(model, conds, x_in, timestep, with_plan(options, KEY, plan))
+                    plan[planned.number] = Watched(watched, planned.tokens)
+        self.size, self.images = tuple(step.x.shape[-2:]), step.run.images
+        return plan
 
-    def _watch(self, call: UNetCall) -> dict[str, Any]:
-        shape = call.x.shape
-        rows = planned_rows(call.options, KEY, shape[0]) if tuple(shape[-2:]) == self.size else []
-        if not rows:
-            return call.options
-        return around_cross_attention(call.options, self.layout, _Watching(self, rows, shape))
+    def act(self, call: ModelCall, actions: dict[int, Watched], receipt: Receipt) -> None:
+        """Look at the rows of the prompts that are drawn on the whole image."""
+        if tuple(call.x.shape[-2:]) != self.size:
+            receipt.leave("an area has no map of the whole image, connect the prompt without its area")
+            return
+        rows = sum(len(call.batch.rows(number)) for number in actions)
+        call.receive(receipt, _Watching(self, call, actions), rows)
 
-    def add(self, site: AttentionSite, words: list[int], maps: Tensor) -> None:
-        """Add maps [images words heads height width] of some words of one layer."""
+    def add(self, site: AttentionSite, images: tuple[int, ...], words: list[int], maps: Tensor) -> None:
+        """Add maps [images words heads height width] of some images and words of one layer."""
         if site.key not in self.sums:
-            shape = (maps.shape[0], len(self.words), *maps.shape[2:])
+            shape = (self.images, len(self.words), *maps.shape[2:])
             self.sums[site.key] = torch.zeros(shape, device=maps.device)
             self.calls[site.key] = torch.zeros(shape[:2], device=maps.device)
-        self.sums[site.key][:, words] += maps
-        self.calls[site.key][:, words] += 1
+        place = torch.tensor(images)[:, None], torch.tensor(words)
+        self.sums[site.key].index_put_(place, maps, accumulate=True)
+        self.calls[site.key].index_put_(place, torch.ones((), device=maps.device), accumulate=True)
 
 
 class _Watching:
-    """Looks at one UNet call, layer by layer, and goes on with the attention that would have run."""
+    """Looks at one model call, site by site, and goes on with the attention that would have run."""
 
-    def __init__(self, recorder: TokenMapRecorder, rows: list[tuple[slice, Watched]], shape: torch.Size) -> None:
-        self.recorder, self.rows, self.shape = recorder, rows, shape
+    def __init__(self, recorder: TokenMapRecorder, call: ModelCall, plan: dict[int, Watched]) -> None:
+        self.recorder, self.call, self.plan = recorder, call, plan
+        if any(UNKNOWN in call.batch.images_of(number) for number in plan):
+            raise HRVError(
+                "Another node regroups the images of this batch and says no more which is which, so their token maps"
+                " would be mixed. Take the node that splits the batch off the MODEL, or draw one image."
+            )
 
-    def __call__(self, site: AttentionSite, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        if query.shape[0] == self.shape[0]:
-            for rows, watched in self.rows:
-                self._record(site, query[rows], key[rows], watched)
-        return go_on(query, key, value)
+    def __call__(self, call: AttentionCall) -> Tensor:
+        """Record the maps of each prompt, then go on."""
+        query, key, _ = call.joined
+        for number, watched in self.plan.items():
+            rows = list(self.call.batch.rows(number))
+            self._record(call, query[rows], key[rows], watched, self.call.batch.images_of(number))
+        return call.proceed()
 
-    def _record(self, site: AttentionSite, query: Tensor, key: Tensor, watched: Watched) -> None:
-        size = level_size(query.shape[1], *self.shape[-2:])
+    def _record(
+        self, call: AttentionCall, query: Tensor, key: Tensor, watched: Watched, images: tuple[int, ...]
+    ) -> None:
+        site, family = call.site, self.call.family
+        size = family.image_grid(query.shape[1], *self.call.x.shape[-2:])
         for first in range(0, len(watched.columns), site.head_dim):
             part = watched.columns[first : first + site.head_dim]
-            groups = [columns_in(key.shape[1], watched.tokens, columns) for _, columns in part]
+            groups = [family.token_columns(key.shape[1], watched.tokens, columns) for _, columns in part]
             values = indicator_values(groups, key, site.heads)
             output = host_attention.optimized_attention(query, key, values, site.heads)
             maps = indicated_maps(output, site.heads, len(groups)).float()
-            self.recorder.add(site, [i for i, _ in part], maps.unflatten(-1, size))
+            self.recorder.add(site, images, [i for i, _ in part], maps.unflatten(-1, size))
 
 
 def _columns(word: str, table: TokenTable, tokens: int) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ Conditioning = list[list[Any]]  # ComfyUI's CONDITIONING: [[tensor [batch tokens
 
 
 @dataclass(frozen=True)
-class Tag:
+class PromptAnnotation:
     """The token table of an encoded prompt and what is asked for it; copied, never changed in place."""
 
     table: TokenTable
@@ -30,13 +30,13 @@ class Tag:
 
 
 @dataclass(frozen=True)
-class Branches:
-    """What stacked prompts carry, source first: the tag of each row, its context length before stacking, the edit.
+class PairedPrompts:
+    """What stacked prompts carry, source first: the annotation of each, its context length before stacking, the edit.
 
     replay: the source's latent at every noise level, if it is a real image; blend: where the targets may differ.
     """
 
-    rows: tuple[Tag | None, ...]
+    annotations: tuple[PromptAnnotation | None, ...]
     lengths: tuple[int, ...]
     edit: PairedEdit
     replay: Trajectory | None = None
@@ -45,27 +45,31 @@ class Branches:
     def scales(self, tokens: int) -> tuple[HeadScale, ...]:
         """The rescalings of all rows, for a stacked context of `tokens`: factors 1 in the rows of other prompts."""
         found = []
-        for number, (tag, length) in enumerate(zip(self.rows, self.lengths, strict=True)):
-            for scale in tag.scales if tag else ():
-                factors = np.ones((len(self.rows), scale.factors.shape[-1]), np.float32)
+        for number, (annotation, length) in enumerate(zip(self.annotations, self.lengths, strict=True)):
+            for scale in annotation.scales if annotation else ():
+                factors = np.ones((len(self.annotations), scale.factors.shape[-1]), np.float32)
                 factors[number] = np.atleast_2d(scale.factors)[0]
                 columns = tuple(c + start for start in range(0, tokens, length) for c in scale.columns)
                 found.append(replace(scale, columns=columns, factors=factors))
         return tuple(found)
 
 
-def tags_of(conditioning: Conditioning) -> list[Tag | None]:
-    """The tag of every prompt in a conditioning, None where HRV Prompt did not encode it."""
-    found: list[Tag | None] = []
+def annotations_of(conditioning: Conditioning) -> list[PromptAnnotation | None]:
+    """The annotation of every prompt in a conditioning, None where HRV Prompt did not encode it."""
+    found: list[PromptAnnotation | None] = []
     for _, values in conditioning:
-        tag = values.get(KEY)
-        found += tag.rows if isinstance(tag, Branches) else [tag if isinstance(tag, Tag) else None]
+        annotation = values.get(KEY)
+        found += (
+            annotation.annotations
+            if isinstance(annotation, PairedPrompts)
+            else [annotation if isinstance(annotation, PromptAnnotation) else None]
+        )
     return found
 
 
 def tables_of(conditioning: Conditioning) -> list[TokenTable]:
     """The token tables of all prompts in a conditioning; raises HRVError when none was encoded by HRV Prompt."""
-    tables = [tag.table for tag in tags_of(conditioning) if tag]
+    tables = [annotation.table for annotation in annotations_of(conditioning) if annotation]
     if tables:
         return tables
     raise HRVError(
@@ -81,33 +85,36 @@ def table_of(conditioning: Conditioning) -> TokenTable:
 
 
 Where = Callable[[TokenTable], tuple[int, ...]]
-Change = Callable[[Tag], Tag]
+Change = Callable[[PromptAnnotation], PromptAnnotation]
 
 
-def retagged(conditioning: Conditioning, change: Change) -> Conditioning:
-    """A copy in which `change` was applied to the tag of every tagged prompt, stacked ones row by row.
+def reannotated(conditioning: Conditioning, change: Change) -> Conditioning:
+    """A copy in which `change` was applied to the annotation of every annotated prompt, stacked ones row by row.
 
     Prompts for which it raises stay as they are; raises its first HRVError when it succeeds for none.
     """
     table_of(conditioning)
     misses: list[HRVError] = []
-    hits: list[Tag] = []
+    hits: list[PromptAnnotation] = []
 
-    def changed(tag: Tag) -> Tag:
+    def changed(annotation: PromptAnnotation) -> PromptAnnotation:
         try:
-            hits.append(change(tag))
+            hits.append(change(annotation))
         except HRVError as error:
             misses.append(error)
-            return tag
+            return annotation
         return hits[-1]
 
     result: Conditioning = []
     for tensor, values in conditioning:
-        tag = values.get(KEY)
-        if isinstance(tag, Tag):
-            values = {**values, KEY: changed(tag)}
-        elif isinstance(tag, Branches):
-            values = {**values, KEY: replace(tag, rows=tuple(row and changed(row) for row in tag.rows))}
+        annotation = values.get(KEY)
+        if isinstance(annotation, PromptAnnotation):
+            values = {**values, KEY: changed(annotation)}
+        elif isinstance(annotation, PairedPrompts):
+            values = {
+                **values,
+                KEY: replace(annotation, annotations=tuple(one and changed(one) for one in annotation.annotations)),
+            }
         result.append([tensor, values])
     if not hits:
         raise misses[0]
@@ -115,20 +122,20 @@ def retagged(conditioning: Conditioning, change: Change) -> Conditioning:
 
 
 def with_scale(conditioning: Conditioning, where: Where, scale: HeadScale) -> Conditioning:
-    """A copy in which every tagged prompt carries `scale` on the columns that `where` finds in it; see `retagged`."""
+    """A copy in which every annotated prompt carries `scale` on the columns `where` finds; see `reannotated`."""
 
-    def scaled(tag: Tag) -> Tag:
-        more = replace(scale, columns=where(tag.table))
-        return tag if more.neutral else replace(tag, scales=(*tag.scales, more))
+    def scaled(annotation: PromptAnnotation) -> PromptAnnotation:
+        more = replace(scale, columns=where(annotation.table))
+        return annotation if more.neutral else replace(annotation, scales=(*annotation.scales, more))
 
-    return retagged(conditioning, scaled)
+    return reannotated(conditioning, scaled)
 
 
 def with_guidance(conditioning: Conditioning, guide: Callable[[TokenTable], Guidance]) -> Conditioning:
-    """A copy in which every tagged prompt carries the guidance that `guide` makes for its words; see `retagged`."""
+    """A copy in which every annotated prompt carries the guidance `guide` makes for its words; see `reannotated`."""
 
-    def guided(tag: Tag) -> Tag:
-        more = guide(tag.table)
-        return tag if more.schedule.neutral else replace(tag, guidance=(*tag.guidance, more))
+    def guided(annotation: PromptAnnotation) -> PromptAnnotation:
+        more = guide(annotation.table)
+        return annotation if more.schedule.neutral else replace(annotation, guidance=(*annotation.guidance, more))
 
-    return retagged(conditioning, guided)
+    return reannotated(conditioning, guided)

@@ -9,20 +9,19 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
-from ...hrv_engine.attention.downsampling import level_size
-from ...hrv_engine.attention.heads import AttentionSite
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.guidance import Guidance
 from ...hrv_engine.guidance.readings import resampled, weighted_maps
-from .attention import Continue, around_cross_attention
-from .economy import again, economical
-from .unet_call import UNetCall
+from .activation_checkpointing import again, checkpointed
+from .calls import AttentionCall, ModelCall
+from .control import Control, StepPlan
+from .receipt import Receipt
 
 READER = "hrv_reader"
 HALF_SCALE = 2.0**10  # keeps gradients of float16 models above their smallest numbers
 
 
-class Enough(BaseException):
+class StopForward(BaseException):
     """Ends a UNet call after the last layer that is read; no Exception, so that nothing on the way swallows it."""
 
 
@@ -36,7 +35,7 @@ def loss_and_gradient(
     contribute to at this noise level (its time range) is 0. Raises HRVError when there is no path for a gradient.
     """
     scale = HALF_SCALE if inner_model.get_dtype() == torch.float16 else 1.0
-    with differentiable(inner_model), economical(inner_model, guidance.recompute):
+    with differentiable(inner_model), checkpointed(inner_model, guidance.recompute):
         latent = x.detach().clone().requires_grad_(True)
         sigma = sigma.clone()
         reader = MapReader(guidance)
@@ -45,7 +44,7 @@ def loss_and_gradient(
         options = {**model_options, "transformer_options": options}
         try:
             comfy.samplers.calc_cond_batch(inner_model, [[without_inference(cond)]], latent, sigma, options)
-        except Enough:
+        except StopForward:
             pass
         except RuntimeError as error:
             raise _no_path(error) from error
@@ -82,31 +81,29 @@ class MapReader:
 
     def __init__(self, guidance: Guidance) -> None:
         self.reading = guidance.reading
-        self.blocks = set(self.reading.sites)
+        self.sites = set(self.reading.sites)
         self.total: Tensor | None = None
 
-    def attach(self, options: dict[str, Any], shape: torch.Size) -> dict[str, Any]:
-        """A copy of transformer_options in which cross-attention is read; shape: of the latent of this call."""
-        self.rows, self.latent_size = shape[0], shape[-2:]
-        return around_cross_attention(options, self.reading.layout, self)
+    def attach(self, call: ModelCall, receipt: Receipt) -> None:
+        """Let it read the sites of one model call."""
+        self.call = call
+        call.receive(receipt, self, call.batch.size, frozenset(self.sites))
 
-    def __call__(self, site: AttentionSite, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, call: AttentionCall) -> Tensor:
         """Read the map, then go on with the attention that would have run, or stop."""
-        if site.key in self.blocks:
-            if query.shape[0] != self.rows:
-                raise HRVError(
-                    "Another node multiplies the batch inside attention (attention couple?), so maps belong to no image"
-                    " of the batch. Take that node off the MODEL."
-                )
+        site = call.site
+        if site.key in self.sites:
+            query, key, _ = call.joined
             weights = torch.from_numpy(self.reading.weights[:, self.reading.layout.head_range(site.key)])
-            own = level_size(query.shape[1], *self.latent_size)
-            size = self.reading.size(*self.latent_size)
+            latent_size = self.call.x.shape[-2:]
+            own = self.call.family.image_grid(query.shape[1], *latent_size)
+            size = self.reading.size(*latent_size)
             part = again(_part, query, key, weights.to(query.device), own, size)
             self.total = part if self.total is None else self.total + part
-            self.blocks.discard(site.key)
-            if not self.blocks:
-                raise Enough
-        return go_on(query, key, value)
+            self.sites.discard(site.key)
+            if not self.sites:
+                raise StopForward
+        return call.proceed()
 
 
 def _part(query: Tensor, key: Tensor, weights: Tensor, own: tuple[int, int], size: tuple[int, int]) -> Tensor:
@@ -115,10 +112,19 @@ def _part(query: Tensor, key: Tensor, weights: Tensor, own: tuple[int, int], siz
     return resampled(maps.flatten(0, 1).unflatten(-1, own), size).unflatten(0, maps.shape[:2])
 
 
-def read_maps(call: UNetCall) -> dict[str, Any]:
-    """Options of a UNet call under which maps are read if a gradient is wanted of it."""
-    reader = call.options.get(READER)
-    return call.options if reader is None else reader.attach(call.options, call.x.shape)
+class MapReading(Control):
+    """Reads maps in the model calls of which a gradient is wanted: those that carry a reader in their options."""
+
+    key, name = READER, "HRV guidance"
+
+    def plan(self, step: StepPlan) -> dict[int, MapReader]:
+        """The reader, for every conditioning of such a call."""
+        reader = step.options.get(READER)
+        return {} if reader is None else {planned.number: reader for planned in step.conditionings}
+
+    def act(self, call: ModelCall, actions: dict[int, MapReader], receipt: Receipt) -> None:
+        """Attach the reader, once for all conditionings of the call."""
+        next(iter(actions.values())).attach(call, receipt)
 
 
 def _differentiable_attention(_theirs: Callable, *args: Any, **kwargs: Any) -> Tensor:

@@ -13,10 +13,10 @@ from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.descent import descend
 from ...hrv_engine.guidance.guidance import Guidance
 from .conditioning import KEY as TAG
-from .conditioning import Branches, Tag
-from .gradients import loss_and_gradient, read_maps
+from .conditioning import PairedPrompts, PromptAnnotation
+from .control import controlled, install
+from .gradients import MapReading, loss_and_gradient
 from .sampler_state import SamplerState
-from .unet_call import with_options
 
 KEY = "hrv_guidance"
 
@@ -31,18 +31,15 @@ class Losses:
 
 def guided(model: Any) -> Any:
     """A clone of MODEL that carries out the guidance its positive conditionings ask for; twice is the same as once."""
-    clone = model.clone()
+    clone = model
     if getattr(clone, "is_dynamic", bool)():  # streamed weights may be overwritten before the gradient needs them
         clone = clone.get_non_dynamic_delegate()
     wrappers: dict[str, Callable] = {
         WrappersMP.PREPARE_SAMPLING: load_fully,
         WrappersMP.SAMPLER_SAMPLE: follow_sampler,
         WrappersMP.PREDICT_NOISE: move_latent,
-        WrappersMP.DIFFUSION_MODEL: with_options(read_maps),
     }
-    for kind, wrapper in wrappers.items():
-        clone.remove_wrappers_with_key(kind, KEY)
-        clone.add_wrapper_with_key(kind, KEY, wrapper)
+    clone = install(controlled(clone, MapReading()), KEY, wrappers)
     clone.set_attachments(KEY, Losses())
     return clone
 
@@ -55,12 +52,12 @@ def losses_of(model: Any) -> Losses | None:
 def asked(positives: list[dict]) -> list[tuple[dict, Guidance]]:
     """Every (conditioning, guidance) among processed positives; raises HRVError for a guided prompt in an edit."""
     tags = [(cond, cond.get(TAG)) for cond in positives]
-    if any(row and row.guidance for _, tag in tags if isinstance(tag, Branches) for row in tag.rows):
+    if any(row and row.guidance for _, tag in tags if isinstance(tag, PairedPrompts) for row in tag.annotations):
         raise HRVError(
             "A guided prompt is stacked with others in an edit, but guidance moves whole latents and would pull source"
             " and target apart. Use one of the two nodes."
         )
-    return [(cond, one) for cond, tag in tags if isinstance(tag, Tag) for one in tag.guidance]
+    return [(cond, one) for cond, tag in tags if isinstance(tag, PromptAnnotation) for one in tag.guidance]
 
 
 def load_fully(executor: Any, model: Any, noise_shape: Any, conds: dict, **options: Any) -> Any:

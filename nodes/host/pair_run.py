@@ -1,31 +1,33 @@
-"""What lives as long as one run of stacked prompts: the replayed source, the maps of the blend words."""
+"""What lives as long as one run of paired prompts: the replayed source, the maps of the blend words."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
-from ...hrv_engine.attention.downsampling import level_size
-from ...hrv_engine.attention.heads import AttentionSite
 from ...hrv_engine.editing.local_blend import blend_mask, blended
 from ...hrv_engine.editing.paired_edit import step_number
-from .attention import Continue
-from .conditioning import Branches
-from .rows import columns_in
+from ...hrv_engine.errors import HRVError
+from .calls import AttentionCall, ModelCall
+from .conditioning import PairedPrompts
 
-RUN = "hrv_pairs"  # the key of a run's PairRun in transformer_options
+if TYPE_CHECKING:
+    from .paired_control import Pairing
+
+PAIRS = "hrv_pairs"  # the key of a run's PairRun in transformer_options
 
 
 class PairRun:
-    """One run of stacked prompts: replays the source, adds up maps of the blend words, blends the targets."""
+    """One run of paired prompts: replays the source, adds up maps of the blend words, blends the targets."""
 
-    def __init__(self, branches: Branches) -> None:
-        self.branches = branches
+    def __init__(self, prompts: PairedPrompts) -> None:
+        self.prompts = prompts
         self.started = False
         self.maps: Tensor | None = None
 
     def prepare(self, x: Tensor, sigma: float, step: int, total: int) -> None:
         """Bring the rows of the sampler's latent x [rows channels height width] into order, in place, before a call."""
-        replay = self.branches.replay
+        replay = self.prompts.replay
         if replay is not None:
             self._replay(x, replay.at(sigma))
         if step > self._first_blended(total):
@@ -35,52 +37,67 @@ class PairRun:
     def finish(self, x: Tensor, sigma: float) -> Tensor:
         """The latent after the last step, at a noise level, with source and targets in order."""
         x = x.clone()
-        if self.branches.replay is not None and (latent := self.branches.replay.at(sigma)) is not None:
-            x[:: self.branches.edit.size] = latent.to(x)
+        if self.prompts.replay is not None and (latent := self.prompts.replay.at(sigma)) is not None:
+            x[:: self.prompts.edit.size] = latent.to(x)
         self.blend(x)
         return x
 
     def blend(self, x: Tensor) -> None:
         """Take the source wherever the blend words do not look, in place."""
-        if self.branches.blend is not None and self.maps is not None:
-            rows = self.branches.edit.size
-            mask = blend_mask(self.maps, rows, tuple(x.shape[-2:]), self.branches.blend.threshold)
+        if self.prompts.blend is not None and self.maps is not None:
+            rows = self.prompts.edit.size
+            mask = blend_mask(self.maps, rows, tuple(x.shape[-2:]), self.prompts.blend.threshold)
             x.copy_(blended(x, mask.to(x.device), rows))
 
-    def add(self, maps: Tensor) -> None:
-        """Add maps [rows height width] of the blend words of one layer and call."""
-        self.maps = maps if self.maps is None else self.maps + maps
+    def add(self, maps: Tensor, images: tuple[int, ...], total: int) -> None:
+        """Add maps [rows height width] of the blend words of one layer and call, of these images of the run."""
+        if images == tuple(range(total)):
+            self.maps = maps if self.maps is None else self.maps + maps
+            return
+        if self.maps is None:
+            self.maps = maps.new_zeros(total, *maps.shape[1:])
+        self.maps = self.maps.index_add(0, torch.tensor(images, device=maps.device), maps)
 
     def _replay(self, x: Tensor, latent: Tensor | None) -> None:
         if latent is not None:  # not between the levels of the schedule, where some samplers also look
-            every = self.branches.edit.size if self.started else 1  # all rows start where the inversion ended
+            every = self.prompts.edit.size if self.started else 1  # all rows start where the inversion ended
             x[::every] = latent.to(x)
 
     def _first_blended(self, total: int) -> int:
-        return total if self.branches.blend is None else step_number(self.branches.blend.start, total)
+        return total if self.prompts.blend is None else step_number(self.prompts.blend.start, total)
 
 
 class BlendWatch:
     """Adds up where the blend words look in one call's rows, in the maps as edited, and goes on."""
 
-    def __init__(self, run: PairRun, rows: slice, batch: int, size: tuple[int, int], control: Any) -> None:
-        self.run, self.rows, self.batch, self.size, self.control = run, rows, batch, size, control
+    def __init__(self, run: PairRun, pairing: "Pairing", call: ModelCall, control: Any) -> None:
+        self.run, self.pairing, self.call, self.control = run, pairing, call, control
+        if len(set(pairing.images)) != len(pairing.images):
+            raise HRVError(
+                "Local blend reads where its words look in the whole image, but another node cuts the image into tiles"
+                " that run together. Leave blend_words empty, or take the tiler off the MODEL."
+            )
 
-    def __call__(self, site: AttentionSite, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, call: AttentionCall) -> Tensor:
         """The attention that would have run; the maps beside it."""
-        if value.shape[0] == self.batch:
-            stock = Continue(site, None, go_on.extra_options)
-            looks = self._indicators(site, key)
-            output = self.control(site, stock, query, key, looks) if self.control else stock(query, key, looks)
-            maps = output[self.rows].unflatten(-1, (site.heads, -1))[..., 0].float().mean(dim=-1)
-            self.run.add(maps.unflatten(-1, level_size(maps.shape[1], *self.size)))
-        return go_on(query, key, value)
+        query, key, _ = call.joined
+        rows, site = list(self.pairing.rows), call.site
+        looks = AttentionCall(site, call.batch, (query, key, self._indicators(call)), call.stock, call.options)
+        output = self.control(looks) if self.control else looks.proceed()
+        maps = output[rows].unflatten(-1, (site.heads, -1))[..., 0].float().mean(dim=-1)
+        size = self.call.family.image_grid(maps.shape[1], *self.call.x.shape[-2:])
+        self.run.add(maps.unflatten(-1, size), self.pairing.images, self.call.run.images)
+        return call.proceed()
 
-    def _indicators(self, site: AttentionSite, key: Tensor) -> Tensor:
+    def _indicators(self, call: AttentionCall) -> Tensor:
         """Values whose first channel of every head is 1 at the blend words of each row."""
-        branches, values = self.run.branches, key.new_zeros(*key.shape[:2], site.heads, site.head_dim)
-        assert branches.blend is not None
-        for number, (columns, length) in enumerate(zip(branches.blend.columns, branches.lengths, strict=True)):
-            rows = slice(self.rows.start + number, self.rows.stop, len(branches.lengths))
-            values[rows, columns_in(key.shape[1], length, columns), :, 0] = 1
+        prompts, (_, key, _) = self.run.prompts, call.joined
+        values = key.new_zeros(*key.shape[:2], call.site.heads, call.site.head_dim)
+        assert prompts.blend is not None
+        for row, image in zip(self.pairing.rows, self.pairing.images, strict=True):
+            member = image % prompts.edit.size
+            columns = self.call.family.token_columns(
+                key.shape[1], prompts.lengths[member], prompts.blend.columns[member]
+            )
+            values[row, columns, :, 0] = 1
         return values.flatten(2)

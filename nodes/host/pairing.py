@@ -9,27 +9,25 @@ from torch import Tensor
 
 from ...hrv_engine.editing.inversion import Trajectory
 from ...hrv_engine.errors import HRVError
-from .conditioning import KEY, Branches
+from .conditioning import KEY, PairedPrompts
+from .control import install
 from .noise import noise_options, sampler_name
-from .pair_run import RUN, PairRun
-from .rows import step_of
+from .pair_run import PAIRS, PairRun
 from .steering import steered
+from .steps import step_of
 
 COPIES_STATE = ("unipc",)  # parts of names of samplers whose latent the model never sees itself
 
 
 def paired(model: Any) -> Any:
     """A clone of MODEL that carries out the branch edits its conditionings ask for; doing it twice changes nothing."""
-    clone = steered(model)
-    for kind, wrapper in ((WrappersMP.SAMPLER_SAMPLE, run_pairs), (WrappersMP.PREDICT_NOISE, before_call)):
-        clone.remove_wrappers_with_key(kind, KEY)
-        clone.add_wrapper_with_key(kind, KEY, wrapper)
-    return clone
+    wrappers: dict[str, Any] = {WrappersMP.SAMPLER_SAMPLE: run_pairs, WrappersMP.PREDICT_NOISE: before_call}
+    return install(steered(model), KEY, wrappers)
 
 
-def branches_of(conds: Any) -> Branches | None:
+def pairs_of(conds: Any) -> PairedPrompts | None:
     """The first stacked prompts among the positives of a guider, None if there are none."""
-    return next((cond[KEY] for cond in conds.get("positive") or [] if isinstance(cond.get(KEY), Branches)), None)
+    return next((cond[KEY] for cond in conds.get("positive") or [] if isinstance(cond.get(KEY), PairedPrompts)), None)
 
 
 def run_pairs(
@@ -37,16 +35,16 @@ def run_pairs(
     denoise_mask: Any, *more: Any,
 ) -> Any:  # fmt: skip
     """SAMPLER_SAMPLE wrapper: one run of stacked prompts, with one noise for a source and its targets."""
-    branches = branches_of(guider.conds)
-    if branches is None:
+    pairs = pairs_of(guider.conds)
+    if pairs is None:
         return executor(guider, sigmas, extra_args, callback, noise, latent_image, denoise_mask, *more)
-    sampler, run = executor.class_obj, PairRun(branches)
-    if branches.replay is not None or branches.blend is not None:
+    sampler, run = executor.class_obj, PairRun(pairs)
+    if pairs.replay is not None or pairs.blend is not None:
         _check_reach(sampler_name(sampler), denoise_mask)
-    if branches.replay is not None:
-        _check_schedule(branches.replay, sigmas)
-    extra_args["model_options"]["transformer_options"][RUN] = run
-    options = noise_options(sampler, noise, branches.edit.size, sigmas, extra_args.get("seed"))
+    if pairs.replay is not None:
+        _check_schedule(pairs.replay, sigmas)
+    extra_args["model_options"]["transformer_options"][PAIRS] = run
+    options = noise_options(sampler, noise, pairs.edit.size, sigmas, extra_args.get("seed"))
     with _with_options(sampler, options):
         samples = executor(guider, sigmas, extra_args, callback, noise, latent_image, denoise_mask, *more)
     return run.finish(samples, float(sigmas[-1]))
@@ -55,10 +53,10 @@ def run_pairs(
 def before_call(executor: Any, x: Tensor, timestep: Tensor, model_options: dict | None = None, seed: Any = None) -> Any:
     """PREDICT_NOISE wrapper: bring the sampler's latent into order, in place, before the model sees it."""
     options = model_options if model_options is not None else {}
-    run = options.get("transformer_options", {}).get(RUN)
+    run = options.get("transformer_options", {}).get(PAIRS)
     if run is not None:
-        sigma = float(timestep.max())
-        run.prepare(x, sigma, *step_of(options, sigma))
+        sigma, sigmas = float(timestep.max()), options["transformer_options"]["sample_sigmas"].tolist()
+        run.prepare(x, sigma, step_of(sigmas, sigma), len(sigmas) - 1)
     return executor(x, timestep, options, seed)
 
 

@@ -1,134 +1,158 @@
-"""Steering at sampling time: tags on the positive conditioning -> a row plan -> scaled value rows."""
+"""Steering at sampling time: annotations of conditionings -> a plan a step -> scaled value rows."""
 
-import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ...hrv_engine.attention.heads import AttentionSite, HeadLayout
-from ...hrv_engine.attention.values import scale_values
+from ...hrv_engine.attention.heads import HeadLayout, SiteKey
+from ...hrv_engine.attention.values import join_weights, scale_joined
+from ...hrv_engine.errors import HRVError
 from ...hrv_engine.relevance.rescale import HeadScale
-from .attention import Continue, around_cross_attention
-from .branch_control import BranchStep, with_branches
-from .conditioning import KEY
-from .rows import branch_positives, columns_in, in_window, negatives, planned_rows, step_of, tagged_positives, with_plan
-from .unet import layout_of_unet
-from .unet_call import UNetCall, with_options
+from .calls import AttentionCall, ModelCall
+from .conditioning import KEY, PairedPrompts, PromptAnnotation
+from .control import Control, StepPlan, controlled, controls_of
+from .identity import UNKNOWN
+from .paired_control import PairStep, act_on_pairs
+from .receipt import Receipt
+from .steps import in_window
 
 
 @dataclass(frozen=True)
 class RowPlan:
     """What happens to one conditioning's rows in this call: the scales now active, and its length before padding.
 
-    branches: what its targets take from their source.
+    pair: what its targets take from their source.
     """
 
     scales: tuple[HeadScale, ...]
     tokens: int
-    branches: BranchStep | None = None
+    pair: PairStep | None = None
+
+
+class Steering(Control):
+    """Carries out the rescalings and paired edits that conditionings ask for.
+
+    Values are scaled first and then mixed, so that a rescaled word keeps its factors in an edited map.
+    """
+
+    key, name = KEY, "HRV steering"
+
+    def plan(self, step: StepPlan) -> dict[int, RowPlan]:
+        """The active scales and paired edits of every annotated conditioning, and edits of the negatives of pairs."""
+        plan: dict[int, RowPlan] = {}
+        for planned, annotation in step.annotated(PromptAnnotation):
+            if scales := _active(annotation.scales, step):
+                plan[planned.number] = RowPlan(scales, planned.tokens)
+        for planned, pair in step.annotated(PairedPrompts):
+            stacked = step.run.made(("scales", id(pair), planned.tokens), partial(pair.scales, planned.tokens))
+            scales = _active(stacked, step)
+            edits = PairStep.of(pair.edit, step.step, step.steps, True, pair.blend is not None)
+            if scales or edits:
+                plan[planned.number] = RowPlan(scales, planned.tokens, edits)
+        return plan | _unconditional(step)
+
+    def act(self, call: ModelCall, actions: dict[int, RowPlan], receipt: Receipt) -> None:
+        """Scale values by the product of the words' r, then let targets take from their sources."""
+        scaled = {number: plan for number, plan in actions.items() if plan.scales}
+        if scaled:
+            scaling = ValueScaling(call, scaled)
+            if scaling.sites:
+                rows = sum(len(call.batch.rows(number)) for number in scaled)
+                call.receive(receipt, scaling, rows, scaling.sites)
+        pairs = {number: plan.pair for number, plan in actions.items() if plan.pair}
+        if pairs:
+            act_on_pairs(call, pairs, receipt)
 
 
 def steered(model: Any) -> Any:
     """A clone of MODEL that carries out the rescalings its conditionings ask for; doing it twice changes nothing."""
-    clone = model.clone()
-    clone.remove_wrappers_with_key(WrappersMP.CALC_COND_BATCH, KEY)
-    clone.remove_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, KEY)
-    clone.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, KEY, plan_rows)
-    clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, KEY, with_options(scale_rows))
-    return clone
+    return controlled(model, Steering())
 
 
 def is_steered(model: Any) -> bool:
     """Whether a MODEL came out of `steered`."""
-    return bool(model.get_wrappers(WrappersMP.DIFFUSION_MODEL, KEY))
+    return KEY in controls_of(model.model_options.get("transformer_options", {}))
 
 
-def plan_rows(executor: Any, model: Any, conds: list, x_in: Tensor, timestep: Tensor, model_options: dict) -> Any:
-    """CALC_COND_BATCH wrapper: note the active scales and branch edits of every tagged positive."""
-    sigma, plan = float(timestep.max()), {}
-
-    def active(scales: tuple[HeadScale, ...]) -> tuple[HeadScale, ...]:
-        return tuple(scale for scale in scales if _active(scale, model.model_sampling, sigma))
-
-    for key, tag, tokens in tagged_positives(conds, model_options):
-        if scales := active(tag.scales):
-            plan[key] = RowPlan(scales, tokens)
-    for key, pair, tokens in branch_positives(conds, model_options):
-        now = step_of(model_options, sigma)
-        scales = active(pair.scales(tokens))
-        branches = BranchStep.of(pair.edit, *now, conditional=True, watched=pair.blend is not None)
-        if scales or branches:
-            plan[key] = RowPlan(scales, tokens, branches)
-        if branches := BranchStep.of(pair.edit, *now, conditional=False):
-            plan |= dict.fromkeys(negatives(conds), RowPlan((), tokens, branches))
-    return executor(model, conds, x_in, timestep, with_plan(model_options, KEY, plan))
+def _unconditional(step: StepPlan) -> dict[int, RowPlan]:
+    """Edits that also act on conditionings beside a pair: those of lists that hold no pair."""
+    pairs = step.run.annotated(PairedPrompts)
+    if not pairs:
+        return {}
+    beside = {group for group, _ in pairs}
+    edits = PairStep.of(pairs[0][1].edit, step.step, step.steps, conditional=False)
+    if edits is None:
+        return {}
+    return {
+        planned.number: RowPlan((), planned.tokens, edits)
+        for planned in step.conditionings
+        if planned.group not in beside
+    }
 
 
-def _active(scale: HeadScale, model_sampling: Any, sigma: float) -> bool:
-    return not scale.neutral and in_window(model_sampling, sigma, scale.start, scale.end)
-
-
-def scale_rows(call: UNetCall) -> dict[str, Any]:
-    """Options of a UNet call that carry out the plan on its chunks, wherever they stand in the batch.
-
-    Values are scaled first and then mixed, so that a rescaled word keeps its factors in an edited map.
-    """
-    options, rows = call.options, planned_rows(call.options, KEY, call.x.shape[0])
-    if not rows:
-        return options
-    layout = layout_of_unet(call.unet)
-    if branches := [(chunk, plan.branches) for chunk, plan in rows if plan.branches]:
-        options = with_branches(options, layout, branches, call.x.shape)
-    if scaled := [(chunk, plan) for chunk, plan in rows if plan.scales]:
-        options = around_cross_attention(options, layout, ValueScaling(layout, scaled, call.x.shape[0]))
-    return options
+def _active(scales: tuple[HeadScale, ...], step: StepPlan) -> tuple[HeadScale, ...]:
+    sampling = step.model.model_sampling
+    return tuple(s for s in scales if not s.neutral and in_window(sampling, step.sigma, s.start, s.end))
 
 
 class ValueScaling:
-    """Scales the values of one UNet call by W [batch tokens heads]: the product of a planned word's r, 1 elsewhere."""
+    """Scales the values of one model call by W [batch tokens heads]: the product of a planned word's r, 1 elsewhere.
 
-    def __init__(self, layout: HeadLayout, rows: list[tuple[slice, RowPlan]], batch: int) -> None:
-        self.layout, self.rows, self.batch = layout, rows, batch
-        self._weights: dict[int, Tensor] = {}
+    sites: those with a head whose factor is not 1.
+    """
 
-    def __call__(self, site: AttentionSite, go_on: Continue, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __init__(self, call: ModelCall, plans: dict[int, RowPlan]) -> None:
+        self.call, self.plans = call, plans
+        scales = tuple((number, id(scale)) for number, plan in plans.items() for scale in plan.scales)
+        self.name = ("weights", id(call.layout), call.batch, scales)
+        self.sites = call.run.made(("sites", *self.name), self._sites)
+
+    def __call__(self, call: AttentionCall) -> Tensor:
         """Scale, then go on with the attention that would have run."""
-        if value.shape[0] != self.batch:
-            _warn_once(
-                "Another node multiplies the batch inside attention (attention couple?); the HRV steering leaves such"
-                " layers alone."
-            )
-            return go_on(query, key, value)
-        weights = self._weights_like(value)[..., self.layout.head_range(site.key)]
-        return go_on(query, key, scale_values(value, weights))
+        query, key, value = call.joined
+        name = (*self.name, call.site.key, value.shape[1], value.dtype, value.device)
+        weights = self.call.run.made(name, lambda: self._of_site(call.site.key, value))
+        return call.with_joined(query, key, scale_joined(value, weights)).proceed()
 
-    def _weights_like(self, value: Tensor) -> Tensor:
-        """W for values of this length, made once a call."""
+    def _sites(self) -> frozenset[SiteKey]:
+        layout: HeadLayout = self.call.layout
+        touched: np.ndarray = np.zeros(layout.total, bool)
+        for plan in self.plans.values():
+            for scale in plan.scales:
+                touched |= (np.atleast_2d(scale.factors) != 1).any(axis=0)
+        return frozenset(site.key for site in layout.sites if touched[layout.head_range(site.key)].any())
+
+    def _of_site(self, key: SiteKey, value: Tensor) -> Tensor:
+        """W of one site for values of this length, [batch tokens heads] made ready to scale values with."""
         length = value.shape[1]
-        if length not in self._weights:
-            weights = torch.ones(self.batch, length, self.layout.total, device=value.device)
-            for rows, plan in self.rows:
-                for scale in plan.scales:
-                    columns = columns_in(length, plan.tokens, scale.columns)
-                    weights[rows, columns] *= _by_image(scale, rows.stop - rows.start).to(value.device)
-            self._weights[length] = weights.to(value.dtype)
-        return self._weights[length]
+        every = self.call.run.made((*self.name, length), lambda: self._weights(length))
+        own = every[..., self.call.layout.head_range(key)].to(value.device)
+        return join_weights(own, value)
+
+    def _weights(self, length: int) -> Tensor:
+        """W float32 [batch length heads] on the CPU."""
+        batch, family = self.call.batch, self.call.family
+        weights = torch.ones(batch.size, length, self.call.layout.total)
+        for number, plan in self.plans.items():
+            rows, images = list(batch.rows(number)), batch.images_of(number)
+            for scale in plan.scales:
+                columns = family.token_columns(length, plan.tokens, scale.columns)
+                weights[torch.tensor(rows)[:, None], columns] *= _by_image(scale, images)
+        return weights
 
 
-def _by_image(scale: HeadScale, images: int) -> Tensor:
-    """The factors of each image of the batch [images or 1, 1, heads], taken in turn when the batch is larger."""
+def _by_image(scale: HeadScale, images: tuple[int, ...]) -> Tensor:
+    """The factors of each image [images or 1, 1, heads]; rows of factors are taken in turn by image number."""
     factors = torch.from_numpy(np.atleast_2d(scale.factors))[:, None]
-    return factors if len(factors) == 1 else factors[torch.arange(images) % len(factors)]
-
-
-_warned: set[str] = set()
-
-
-def _warn_once(message: str) -> None:
-    if message not in _warned:
-        _warned.add(message)
-        logging.getLogger(__name__).warning(message)
+    if len(factors) == 1:
+        return factors
+    if UNKNOWN in images:
+        raise HRVError(
+            "Another node regroups the images of this batch and says no more which is which, but every image has"
+            " factors of its own here (a sweep or a paired edit). Take the node that splits the batch off the MODEL."
+        )
+    return factors[torch.tensor(images) % len(factors)]

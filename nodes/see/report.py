@@ -4,7 +4,7 @@ from comfy_api.latest import io, ui
 
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.inspection.report import fit_lines, model_lines, prompt_lines, report
-from ..host.conditioning import tags_of
+from ..host.conditioning import annotations_of
 from ..host.steering import is_steered
 from ..host.unet import fingerprint, layout_of, model_family
 from ..types import CATEGORY, HRV
@@ -44,7 +44,7 @@ class HRVReport(io.ComfyNode):
             about = (layout_of(model), model_family(model), fingerprint(model))
             lines += model_lines(*about, bool(able))
             lines += [] if hrv is None else fit_lines(hrv, *about)
-        for tag in [] if positive is None else tags_of(positive):
+        for tag in [] if positive is None else annotations_of(positive):
             lines += prompt_lines(tag.table if tag else None, tag.scales if tag else (), able)
         text = "\n".join(lines)
         return io.NodeOutput(text, ui=ui.PreviewText(text))

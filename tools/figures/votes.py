@@ -24,9 +24,10 @@ class DetailedRecorder(VoteRecorder):
         shape = (len(images), self.steps or 1, len(self.sampler.bank.spans), self.layout.total)
         self.detail: np.ndarray = np.zeros(shape, np.int8)
 
-    def count(self, step: int, heads: slice, votes: Tensor) -> None:
+    def count(self, step: int, heads: slice, votes: Tensor, images: list[int]) -> None:
         """Keep votes int64 [images concepts heads] of one layer."""
-        self.detail[:, step, :, heads] += votes.cpu().numpy().astype(np.int8)
+        rows = [self.images.index(image) for image in images]
+        self.detail[rows, step, :, heads] += votes.cpu().numpy().astype(np.int8)
 
 
 def task(texts: list[str], first: int, draws: int, seed: int) -> np.ndarray:

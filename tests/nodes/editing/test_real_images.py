@@ -13,9 +13,9 @@ from comfyui_hrv.hrv_engine.editing.local_blend import blend_blocks, blend_mask
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.nodes.editing.ddim_invert import HRVDDIMInvert
 from comfyui_hrv.nodes.editing.plms_sampler import HRVPLMSSampler
-from comfyui_hrv.nodes.host.branches import REPLAY
 from comfyui_hrv.nodes.host.conditioning import KEY
 from comfyui_hrv.nodes.host.families.unet_layers import downsampling
+from comfyui_hrv.nodes.host.paired_prompts import REPLAY
 from comfyui_hrv.nodes.host.unet import layout_of
 
 from ..explicit import relative
@@ -29,7 +29,7 @@ STEPS = 6
 
 
 @pytest.fixture(scope="module")
-def picture() -> dict:
+def image() -> dict:
     """A latent like that of a photograph."""
     return {"samples": torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(8))}
 

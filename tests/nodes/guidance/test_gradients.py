@@ -149,25 +149,22 @@ def test_the_unet_stops_after_the_last_layer_that_is_read_and_the_negative_is_no
     last = readings(trio)["mean"].sites[-1]
 
     def watch(executor, *args, **kwargs):
-        options = args[5]
-        calls.append((options["cond_or_uncond"], args[0].shape[0]))
-        for site in layout_of(trio.model).sites:
-            inner = options["patches_replace"]["attn2"][site.key]
-
-            def seen(*arguments, inner=inner, block=site.key):
-                calls.append(block)
-                return inner(*arguments)
-
-            options["patches_replace"]["attn2"][site.key] = seen
+        calls.append((args[5]["cond_or_uncond"], args[0].shape[0]))
         return executor(*args, **kwargs)
+
+    def seen(query, key, value, options):
+        calls.append((*options["block"], options["block_index"]))
+        return host_attention.attention_pytorch(query, key, value, options["n_heads"])
 
     options = comfy.model_patcher.create_model_options_clone(stage.options)
     wrappers = options["transformer_options"]["wrappers"].setdefault(WrappersMP.DIFFUSION_MODEL, {})
     wrappers["watch"] = [watch]
+    sites = layout_of(trio.model).sites
+    options["transformer_options"]["patches_replace"] = {"attn2": {site.key: seen for site in sites}}
     stage.measure(guidance(readings(trio)["mean"]), options=options)
-    blocks = [site.key for site in layout_of(trio.model).sites]
+    keys = [site.key for site in sites]
     assert calls[0] == ([0], 1)
-    assert calls[1:] == blocks[: blocks.index(last) + 1]
+    assert calls[1:] == keys[: keys.index(last)]  # in the last one the map is read, and nothing runs any more
 
 
 @pytest.mark.parametrize("kind", ["mean", "relevance"])
@@ -190,7 +187,7 @@ def test_what_is_computed_again_gives_the_same_bits_and_keeps_less(trio, kind, m
 
     count("gates")
     count("all")
-    monkeypatch.setattr(gradients, "economical", lambda model, recompute: contextlib.nullcontext())
+    monkeypatch.setattr(gradients, "checkpointed", lambda model, recompute: contextlib.nullcontext())
     count("nothing")
     for loss, gradient in found.values():
         assert torch.equal(loss, found["nothing"][0]) and torch.equal(gradient, found["nothing"][1])

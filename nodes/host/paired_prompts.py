@@ -11,7 +11,7 @@ from ...hrv_engine.editing.inversion import Trajectory
 from ...hrv_engine.editing.local_blend import LocalBlend
 from ...hrv_engine.editing.paired_edit import PairedEdit
 from ...hrv_engine.errors import HRVError
-from .conditioning import KEY, Branches, Conditioning, Tag
+from .conditioning import KEY, Conditioning, PairedPrompts, PromptAnnotation
 
 REPLAY = "hrv_replay"  # the key of an inversion's Trajectory in a LATENT
 
@@ -22,7 +22,7 @@ class Prompt:
 
     context: Tensor
     values: dict[str, Any]
-    tag: Tag | None
+    tag: PromptAnnotation | None
 
     @property
     def tokens(self) -> int:
@@ -40,7 +40,7 @@ def single_prompt(conditioning: Conditioning, name: str) -> Prompt:
         )
     context, values = conditioning[0]
     tag = values.get(KEY)
-    return Prompt(context, values, tag if isinstance(tag, Tag) else None)
+    return Prompt(context, values, tag if isinstance(tag, PromptAnnotation) else None)
 
 
 def stacked(
@@ -62,7 +62,7 @@ def stacked(
     lengths = tuple(prompt.tokens for prompt in prompts)
     tokens = math.lcm(*lengths)
     context = torch.cat([p.context.repeat(1, tokens // p.tokens, 1).to(source.context) for p in prompts])
-    values = {**source.values, KEY: Branches(tuple(p.tag for p in prompts), lengths, edit, replay, blend)}
+    values = {**source.values, KEY: PairedPrompts(tuple(p.tag for p in prompts), lengths, edit, replay, blend)}
     if values.get("pooled_output") is not None:
         values["pooled_output"] = torch.cat([p.values["pooled_output"] for p in prompts])
     return [[context, values]]

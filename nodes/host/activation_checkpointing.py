@@ -15,7 +15,7 @@ again = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
 
 
 @contextmanager
-def economical(model: torch.nn.Module, recompute: bool) -> Iterator[None]:
+def checkpointed(model: torch.nn.Module, recompute: bool) -> Iterator[None]:
     """Inside, `model` keeps less for a gradient.
 
     Always left out: a feed-forward's gate, a fifth of what a transformer block would keep, which costs next to no time.
@@ -31,7 +31,7 @@ def economical(model: torch.nn.Module, recompute: bool) -> Iterator[None]:
 
 
 def _costly_parts(module: Any) -> list[tuple[Any, Callable]]:
-    """The costly children of a block that are functions of their inputs and read no map, and their economical form."""
+    """The costly children of a block that depend on their inputs alone and read no map, checkpointed."""
     if isinstance(module, ResBlock):
         found = [module]
     elif hasattr(module, "attn2") and hasattr(module, "ff"):

@@ -1,0 +1,241 @@
+"""Controls: what acts on attention during sampling. One installation, one plan a call, one place that knows rows."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from comfy.patcher_extension import WrappersMP
+from torch import Tensor
+
+from ...hrv_engine.errors import HRVError
+from .calls import ModelCall
+from .conditioning import KEY
+from .families import family_of
+from .identity import GROUP, IMAGES, ROWS, BatchPlan, is_its_own, numbered_images, with_rows, without_images
+from .receipt import Receipt, neighbours
+from .run import RUN, Run
+
+CONTROLS, PLAN, CORE = "hrv_controls", "hrv_plan", "hrv_core"
+Annotation = TypeVar("Annotation")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One conditioning of a model call: its plan number, the dict itself, the length of its context before padding."""
+
+    number: int
+    cond: dict
+    tokens: int
+
+    def annotation(self, kind: type[Annotation]) -> Annotation | None:
+        """What HRV nodes wrote on it, if it is of this kind and speaks of this very context."""
+        found = self.cond.get(KEY)
+        return found if isinstance(found, kind) and is_its_own(self.cond) else None
+
+    @property
+    def group(self) -> str | None:
+        """The name of its list in the guider ("positive", "negative", ...), None outside a run."""
+        return self.cond.get(GROUP)
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """What controls know when they plan one call of the model: its conditionings, noise level and step."""
+
+    conditionings: tuple[Planned, ...]
+    model: Any
+    sigma: float
+    x: Tensor
+    options: dict[str, Any]
+    run: Run
+
+    @property
+    def step(self) -> int:
+        """The step of the run, from 0."""
+        return self.run.step_of(self.sigma)
+
+    @property
+    def steps(self) -> int:
+        """How many steps the run has."""
+        return self.run.steps
+
+    def annotated(self, kind: type[Annotation]) -> Iterator[tuple[Planned, Annotation]]:
+        """The conditionings with an annotation of a kind."""
+        for planned in self.conditionings:
+            found = planned.annotation(kind)
+            if found is not None:
+                yield planned, found
+
+
+class Control:
+    """Something that acts on attention: a subclass says what is to happen, and makes it happen row by row.
+
+    key: its name in a model; two controls with one key replace each other. name: how errors and receipts call it.
+    """
+
+    key = ""
+    name = ""
+
+    def plan(self, step: StepPlan) -> dict[int, Any]:
+        """What is to happen to the conditionings of a call, by plan number; {} for nothing."""
+        raise NotImplementedError
+
+    def act(self, call: ModelCall, actions: dict[int, Any], receipt: Receipt) -> None:
+        """Add receivers (or patches) that carry out the planned actions on the rows of one model call."""
+        raise NotImplementedError
+
+
+def install(model: Any, key: str, wrappers: dict[str, Callable]) -> Any:
+    """A clone of MODEL with wrappers under a key; doing it twice is the same as once."""
+    clone = model.clone()
+    for kind, wrapper in wrappers.items():
+        clone.remove_wrappers_with_key(kind, key)
+        clone.add_wrapper_with_key(kind, key, wrapper)
+    return clone
+
+
+def controlled(model: Any, *controls: Control) -> Any:
+    """A clone of MODEL on which controls act, besides those that are there."""
+    clone = install(
+        model,
+        CORE,
+        {
+            WrappersMP.SAMPLER_SAMPLE: follow_run,
+            WrappersMP.CALC_COND_BATCH: plan_call,
+            WrappersMP.APPLY_MODEL: act_on_call,
+        },
+    )
+    if clone.get_attachment(CORE) is None:
+        clone.set_attachments(CORE, {})
+    options = clone.model_options.setdefault("transformer_options", {})
+    options[CONTROLS] = {**options.get(CONTROLS, {}), **{control.key: control for control in controls}}
+    return clone
+
+
+def controls_of(options: dict[str, Any]) -> dict[str, Control]:
+    """The controls in transformer_options, by key."""
+    return options.get(CONTROLS) or {}
+
+
+def follow_run(
+    executor: Any, guider: Any, sigmas: Tensor, extra_args: dict, callback: Any, noise: Tensor, *more: Any, **named: Any
+) -> Any:
+    """SAMPLER_SAMPLE wrapper: number the images, keep receipts, and check them when the run is over."""
+    options = extra_args["model_options"].setdefault("transformer_options", {})
+    run = Run(sigmas, int(noise.shape[0]), guider.conds)
+    options[RUN] = run
+    with numbered_images(guider, run.images), _receipts(guider, run):
+        samples = executor(guider, sigmas, extra_args, callback, noise, *more, **named)
+    there = neighbours(extra_args["model_options"])
+    for receipt in run.receipts.values():
+        receipt.check(there)
+    return samples
+
+
+@contextmanager
+def _receipts(guider: Any, run: Run) -> Iterator[None]:
+    """Leave the receipts of the run on the model, for the report."""
+    record = getattr(guider, "model_patcher", None)
+    kept = record.get_attachment(CORE) if record is not None else None
+    try:
+        yield
+    finally:
+        if isinstance(kept, dict):
+            kept.clear()
+            kept.update(run.receipts)
+
+
+def plan_call(executor: Any, model: Any, conds: list, x_in: Tensor, timestep: Tensor, model_options: dict) -> Any:
+    """CALC_COND_BATCH wrapper: ask every control what is to happen; if anything, let every row say whose it is."""
+    options = model_options.get("transformer_options", {})
+    run: Run = options.get(RUN) or Run.outside(timestep)
+    numbered = [
+        [Planned(number, cond, _tokens(cond, model_options)) for number, cond in _numbered(conds, place)]
+        for place in range(len(conds))
+    ]
+    every = tuple(planned for group in numbered for planned in group)
+    step = StepPlan(every, model, float(timestep.max()), x_in, options, run)
+    actions = {}
+    for key, control in controls_of(options).items():
+        if found := control.plan(step):
+            actions[key] = found
+            run.receipt(key, control.name).ask(step.step)
+    batch = x_in.shape[0]
+    if actions:
+        options = {**options, PLAN: actions}
+        model_options = {**model_options, "transformer_options": options}
+    given = [
+        None
+        if group is None
+        else [with_rows(p.cond, p.number, batch) if actions else without_images(p.cond) for p in numbered[place]]
+        for place, group in enumerate(conds)
+    ]
+    return executor(model, given, x_in, timestep, model_options)
+
+
+def _numbered(conds: list, place: int) -> Iterable[tuple[int, dict]]:
+    before = sum(len(group or ()) for group in conds[:place])
+    return enumerate(conds[place] or (), start=before)
+
+
+def _tokens(cond: dict, model_options: dict) -> int:
+    context = cond.get("cross_attn")
+    return 0 if context is None else int(context.shape[1]) // (2 if model_options.get("ppm_negpip") else 1)
+
+
+def act_on_call(
+    executor: Any, x: Tensor, t: Tensor, c_concat: Any = None, c_crossattn: Any = None, control: Any = None,
+    transformer_options: dict | None = None, **named: Any,
+) -> Any:  # fmt: skip
+    """APPLY_MODEL wrapper: take the identity out of the data and carry out the plan on the rows it names."""
+    options = {} if transformer_options is None else transformer_options
+    identity = named.pop(ROWS, None)
+    named.pop(IMAGES, None)
+    actions = options.get(PLAN)
+    if not actions:
+        return executor(x, t, c_concat, c_crossattn, control, options, **named)
+    if identity is None or identity.shape[0] != x.shape[0]:
+        _refuse_lost_identity(options, None if identity is None else identity.shape[0], x.shape[0])
+    module = executor.class_obj.diffusion_model
+    module = getattr(module, "_orig_mod", module)  # of a compiled one
+    family = family_of(module)
+    run: Run = options.get(RUN) or Run.outside(t)
+    call = ModelCall(
+        x,
+        BatchPlan.of(identity),
+        family,
+        run.layout_of(family, module),
+        module,
+        dict(options),
+        run.step_of(float(options["sigmas"].max()) if "sigmas" in options else float(t.max())),
+        run,
+    )
+    for key, found in actions.items():
+        present = {number: action for number, action in found.items() if call.batch.rows(number)}
+        if present:
+            acting = controls_of(options)[key]
+            acting.act(call, present, run.receipt(key, acting.name))
+    if not call.acted:
+        return executor(x, t, c_concat, c_crossattn, control, options, **named)
+    with eager():
+        return executor(x, t, c_concat, c_crossattn, control, family.around(call), **named)
+
+
+def eager() -> AbstractContextManager:
+    """Inside, compiled modules run their Python: a compiled graph takes no notice of what is in transformer_options."""
+    if "torch._dynamo" not in sys.modules:  # nothing was ever compiled in this process
+        return nullcontext()
+    return torch.compiler.set_stance("force_eager")
+
+
+def _refuse_lost_identity(options: dict, rows: int | None, asked: int) -> None:
+    who = ", ".join(neighbours({"transformer_options": options})) or "a model function wrapper"
+    what = "were dropped" if rows is None else f"are {rows} for a call of {asked} rows"
+    raise HRVError(
+        "Another node rebuilds the model call and leaves out what tells each row which prompt and image it is (the"
+        f" numbers {what}), so HRV nodes cannot know whom to act on. Patches there: {who}. Take that node off this"
+        " MODEL, or take the HRV node away."
+    )

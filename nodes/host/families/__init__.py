@@ -1,0 +1,77 @@
+"""Model families: where a model's attention is, and how a control gets around it. One file a family.
+
+A family is found by what it recognises in the model. Another pack adds one with `register`.
+"""
+
+from collections.abc import Collection, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from ....hrv_engine.attention.heads import HeadLayout, SiteKey
+from ....hrv_engine.errors import HRVError
+from ..calls import ModelCall
+
+
+class Family(Protocol):
+    """What a kind of model has to say for controls to act on its attention."""
+
+    name: str
+
+    def recognises(self, module: Any) -> bool:
+        """Whether a diffusion model is of this family."""
+        ...
+
+    def sites(self, module: Any) -> HeadLayout:
+        """The sites whose heads an HRV counts, in execution order."""
+        ...
+
+    def downsampling(self, module: Any) -> Mapping[SiteKey, int]:
+        """By how much the maps of each site are smaller than the latent, per side."""
+        ...
+
+    def token_columns(self, length: int, tokens: int, columns: Collection[int]) -> list[int]:
+        """Where columns of a prompt of `tokens` tokens are among the `length` keys of a call."""
+        ...
+
+    def image_grid(self, pixels: int, height: int, width: int) -> tuple[int, int]:
+        """(height, width) of the map of a site with that many pixels below a latent of height x width."""
+        ...
+
+    def project_words(self, module: Any, site: SiteKey, embeddings: Any) -> Any:
+        """Keys [tokens heads*dim] of concept words [tokens channels] at a site."""
+        ...
+
+    def around(self, call: ModelCall) -> dict[str, Any]:
+        """The options of a model call under which its receivers act at their sites."""
+        ...
+
+
+_families: list[Family] = []
+
+
+def register(family: Family) -> None:
+    """Add a family; later ones are asked first."""
+    _families.insert(0, family)
+
+
+def families() -> list[Family]:
+    """All families, those of this folder included."""
+    if not any(family.name == "UNet" for family in _families):
+        for path in sorted(Path(__file__).parent.glob("[!_]*.py")):
+            found = getattr(import_module(f".{path.stem}", __name__), "FAMILY", None)
+            if found is not None:
+                _families.append(found)
+    return _families
+
+
+def family_of(module: Any) -> Family:
+    """The family of a diffusion model; raises HRVError that names the model for one of no family."""
+    for family in families():
+        if family.recognises(module):
+            return family
+    raise HRVError(
+        f"{type(module).__name__} has no UNet cross-attention layers. Head Relevance Vectors work with UNets whose text"
+        " comes in through cross-attention: SD1.x, SD2.x, SDXL and their fine-tunes. Flux, SD3 and other transformers"
+        " join text and image in one attention and are not supported; load an SD1.x, SD2.x or SDXL checkpoint."
+    )

@@ -1,0 +1,122 @@
+"""UNets with cross-attention (SD1.x, SD2.x, SDXL): attention replaced late, around whatever other packs put there.
+
+Nothing is registered before the model runs, so the order among packs does not matter, the user's attention backend and
+its override stay in use, and a model without our annotations runs exactly as before.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import comfy.ldm.modules.attention as host_attention
+from torch import Tensor
+
+from ....hrv_engine.attention.downsampling import level_size
+from ....hrv_engine.attention.heads import CROSS, SELF, AttentionSite, HeadLayout, SiteKey
+from ....hrv_engine.errors import HRVError
+from ..calls import AttentionCall, ModelCall, Receiver, received
+from ..receipt import owner
+from .unet_layers import cross_attentions, downsampling, head_layout
+
+REPLACES = {CROSS: "attn2", SELF: "attn1"}
+MASKS = ("mask", "regional")  # parts of names of options with which foreign blocks mask their attention
+
+
+class UNet:
+    """The host's UNet: sites are its `attn2`, self-attention of the same key has the same heads."""
+
+    name = "UNet"
+
+    def recognises(self, module: Any) -> bool:
+        return next(cross_attentions(module), None) is not None
+
+    def sites(self, module: Any) -> HeadLayout:
+        return head_layout(module)
+
+    def downsampling(self, module: Any) -> Mapping[SiteKey, int]:
+        return downsampling(module)
+
+    def token_columns(self, length: int, tokens: int, columns: Collection[int]) -> list[int]:
+        """A context shorter than its neighbours is repeated, so j is also j + T, j + 2T."""
+        return [column + copy * tokens for copy in range(max(1, length // tokens)) for column in columns]
+
+    def image_grid(self, pixels: int, height: int, width: int) -> tuple[int, int]:
+        return level_size(pixels, height, width)
+
+    def project_words(self, module: Any, site: SiteKey, embeddings: Tensor) -> Tensor:
+        return dict(cross_attentions(module))[site].to_k(embeddings[None])[0]
+
+    def around(self, call: ModelCall) -> dict[str, Any]:
+        """A copy of transformer_options in which the receivers act; the host's own precedence of keys is kept."""
+        options = dict(call.options)
+        _check_blocks(call.module, options)
+        replacements = dict(options.get("patches_replace", {}))
+        for role, kind in REPLACES.items():
+            there = dict(replacements.get(kind, {}))
+            for site in call.layout.sites:
+                here = [one for one in call.receivers if one.role == role and _at(one, site.key)]
+                if here:
+                    theirs = there.get(site.key, there.get(site.key[:2]))
+                    there[site.key] = _replacement(call, site, theirs, here)
+            if there:
+                replacements[kind] = there
+        options["patches_replace"] = replacements
+        return options
+
+
+FAMILY = UNet()
+
+
+def _at(receiver: Receiver, key: SiteKey) -> bool:
+    return receiver.sites is None or key in receiver.sites
+
+
+def _replacement(call: ModelCall, site: AttentionSite, theirs: Callable | None, here: list[Receiver]) -> Callable:
+    """A replacement of the host's kind, f(q, k, v, options) with q, k, v [batch tokens heads*dim]."""
+
+    def replace(query: Tensor, key: Tensor, value: Tensor, options: dict[str, Any]) -> Tensor:
+        if query.shape[0] != call.batch.size:
+            _refuse_rows(call, query.shape[0])
+
+        def go_on(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+            if theirs is not None:
+                return theirs(query, key, value, options)
+            return host_attention.optimized_attention(
+                query, key, value, site.heads, attn_precision=options.get("attn_precision"), transformer_options=options
+            )
+
+        return received(here, AttentionCall(site, call.batch, (query, key, value), go_on, options), call.step)
+
+    return replace
+
+
+def _refuse_rows(call: ModelCall, rows: int) -> None:
+    patches = call.options.get("patches", {})
+    names = [owner(patch) for kind in ("attn2_patch", "attn1_patch") for patch in patches.get(kind, [])]
+    raise HRVError(
+        f"Another node turns the {call.batch.size} rows of a model call into {rows} inside attention"
+        f" ({', '.join(filter(None, names)) or 'an attention couple?'}), so that no row says any more which prompt it"
+        " belongs to, and HRV nodes would act on the wrong ones. Take the attention couple off this MODEL (core's"
+        " Conditioning (Set Area) and (Set Mask) do work), or take the HRV node away."
+    )
+
+
+def _check_blocks(module: Any, options: dict[str, Any]) -> None:
+    """Raise HRVError for foreign transformer blocks with a mask: they drop it where attention is replaced."""
+    masks = [name for name, value in options.items() if value is not None and _is_mask(name)]
+    if not masks:
+        return
+    for layer in module.modules():
+        if hasattr(layer, "attn2") and hasattr(layer, "attn1"):
+            home = type(layer).__module__
+            if not home.startswith("comfy."):
+                raise HRVError(
+                    f"The transformer blocks of this model were exchanged by another node ({type(layer).__name__} of"
+                    f" {home.rpartition('/')[2]}), which masks its attention ({', '.join(masks)}) and drops the mask"
+                    " wherever attention is replaced, as HRV nodes must. Use core's Conditioning (Set Mask) for"
+                    " regions, or take the regional node or the HRV node away."
+                )
+            return
+
+
+def _is_mask(name: str) -> bool:
+    return any(part in name.casefold() for part in MASKS) and not name.startswith("hrv")

@@ -1,0 +1,108 @@
+"""Identity that travels with the data: every row of a model call says which conditioning and which image it is.
+
+A small integer tensor in `model_conds` of every conditioning is repeated, sliced and reordered as the context is, by
+samplers, tilers, context windows and guiders, and is taken out again before the model sees it. So no row's owner is
+ever derived from its list, chunk or position.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import comfy.conds
+import torch
+from torch import Tensor
+
+IMAGES, ROWS = "hrv_images", "hrv_rows"  # keys in model_conds: image numbers of a run; (plan, image) of one call
+GROUP = "hrv_group"  # key of a conditioning: the name of its list in the guider
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Whose rows one model call holds, in their order: plan numbers and image numbers (UNKNOWN where nobody knows)."""
+
+    plans: tuple[int, ...]
+    images: tuple[int, ...]
+
+    @classmethod
+    def of(cls, identity: Tensor) -> "BatchPlan":
+        """From the integer tensor [rows 2] that came with the data."""
+        plans, images = identity.T.tolist()
+        return cls(tuple(plans), tuple(images))
+
+    @property
+    def size(self) -> int:
+        """How many rows the call has."""
+        return len(self.plans)
+
+    @cached_property
+    def _rows(self) -> dict[int, tuple[int, ...]]:
+        found: dict[int, tuple[int, ...]] = {}
+        for row, plan in enumerate(self.plans):
+            found[plan] = (*found.get(plan, ()), row)
+        return found
+
+    def rows(self, plan: int) -> tuple[int, ...]:
+        """The rows of one conditioning."""
+        return self._rows.get(plan, ())
+
+    def images_of(self, plan: int) -> tuple[int, ...]:
+        """The image number of each of its rows."""
+        return tuple(self.images[row] for row in self.rows(plan))
+
+
+@contextmanager
+def numbered_images(guider: Any, images: int) -> Iterator[None]:
+    """Inside, every conditioning of a guider carries the numbers of the run's images, 0 to images - 1, and its list."""
+    before = guider.conds
+    numbers = comfy.conds.CONDRegular(torch.arange(images)[:, None])
+    guider.conds = {
+        name: [{**cond, GROUP: name, "model_conds": {**cond.get("model_conds", {}), IMAGES: numbers}} for cond in group]
+        for name, group in before.items()
+    }
+    try:
+        yield
+    finally:
+        guider.conds = before
+
+
+def image_numbers(cond: dict, batch: int) -> Tensor:
+    """The image numbers [batch 1] that a conditioning brought; counted anew where there was no run, UNKNOWN if lost."""
+    brought = cond.get("model_conds", {}).get(IMAGES)
+    if brought is None:
+        return torch.arange(batch)[:, None]
+    if brought.cond.shape[0] == batch:
+        return brought.cond
+    return torch.full((batch, 1), UNKNOWN)
+
+
+def without_images(cond: dict) -> dict:
+    """The conditioning without our image numbers, which no model knows."""
+    if IMAGES not in cond.get("model_conds", {}):
+        return cond
+    return {**cond, "model_conds": {key: value for key, value in cond["model_conds"].items() if key != IMAGES}}
+
+
+def with_rows(cond: dict, plan: int, batch: int) -> dict:
+    """The conditioning whose rows say that they are those of `plan`."""
+    images = image_numbers(cond, batch)
+    rows = torch.cat([torch.full_like(images, plan), images], dim=1)
+    cond = without_images(cond)
+    return {**cond, "model_conds": {**cond.get("model_conds", {}), ROWS: comfy.conds.CONDRegular(rows)}}
+
+
+def is_its_own(cond: dict) -> bool:
+    """Whether a conditioning's context is the one its annotation speaks of.
+
+    An area is copied into the other lists with all keys of the conditioning but the context of a neighbour.
+    """
+    used = cond.get("model_conds", {}).get("c_crossattn")
+    own = cond.get("cross_attn")
+    if used is None or own is None:
+        return True
+    if used.cond is own:
+        return True
+    return used.cond.shape == own.shape and torch.equal(used.cond, own.to(used.cond))

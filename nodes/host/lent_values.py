@@ -1,0 +1,66 @@
+"""Values of some words from another encoding: keys of the prompt as it is, values as its annotation says."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...hrv_engine.errors import HRVError
+from ...hrv_engine.guidance.lent_values import LentValues
+from .calls import ModelCall
+from .conditioning import PairedPrompts, PromptAnnotation
+from .control import Control, StepPlan, controlled
+from .receipt import Receipt
+
+Plan = dict[int, tuple[LentValues, int]]
+
+
+class ValueLending(Control):
+    """Exchanges the rows of the value context that a prompt's annotation names, before they are projected."""
+
+    key, name = "hrv_values", "HRV Structured Diffusion"
+
+    def plan(self, step: StepPlan) -> Plan:
+        """Which conditionings carry values of their own, and the length of their context."""
+        for _, pair in step.annotated(PairedPrompts):
+            if any(annotation and annotation.values for annotation in pair.annotations):
+                raise HRVError(
+                    "A prompt of HRV Structured Diffusion is stacked with others in an edit, which reads values of its"
+                    " own. Use one of the two nodes."
+                )
+        found = step.annotated(PromptAnnotation)
+        return {p.number: (annotation.values, p.tokens) for p, annotation in found if annotation.values is not None}
+
+    def act(self, call: ModelCall, actions: Plan, receipt: Receipt) -> None:
+        """A patch of the host's kind, first of all: what others make of the values comes after."""
+        call.add_patch(receipt, "attn2_patch", _Lend(call, actions))
+
+
+def with_own_values(model: Any) -> Any:
+    """A clone of MODEL that makes prompts' values as their annotations say; doing it twice changes nothing."""
+    return controlled(model, ValueLending())
+
+
+class _Lend:
+    """The value context of one model call with planned rows exchanged, made once."""
+
+    def __init__(self, call: ModelCall, plan: Plan) -> None:
+        self.call, self.plan = call, plan
+        self.made: tuple[Tensor, Tensor] | None = None  # of a context, the one with lent rows
+
+    def __call__(
+        self, n: Tensor, keys: Tensor, values: Tensor, extra_options: dict[str, Any]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        if values.shape[0] != self.call.batch.size:
+            return n, keys, values
+        if self.made is None or self.made[0] is not values:
+            self.made = values, self._lent(values)
+        return n, keys, self.made[1]
+
+    def _lent(self, context: Tensor) -> Tensor:
+        whole = context.clone()
+        for number, (values, tokens) in self.plan.items():
+            columns = self.call.family.token_columns(whole.shape[1], tokens, values.columns)
+            rows = values.rows.to(whole).repeat(len(columns) // len(values.columns), 1)
+            whole[torch.tensor(self.call.batch.rows(number))[:, None], columns] = rows
+        return whole

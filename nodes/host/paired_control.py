@@ -1,0 +1,214 @@
+"""Paired edits inside one model call: target rows compute with parts of their source row's attention."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
+from torch import Tensor
+
+from ...hrv_engine.attention.heads import SELF, HeadLayout
+from ...hrv_engine.attention.values import mix_values, scale_values
+from ...hrv_engine.editing.paired_edit import Mixing, PairedEdit
+from ...hrv_engine.errors import HRVError
+from .calls import AttentionCall, ModelCall
+from .identity import UNKNOWN, BatchPlan
+from .pair_run import PAIRS, BlendWatch
+from .receipt import Receipt
+
+Embed = Callable[..., Tensor]
+FEATURES = "forward_timestep_embed_patch"
+
+
+@dataclass(frozen=True)
+class PairStep:
+    """What is active for one conditioning's rows at one step; mixings None where a target's words are its own."""
+
+    edit: PairedEdit
+    step: int
+    total: int
+    conditional: bool
+    mixings: tuple[Mixing | None, ...]
+
+    @classmethod
+    def of(cls, edit: PairedEdit, step: int, total: int, conditional: bool, watched: bool = False) -> "PairStep | None":
+        """The step's activity, None when there is none and no maps are watched: then the stock calls run."""
+        mixings = tuple(None if cross is None or not conditional else cross.at(step, total) for cross in edit.cross)
+        found = cls(edit, step, total, conditional, mixings)
+        return found if watched or any(mixings) or found.injections or found.features else None
+
+    def _active(self, parts: tuple) -> list[Any]:
+        return [
+            part
+            for part in parts
+            if (self.conditional or part.unconditional) and part.window.holds(self.step, self.total)
+        ]
+
+    @property
+    def injections(self) -> list[Any]:
+        """Self-attention injections active now for these rows."""
+        return self._active(self.edit.injections)
+
+    @property
+    def features(self) -> list[Any]:
+        """Feature injections active now for these rows."""
+        return self._active(self.edit.features)
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The rows of one conditioning as pairs: the source row of each target row, by target number (from 1)."""
+
+    step: PairStep
+    rows: tuple[int, ...]
+    images: tuple[int, ...]
+    sources: dict[int, list[int]]
+    targets: dict[int, list[int]]
+
+    @classmethod
+    def of(cls, batch: BatchPlan, number: int, step: PairStep) -> "Pairing":
+        """Raises HRVError where a target runs without its source, or nobody knows which is which."""
+        rows, images, size = batch.rows(number), batch.images_of(number), step.edit.size
+        places: dict[int, list[int]] = {}
+        for row, image in zip(rows, images, strict=True):
+            places.setdefault(image, []).append(row)
+        sources: dict[int, list[int]] = {member: [] for member in range(1, size)}
+        targets: dict[int, list[int]] = {member: [] for member in range(1, size)}
+        for image, own in places.items():
+            member = image % size
+            source = places.get(image - member, [])
+            if image == UNKNOWN or member and len(source) != len(own):
+                raise HRVError(
+                    "A target image is computed without its source: another node splits the batch of an edit (context"
+                    " windows over the batch, a tiler, a sampler that draws images apart). A pair must stay together;"
+                    f" make the windows a multiple of {size} images with no overlap, or take that node off the MODEL."
+                )
+            if member:
+                sources[member] += source
+                targets[member] += own
+        return cls(step, rows, images, sources, targets)
+
+    @property
+    def all_sources(self) -> list[int]:
+        """The source row of every target row, in the order of `all_targets`."""
+        return [row for rows in self.sources.values() for row in rows]
+
+    @property
+    def all_targets(self) -> list[int]:
+        """Every target row."""
+        return [row for rows in self.targets.values() for row in rows]
+
+
+def act_on_pairs(call: ModelCall, steps: dict[int, PairStep], receipt: Receipt) -> None:
+    """Add what carries out the edits of one model call."""
+    pairings = [Pairing.of(call.batch, number, step) for number, step in steps.items()]
+    run, control = call.options.get(PAIRS), None
+    count = sum(len(pairing.rows) for pairing in pairings)
+    if any(any(pairing.step.mixings) for pairing in pairings):
+        control = CrossControl(call.layout, pairings)
+    if run is not None and run.prompts.blend is not None:
+        for pairing in pairings:
+            if pairing.step.conditional:
+                watch = BlendWatch(run, pairing, call, control)
+                call.receive(receipt, watch, count, run.prompts.blend.sites)
+    if control is not None:
+        call.receive(receipt, control, count)
+    sites = {site for p in pairings for injection in p.step.injections for site in injection.sites}
+    if sites:
+        call.receive(receipt, SelfControl(pairings), count, frozenset(sites), SELF)
+    if any(pairing.step.features for pairing in pairings):
+        others = call.options.get("patches", {}).get(FEATURES, [])
+        call.add_patch(receipt, FEATURES, (ResBlock, FeatureControl(pairings, others)))
+
+
+class CrossControl:
+    """out_t = M_s (W_s V_t) + M_t (W_t V_t): one call over all rows, and a second over the edited rows alone."""
+
+    def __init__(self, layout: HeadLayout, pairings: list[Pairing]) -> None:
+        self.layout = layout
+        self.edited: list[tuple[Tensor, Tensor, Mixing]] = []
+        for pairing in pairings:
+            for member, mixing in enumerate(pairing.step.mixings, start=1):
+                if mixing is not None and pairing.targets[member]:
+                    rows = torch.tensor(pairing.sources[member]), torch.tensor(pairing.targets[member])
+                    self.edited.append((*rows, mixing))
+        self._placed: dict[tuple[int, torch.device], tuple[Tensor, Tensor]] = {}
+
+    def __call__(self, call: AttentionCall) -> Tensor:
+        """The stock call with W_t V_t for the edited rows, and M_s (W_s V_t) added to them."""
+        query, key, value = call.joined
+        if not self.edited:
+            return call.proceed()
+        heads, length = self.layout.head_range(call.site.key), value.shape[1]
+        owned, queries, keys, mixed = value.clone(), [], [], []
+        for number, (sources, targets, _) in enumerate(self.edited):
+            taken, kept = self._on(number, value.device)
+            theirs = value[targets]
+            owned[targets] = scale_values(theirs, _tiled(kept[:, heads], length).expand(len(targets), -1, -1))
+            mixed.append(_tiled(mix_values(theirs[:, : taken.shape[1]], taken), length))
+            queries.append(query[sources])
+            keys.append(key[sources])
+        output = call.with_joined(query, key, owned).proceed()
+        from_source = call.stock(torch.cat(queries), torch.cat(keys), torch.cat(mixed))
+        edited = torch.cat([targets for _, targets, _ in self.edited])
+        return output.index_add(0, edited.to(output.device), from_source)
+
+    def _on(self, number: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """W_s and W_t of an edit on a device, moved once a call."""
+        if (number, device) not in self._placed:
+            mixing = self.edited[number][2]
+            placed = torch.from_numpy(mixing.source).to(device), torch.from_numpy(mixing.target).to(device)
+            self._placed[number, device] = placed
+        return self._placed[number, device]
+
+
+class SelfControl:
+    """The target rows of some sites attend with their source row's query and key, or key and value."""
+
+    PARTS = ("query", "key", "value")
+
+    def __init__(self, pairings: list[Pairing]) -> None:
+        self.pairings = pairings
+
+    def __call__(self, call: AttentionCall) -> Tensor:
+        """The attention that would have run, with the source's parts."""
+        parts = dict(zip(self.PARTS, call.joined, strict=True))
+        for pairing in self.pairings:
+            for injection in pairing.step.injections:
+                if call.site.key in injection.sites:
+                    for name in injection.take:
+                        parts[name] = from_sources(parts[name], pairing)
+        return call.with_joined(*parts.values()).proceed()
+
+
+def from_sources(tensor: Tensor, pairing: Pairing) -> Tensor:
+    """A copy of [rows ...] in which the targets hold what their source holds."""
+    changed = tensor.clone()
+    changed[pairing.all_targets] = tensor[pairing.all_sources]
+    return changed
+
+
+class FeatureControl:
+    """A ResBlock whose target rows get their source row's residual branch, added to their own skip connection."""
+
+    def __init__(self, pairings: list[Pairing], others: list[tuple[type, Embed]]) -> None:
+        self.pairings, self.others = pairings, others
+
+    def __call__(
+        self, layer: Any, x: Tensor, emb: Tensor, context: Any, transformer_options: dict, *more: Any
+    ) -> Tensor:
+        """The block as it would have run, then the source's residual branch for the targets."""
+        theirs = next((handler for kind, handler in self.others if isinstance(layer, kind)), None)
+        output = layer(x, emb) if theirs is None else theirs(layer, x, emb, context, transformer_options, *more)
+        for pairing in self.pairings:
+            if any(feature.block == transformer_options["block"] for feature in pairing.step.features):
+                skip, targets = layer.skip_connection(x), pairing.all_targets
+                residual = from_sources(output - skip, pairing)
+                output = output.index_copy(0, torch.tensor(targets).to(output.device), (skip + residual)[targets])
+        return output
+
+
+def _tiled(tensor: Tensor, length: int) -> Tensor:
+    """Repeat [... tokens channels] along tokens up to `length`, as the host repeats a shorter context."""
+    return tensor.repeat(*[1] * (tensor.ndim - 2), length // tensor.shape[-2], 1)

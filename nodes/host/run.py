@@ -1,0 +1,71 @@
+"""One run of a sampler: its schedule, its images, the receipts of controls, and what is made once a run."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from ...hrv_engine.attention.heads import HeadLayout
+from .conditioning import KEY
+from .identity import is_its_own
+from .receipt import Receipt
+from .steps import step_of
+
+RUN = "hrv_run"  # key in transformer_options
+Made = TypeVar("Made")
+Annotation = TypeVar("Annotation")
+
+
+class Run:
+    """Lives from the sampler's start to its end; cache holds what a run fixes (weights of plans, values, indices)."""
+
+    def __init__(self, sigmas: Tensor, images: int, conds: dict[str, list[dict]]) -> None:
+        self.sigmas: list[float] = sigmas.tolist()
+        self.images = images
+        self.conds = conds
+        self.receipts: dict[str, Receipt] = {}
+        self.cache: dict[Any, Any] = {}
+
+    @classmethod
+    def outside(cls, timestep: Tensor) -> "Run":
+        """For a call of the model outside any run: one step at its own noise level."""
+        return cls(torch.stack([timestep.max().float().cpu(), torch.zeros(())]), int(timestep.shape[0]), {})
+
+    @property
+    def steps(self) -> int:
+        """How many steps it has."""
+        return len(self.sigmas) - 1
+
+    def step_of(self, sigma: float) -> int:
+        """The step of a noise level, from 0."""
+        return step_of(self.sigmas, sigma)
+
+    def annotated(self, kind: type[Annotation]) -> list[tuple[str, Annotation]]:
+        """(list, annotation) of the conditionings of the run with an annotation of a kind."""
+        return self.made(
+            ("annotated", kind),
+            lambda: [
+                (name, cond[KEY])
+                for name, group in self.conds.items()
+                for cond in group
+                if isinstance(cond.get(KEY), kind) and is_its_own(cond)
+            ],
+        )
+
+    def receipt(self, key: str, name: str) -> Receipt:
+        """The receipt of a control, begun when it is first asked for."""
+        if key not in self.receipts:
+            self.receipts[key] = Receipt(name)
+            self.receipts[key].total_steps = self.steps
+        return self.receipts[key]
+
+    def layout_of(self, family: Any, module: Any) -> HeadLayout:
+        """The layout of a module, discovered once a run."""
+        return self.made(("layout", id(module)), lambda: family.sites(module))
+
+    def made(self, key: Any, make: Callable[[], Made]) -> Made:
+        """What `make` gives, made once a run."""
+        if key not in self.cache:
+            self.cache[key] = make()
+        return self.cache[key]
