@@ -2,7 +2,7 @@
 RUN := python3 tools/bootstrap.py --
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test test-sdxl check bench figures figures-editing figures-multi figures-suggest experiments-pocket steering train-pocket pocket-vectors thumbnails clean
+.PHONY: help demo test test-sdxl check bench operations figures figures-editing figures-multi figures-suggest experiments-pocket steering train-pocket pocket-vectors thumbnails clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -22,7 +22,10 @@ check:  ## linter and type checker
 	@$(RUN) python -m tools.typecheck
 
 bench:  ## time and memory of steering, voting and guidance as ratios to plain sampling: output/bench.json, bench_guidance.json
-	@$(RUN) python -m tools.bench; first=$$?; $(RUN) python -m tools.bench guidance && exit $$first
+	@$(RUN) python -m tools.bench operations; counted=$$?; $(RUN) python -m tools.bench; first=$$?; $(RUN) python -m tools.bench guidance && exit $$((counted + first))
+
+operations:  ## dispatched operations a step, as ratios to plain sampling: output/operations.json (half a minute)
+	@$(RUN) python -m tools.bench operations
 
 figures:  ## what the pocket model's vectors show: weakening, convergence, portraits, several objects: output/figures/ (13 minutes)
 	@$(RUN) python -m tools.figures

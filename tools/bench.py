@@ -1,4 +1,4 @@
-"""Measure the pack's cost on a full-size SD1.5 (tests/benchmarks): python -m tools.bench [guidance] [--rounds N]"""
+"""Measure the pack's cost on a full-size SD1.5 (tests/benchmarks): python -m tools.bench [operations | guidance] [--rounds N]"""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ def main() -> int:
     load_pack()
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != root]  # `nodes` is ComfyUI's
     use_comfyui("--use-pytorch-cross-attention", *([] if torch.cuda.is_available() else ["--cpu"]))
+    if sys.argv[1:2] == ["operations"]:
+        from comfyui_hrv.tests.benchmarks.operations import main as run
+
+        return run(sys.argv[2:])
     if sys.argv[1:2] == ["guidance"]:
         from comfyui_hrv.tests.benchmarks.run_guided import main as run
 
