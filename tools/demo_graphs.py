@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .client import Prompt
+from hrv_engine.remote.prompt import Prompt
 
 SIZE = {"width": 32, "height": 32}
 SAMPLING = {"steps": 20, "cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}

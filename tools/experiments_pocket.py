@@ -28,7 +28,7 @@ def main() -> int:
     started, failed = time.monotonic(), []
     chosen = sys.argv[1:] or [name for name in names() if name.startswith("pocket")]
     with ComfyServer() as server:
-        address = f"http://{server.client.address}"
+        address = server.client.url
         for name in chosen:
             if name == BROKEN:
                 _kill_in_the_middle(address, name)

@@ -11,9 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from urllib.error import URLError
 
-from .client import Client
+from hrv_engine.remote.client import WITHOUT_WAITING, Server, ServerLost
 
 ROOT = Path(__file__).resolve().parents[1]
 PACK_FOLDER = "comfyui-hrv"  # what `git clone` makes in custom_nodes
@@ -41,7 +40,7 @@ class ComfyServer:
         self.base = base or Path(tempfile.mkdtemp(prefix="comfyui-hrv-"))
         self.arguments = arguments
         self.log_file = self.base / "server.log"
-        self.client = Client(f"127.0.0.1:{free_port()}")
+        self.client = Server(f"127.0.0.1:{free_port()}")
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -57,7 +56,7 @@ class ComfyServer:
         pack = self.base / "custom_nodes" / PACK_FOLDER
         if not pack.exists():
             pack.symlink_to(ROOT, target_is_directory=True)
-        comfyui, port = os.environ["COMFYUI_PATH"], self.client.address.rpartition(":")[2]
+        comfyui, port = os.environ["COMFYUI_PATH"], self.client.url.rpartition(":")[2]
         place = ["--base-directory", str(self.base), "--port", port, "--database-url", "sqlite:///:memory:"]
         command = [sys.executable, "main.py", *place, "--disable-api-nodes", *self.arguments]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
@@ -72,14 +71,15 @@ class ComfyServer:
 
     def _wait_until_ready(self) -> None:
         assert self.process is not None
+        asking_once = Server(self.client.url, WITHOUT_WAITING.new(total=0))
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise ServerFailed(f"ComfyUI ended with code {self.process.returncode}:\n{self.log()[-4000:]}")
             try:
-                self.client.get("/system_stats")
+                asking_once.get("/system_stats")
                 return
-            except (URLError, ConnectionError, TimeoutError):
+            except ServerLost:
                 time.sleep(0.2)
         raise ServerFailed(f"ComfyUI did not answer within {START_SECONDS} s:\n{self.log()[-4000:]}")
 

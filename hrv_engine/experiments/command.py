@@ -50,7 +50,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def command(options: argparse.Namespace) -> int:
-    """Run, tabulate, say where everything lies; 1 if a prompt failed."""
+    """Run, tabulate, and say where the results are; 1 if a prompt failed."""
     if options.name == "list":
         sys.stdout.writelines(f"{name}: {Experiment.load(name).about}\n" for name in plan.names())
         return 0
@@ -70,10 +70,10 @@ def command(options: argparse.Namespace) -> int:
     _record(store, failed)
     if not finished:
         raise HRVError(f"Nothing of {experiment.name} is finished, so there is no table. {_why(failed)}")
-    found = MEASURES[experiment.measure](experiment, finished, store, readers)
+    measured = MEASURES[experiment.measure](experiment, finished, store, readers)
     counted = f"{len(finished)} of {len(jobs)} jobs are finished."
-    written = results.write(store.folder, experiment, found, counted)
-    sys.stdout.write(f"{results.as_markdown(found.tables['summary'])}\n{counted} {written[0]}\n")
+    written = results.write(store.folder, experiment, measured, counted)
+    sys.stdout.write(f"{results.as_markdown(measured.tables['summary'])}\n{counted} {written[0]}\n")
     if failed:
         sys.stderr.write(f"{len(failed)} of {len(jobs)} jobs failed, see {store.folder / FAILURES}. {_why(failed)}\n")
     return 1 if failed else 0
@@ -83,7 +83,7 @@ def prepare(
     experiment: Experiment, jobs: Sequence[Job], servers: Sequence[Server], overrides: Sequence[str] = ()
 ) -> list[Work]:
     """Every job as a prompt for these servers; raises HRVError for a server without the pack or without a file."""
-    schemas = [server.object_info for server in servers]
+    schemas = [server.schemas for server in servers]
     base = Template.read(experiment.workflow, schemas[0]).replacing(experiment.replace).setting(experiment.set)
     works = []
     for job in jobs:
@@ -94,7 +94,7 @@ def prepare(
         texts = {name: shown[name] for name in experiment.texts}
         works.append(Work(job.name, prompt, digest(prompt), pictures, texts))
     for server, schema in zip(servers, schemas, strict=True):
-        lacking = [one for work in works[:1] for one in missing_files(work.prompt, schema)]
+        lacking = [entry for work in works[:1] for entry in missing_files(work.prompt, schema)]
         if lacking:
             kind, field, value = lacking[0]
             raise HRVError(
@@ -122,13 +122,13 @@ def _asked(experiment: Experiment, options: argparse.Namespace) -> Experiment:
 
 
 def _overrides(texts: Sequence[str]) -> dict[str, Any]:
-    found = {}
+    values = {}
     for text in texts:
         address, equals, value = text.partition("=")
         if not equals or "." not in address:
             raise HRVError(f'--set "{text}" is not understood. Write NODE.INPUT=VALUE, e.g. KSampler.steps=30.')
-        found[address.strip()] = yaml.safe_load(value)
-    return found
+        values[address.strip()] = yaml.safe_load(value)
+    return values
 
 
 def _record(store: Store, failed: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from ..scoring.intervals import LEAST, paired_difference
 from ..tables import as_csv
 from .plan import Experiment
-from .store import room, write_whole
+from .store import disk_full_errors, write_whole
 
 Row = dict[str, Any]
 
@@ -42,7 +42,7 @@ def write(folder: Path, experiment: Experiment, results: Results, counted: str) 
         write_whole(folder / f"{name}.csv", as_csv(rows))
         written.append(folder / f"{name}.csv")
     for name, drawing in results.drawings.items():
-        with room():
+        with disk_full_errors():
             Image.fromarray(drawing).save(folder / f"{name}.png")
         written.append(folder / f"{name}.png")
     parts = [f"# {experiment.name}", experiment.about, f"Source: {experiment.source}. Workflow: {experiment.workflow}."]

@@ -1,4 +1,4 @@
-"""Where an experiment's results lie: a folder a job, whose mark is written last, so that half a job counts as none."""
+"""An experiment's results on disk: one folder per job, which counts only once its marker file exists."""
 
 import errno
 import hashlib
@@ -16,9 +16,9 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import HRVError
-from ..remote.client import Prompt
+from ..remote.prompt import Prompt
 
-MARK, SCORES = "done.json", "scores.json"
+MARKER, SCORES = "done.json", "scores.json"
 
 
 def digest(prompt: Prompt) -> str:
@@ -27,7 +27,7 @@ def digest(prompt: Prompt) -> str:
 
 
 @contextmanager
-def room() -> Iterator[None]:
+def disk_full_errors() -> Iterator[None]:
     """Turn a full disk into an HRVError that says how to go on."""
     try:
         yield
@@ -52,35 +52,35 @@ class Store:
 
     def done(self, name: str, asked: str) -> bool:
         """Whether a job was finished for this very prompt (its `digest`)."""
-        mark = self._mark(name)
-        return mark is not None and mark["prompt"] == asked
+        marker = self._marker(name)
+        return marker is not None and marker["prompt"] == asked
 
     def finished(self, name: str) -> bool:
         """Whether a job was finished, whatever its prompt was."""
-        return self._mark(name) is not None
+        return self._marker(name) is not None
 
     def save(self, name: str, asked: str, pictures: Mapping[str, list[bytes]], texts: Mapping[str, str]) -> None:
-        """Write a job's images (PNG) and texts, and its mark last; raises HRVError on a full disk."""
+        """Write a job's images (PNG) and texts, and its marker file last; raises HRVError on a full disk."""
         folder = self.job(name)
-        with room():
+        with disk_full_errors():
             folder.mkdir(parents=True, exist_ok=True)
-            for old in (MARK, SCORES):
+            for old in (MARKER, SCORES):
                 (folder / old).unlink(missing_ok=True)
             listed: dict[str, list[str]] = {}
             for key, several in pictures.items():
                 listed[key] = [f"{_file(key)}_{number}.png" for number in range(len(several))]
                 for file, payload in zip(listed[key], several, strict=True):
                     (folder / file).write_bytes(payload)
-            mark = {"prompt": asked, "pictures": listed, "texts": dict(texts)}
-            write_whole(folder / MARK, json.dumps(mark, indent=1))
+            marker = {"prompt": asked, "pictures": listed, "texts": dict(texts)}
+            write_whole(folder / MARKER, json.dumps(marker, indent=1))
 
     def texts(self, name: str) -> dict[str, str]:
         """The texts of a finished job."""
-        return (self._mark(name) or {}).get("texts", {})
+        return (self._marker(name) or {}).get("texts", {})
 
     def files(self, name: str, key: str) -> list[Path]:
         """The images of a finished job under a name."""
-        listed = (self._mark(name) or {}).get("pictures", {}).get(key, [])
+        listed = (self._marker(name) or {}).get("pictures", {}).get(key, [])
         return [self.job(name) / file for file in listed]
 
     def pictures(self, name: str, key: str) -> Tensor:
@@ -100,16 +100,16 @@ class Store:
             write_whole(path, json.dumps(known, indent=1))
         return known[about]
 
-    def _mark(self, name: str) -> dict[str, Any] | None:
+    def _marker(self, name: str) -> dict[str, Any] | None:
         try:
-            return json.loads((self.job(name) / MARK).read_text(encoding="utf-8"))
+            return json.loads((self.job(name) / MARKER).read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError):
             return None
 
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file whole or not at all; raises HRVError on a full disk."""
-    with room():
+    with disk_full_errors():
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.part")
         try:

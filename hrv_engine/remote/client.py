@@ -1,158 +1,179 @@
-"""A running ComfyUI server, over its HTTP API."""
+"""The one client of a running ComfyUI server's HTTP API; progress.py has its websocket."""
 
-import json
+import io
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
 import requests
+from PIL import Image
+from requests.adapters import HTTPAdapter, Retry
 
 from ..errors import HRVError
+from .prompt import Outputs, Prompt, PromptForgotten, PromptRefused, outputs_of
 
-Prompt = dict[str, dict[str, Any]]  # node id -> {"class_type": ..., "inputs": {...}}
 PACK = "HRVPrompt"  # a node that every version of this pack has
-ATTEMPTS, FIRST_WAIT, TIMEOUT = 6, 0.5, 60  # waits of 0.5 to 8 seconds, about a quarter of a minute in all
+TIMEOUT = 60  # seconds, for one answer
+POLL = 0.05  # seconds
+RETRIES = Retry(
+    5,  # after the first try, with waits of 0, 1, 2, 4 and 8 seconds
+    backoff_factor=0.5,
+    allowed_methods=None,  # POST as well: a prompt taken twice has one id, and its second run is cached
+    status_forcelist=(502, 503, 504),  # a proxy whose server is starting
+    raise_on_status=False,
+    respect_retry_after_header=False,
+)
+WITHOUT_WAITING = RETRIES.new(backoff_factor=0)
 
 
 class ServerLost(HRVError):
     """The server does not answer any more."""
 
 
-class PromptRefused(HRVError):
-    """The server refused a prompt before running it; `errors` is its own account by node id."""
-
-    def __init__(self, message: str, errors: dict[str, Any]) -> None:
-        super().__init__(message)
-        self.errors = errors
-
-
-class PromptFailed(HRVError):
-    """A node of a prompt raised, or the prompt was cancelled at the server."""
-
-
 class FileGone(HRVError):
     """A result that the server no longer has."""
 
 
-@dataclass(frozen=True)
-class Position:
-    """Where a prompt is: "queued", "running", "done" (with its history entry) or "unknown"."""
-
-    state: str
-    entry: dict[str, Any] | None = None
-
-    def outputs(self) -> dict[str, Any]:
-        """Outputs by node id; raises PromptFailed with what the failing node said."""
-        status = (self.entry or {}).get("status", {})
-        messages = {name: details for name, details in status.get("messages", [])}
-        if "execution_error" in messages:
-            error = messages["execution_error"]
-            raise PromptFailed(f"{error.get('node_type', '?')}: {error.get('exception_message', '').strip()}")
-        if "execution_interrupted" in messages or status.get("status_str") != "success":
-            raise PromptFailed("The prompt was cancelled at the server.")
-        return (self.entry or {})["outputs"]
-
-
 class Server:
-    """One ComfyUI server, `address` as "127.0.0.1:8188" or "http://host:port"."""
+    """One ComfyUI server, `address` as "127.0.0.1:8188" or "http://host:port"; raises HRVError for another form."""
 
-    def __init__(self, address: str, wait: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, address: str, retries: Retry = RETRIES) -> None:
         text = address.strip().rstrip("/")
         self.url = text if "://" in text else f"http://{text}"
         if not self.url.startswith(("http://", "https://")):
             raise HRVError(f'"{address}" is no address of a ComfyUI server. Write it like http://127.0.0.1:8188.')
-        self.wait = wait
-        self.session = requests.Session()
+        self.client_id = uuid.uuid4().hex
+        self._tries = 1 + (retries.total or 0)
+        self._session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=retries))
+
+    def object_info(self) -> dict[str, Any]:
+        """The schemas of all nodes as they are now: the options of a combo change with the server's files."""
+        return self.get("/object_info")
 
     @cached_property
-    def object_info(self) -> dict[str, Any]:
-        """The schemas of all nodes; raises ServerLost, and HRVError for a server without this pack."""
-        info = self._json("GET", "/object_info")
-        if PACK not in info:
+    def schemas(self) -> dict[str, Any]:
+        """The schemas of all nodes, asked for once; raises HRVError for a server without this pack."""
+        schemas = self.object_info()
+        if PACK not in schemas:
             raise HRVError(
                 f"The ComfyUI at {self.url} does not have this pack (it knows no node {PACK}). Put the pack into its"
                 " custom_nodes, restart it, look into its log for import errors, and run the command again."
             )
-        return info
+        return schemas
 
-    def submit(self, prompt: Prompt, prompt_id: str = "") -> str:
-        """Queue a prompt and return its id (a UUID, given or new); raises PromptRefused with the reasons."""
-        number = prompt_id or str(uuid.uuid4())
-        answer = self._send("POST", "/prompt", {"prompt": prompt, "prompt_id": number})
-        if not answer.ok and answer.status_code != 400:
-            raise HRVError(f"{self.url} answered {answer.status_code} to a prompt: {answer.text[:300]}")
-        found = answer.json()
-        if not answer.ok or found.get("node_errors"):  # with some valid outputs the server would run only those
-            if answer.ok:
-                self.cancel(number)
-            raise PromptRefused(_refusal(self.url, prompt, found), found.get("node_errors") or {})
-        return number
+    def submit(self, prompt: Prompt) -> str:
+        """Queue a prompt and return its id; raises PromptRefused with the reasons.
 
-    def position(self, prompt_id: str) -> Position:
-        """Where a prompt is. The queue is asked before the history, so a prompt that ends meanwhile is not lost."""
-        queue = self._json("GET", "/queue")
-        for key, state in (("queue_running", "running"), ("queue_pending", "queued")):
-            if any(prompt_id in entry for entry in queue[key]):
-                return Position(state)
-        entry = self._json("GET", f"/history/{prompt_id}").get(prompt_id)
-        return Position("unknown") if entry is None else Position("done", entry)
+        A prompt with some valid outputs is taken by the server, which leaves the others out: here it is refused whole.
+        """
+        prompt_id = str(uuid.uuid4())
+        data = {"prompt": prompt, "prompt_id": prompt_id, "client_id": self.client_id}
+        response = self._send("POST", "/prompt", data)
+        if not response.ok and response.status_code != 400:
+            raise HRVError(f"{self.url} answered {response.status_code} to a prompt: {response.text[:300]}")
+        answer = self._parsed(response, "/prompt")
+        if response.ok and not answer.get("node_errors"):
+            return prompt_id
+        if response.ok:
+            self.cancel(prompt_id)
+        raise PromptRefused(self.url, prompt, answer)
+
+    def outputs(self, prompt_id: str) -> Outputs | None:
+        """Outputs by node id of a prompt that is done, None while it is queued or runs.
+
+        Raises PromptFailed, PromptCancelled or PromptForgotten.
+        """
+        if self._in_queue(prompt_id):  # asked before the history, so that a prompt that ends meanwhile is not missed
+            return None
+        entry = self.get(f"/history/{prompt_id}").get(prompt_id)
+        if entry is None:
+            raise PromptForgotten(self.url, prompt_id)
+        return outputs_of(entry)
+
+    def wait(self, prompt_id: str, timeout: float = 600) -> Outputs:
+        """Outputs by node id when the prompt is done.
+
+        timeout: seconds. Raises what `outputs` raises, and TimeoutError.
+        """
+        deadline = time.monotonic() + timeout
+        while (outputs := self.outputs(prompt_id)) is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"prompt {prompt_id} is not done after {timeout:g} s")
+            time.sleep(POLL)
+        return outputs
+
+    def run(self, prompt: Prompt, timeout: float = 600) -> Outputs:
+        """Queue a prompt and wait for its outputs; raises what `submit` and `wait` raise."""
+        return self.wait(self.submit(prompt), timeout)
 
     def cancel(self, prompt_id: str) -> None:
         """Take a prompt from the queue, or interrupt it if it runs."""
         self._send("POST", f"/api/jobs/{prompt_id}/cancel", {})
 
+    def stop(self, prompt_id: str) -> None:
+        """Cancel a prompt and return when it no longer runs."""
+        self.cancel(prompt_id)
+        while self._in_queue(prompt_id):
+            time.sleep(POLL)
+
     def file(self, reference: dict[str, str]) -> bytes:
         """The bytes of a file an output names, {"filename", "subfolder", "type"}; raises FileGone."""
-        answer = self._send("GET", f"/view?{urlencode(reference)}")
-        if not answer.ok:
-            raise FileGone(f"{self.url} has no file {reference.get('filename')} any more: {answer.status_code}.")
-        return answer.content
+        response = self._send("GET", f"/view?{urlencode(reference)}")
+        if not response.ok:
+            raise FileGone(f"{self.url} has no file {reference.get('filename')} any more: {response.status_code}.")
+        return response.content
 
-    def _json(self, method: str, path: str) -> Any:
-        answer = self._send(method, path)
-        if not answer.ok:
-            raise HRVError(f"{self.url}{path} answered {answer.status_code} {answer.reason}. Is it a ComfyUI server?")
+    def images(self, outputs: Outputs, node_id: str) -> list[Image.Image]:
+        """The RGB images that a node shows; raises FileGone."""
+        return [Image.open(io.BytesIO(self.file(reference))).convert("RGB") for reference in outputs[node_id]["images"]]
+
+    def fetch(self, path: str, data: dict[str, Any] | None = None) -> bytes:
+        """The body of GET path, or of POST path with `data` as JSON; raises HRVError for any status but success."""
+        return self._fetched("GET" if data is None else "POST", path, data).content
+
+    def get(self, path: str) -> Any:
+        """The JSON of GET path; raises HRVError for any status but success, and for what is no JSON."""
+        return self._parsed(self._fetched("GET", path), path)
+
+    def _in_queue(self, prompt_id: str) -> bool:
+        queue = self.get("/queue")
+        return any(prompt_id in entry for entry in [*queue["queue_running"], *queue["queue_pending"]])
+
+    def _fetched(self, method: str, path: str, data: dict[str, Any] | None = None) -> requests.Response:
+        response = self._send(method, path, data)
+        if not response.ok:
+            status = f"{response.status_code} {response.reason}"
+            raise HRVError(f"{self.url}{path} answered {status}. Is it a ComfyUI server?")
+        return response
+
+    def _parsed(self, response: requests.Response, path: str) -> Any:
         try:
-            return answer.json()
-        except json.JSONDecodeError as error:
-            raise HRVError(f"{self.url} is no ComfyUI server: {path} answered {answer.text[:100]!r}.") from error
+            return response.json()
+        except requests.JSONDecodeError as error:
+            text = response.text[:100]
+            raise HRVError(f"{self.url} is no ComfyUI server: {path} answered {text!r}.") from error
 
     def _send(self, method: str, path: str, data: dict[str, Any] | None = None) -> requests.Response:
-        """One request, tried again while the server cannot be reached; a prompt taken twice is cached."""
-        seconds, reason = FIRST_WAIT, ""
-        for attempt in range(ATTEMPTS):
-            try:
-                return self.session.request(method, self.url + path, json=data, timeout=TIMEOUT)
-            except (requests.ConnectionError, requests.Timeout) as error:
-                reason = _reason(error)
-                if attempt + 1 < ATTEMPTS:
-                    self.wait(seconds)
-                    seconds *= 2
-            except requests.RequestException as error:
-                raise HRVError(f'"{self.url}" is no address that can be asked: {error}.') from error
-        raise ServerLost(
-            f"The ComfyUI server at {self.url} cannot be reached ({reason}; tried {ATTEMPTS} times). What is finished"
-            " is kept: start the server, and run the same command again to go on."
-        )
+        """One request with its retries; raises ServerLost when none got an answer."""
+        try:
+            return self._session.request(method, self.url + path, json=data, timeout=TIMEOUT)
+        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+            raise ServerLost(
+                f"The ComfyUI server at {self.url} cannot be reached ({_reason(error, self._tries)}). What is finished"
+                " is kept: start the server, and run the same command again to go on."
+            ) from error
+        except requests.RequestException as error:
+            raise HRVError(f'"{self.url}" is no address that can be asked: {error}.') from error
 
 
-def _reason(error: Exception) -> str:
-    text = str(error)
-    return "connection refused" if "refused" in text else "no answer in time" if "timed out" in text else text[:120]
-
-
-def _refusal(url: str, prompt: Prompt, answer: dict[str, Any]) -> str:
-    """What the server said, node by node, in one line each."""
-    lines = [
-        f"{prompt.get(number, {}).get('class_type', number)}: {one.get('message', '')} {one.get('details', '')}".strip()
-        for number, node in (answer.get("node_errors") or {}).items()
-        for one in node.get("errors", [])
-    ]
-    general = answer.get("error")
-    if not lines and general:
-        lines = [general if isinstance(general, str) else f"{general.get('message', '')} {general.get('details', '')}"]
-    return f"The server at {url} refused the prompt: {'; '.join(lines) or 'no reason given'}"
+def _reason(error: requests.RequestException, tries: int) -> str:
+    """Why the last of all tries failed, or why an answer broke off in the middle, which is not tried again."""
+    cause = error.args[0] if error.args else error
+    last = getattr(cause, "reason", None)
+    text = str(last or cause)
+    text = "connection refused" if "refused" in text else "no answer in time" if "timed out" in text else text[:120]
+    return f"{text}; tried {tries} times" if last else text

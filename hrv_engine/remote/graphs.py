@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import HRVError, nearest
 from ..optional import library
 from ..paths import WORKFLOWS
-from .client import Prompt
+from .prompt import Prompt
 
 PREVIEWS = {"IMAGE": ("PreviewImage", "images"), "STRING": ("PreviewAny", "source")}  # output type -> class, input
 
@@ -27,14 +27,14 @@ class Template:
     @classmethod
     def read(cls, name: str, object_info: Mapping[str, Any], folder: Path = WORKFLOWS) -> "Template":
         """workflows/<name>.json, converted by comfy-cli; raises HRVError for a graph that is not there or not whole."""
-        path = folder / f"{name}.json"
-        if not path.is_file():
-            listed = [one.stem for one in sorted(folder.glob("*.json"))]
+        file = folder / f"{name}.json"
+        if not file.is_file():
+            listed = [path.stem for path in sorted(folder.glob("*.json"))]
             raise HRVError(f'There is no workflow "{name}". Nearest: {nearest(name, listed)}. There are: {listed}.')
         convert = library(
             "comfy_cli.workflow_to_api", "comfy-cli", "experiments", "Running a workflow without a browser"
         ).convert_ui_to_api
-        graph = json.loads(path.read_text(encoding="utf-8"))
+        graph = json.loads(file.read_text(encoding="utf-8"))
         unknown = {node["type"] for node in graph["nodes"]} - set(object_info) - {"MarkdownNote", "Note"}
         if unknown:
             raise HRVError(
@@ -50,9 +50,9 @@ class Template:
         for old, new in classes.items():
             if self._outputs(old)[: len(self._outputs(new))] != self._outputs(new):
                 raise HRVError(f"{new} cannot stand in for {old}: its outputs are {self._outputs(new)}.")
-            for number in self._find(old):
-                inputs = {key: value for key, value in prompt[number]["inputs"].items() if key in self._legal(new)}
-                prompt[number] = {"class_type": new, "inputs": inputs}
+            for node_id in self._named(old):
+                inputs = {key: value for key, value in prompt[node_id]["inputs"].items() if key in self._legal(new)}
+                prompt[node_id] = {"class_type": new, "inputs": inputs}
         return replace(self, prompt=prompt)
 
     def setting(self, values: Mapping[str, Any]) -> "Template":
@@ -62,17 +62,18 @@ class Template:
         """
         prompt = copy.deepcopy(self.prompt)
         titles = set(self.titles.values())
-        for address in sorted(values, key=lambda one: one.rpartition(".")[0] in titles):
+        for address in sorted(values, key=lambda address: address.rpartition(".")[0] in titles):
             name, _, field = address.rpartition(".")
-            holders = [number for number in self._find(name) if field in self._legal(prompt[number]["class_type"])]
+            inputs = {node_id: self._legal(prompt[node_id]["class_type"]) for node_id in self._named(name)}
+            holders = [node_id for node_id, legal in inputs.items() if field in legal]
             if not holders:
-                legal = sorted({key for one in self._find(name) for key in self._legal(prompt[one]["class_type"])})
+                legal = sorted({key for keys in inputs.values() for key in keys})
                 raise HRVError(
                     f'{name} has no input "{field}" in {self.name}. Nearest: {nearest(field, legal)}. It has:'
                     f" {', '.join(legal)}."
                 )
-            for number in holders:
-                prompt[number]["inputs"][field] = values[address]
+            for node_id in holders:
+                prompt[node_id]["inputs"][field] = values[address]
         return replace(self, prompt=prompt)
 
     def collecting(self, wanted: Mapping[str, str]) -> tuple[Prompt, dict[str, str]]:
@@ -85,34 +86,38 @@ class Template:
         keep: set[str] = set()
         stack = list(shown.values())
         while stack:
-            number = stack.pop()
-            if number not in keep:
-                keep.add(number)
-                stack += [value[0] for value in prompt[number]["inputs"].values() if is_link(value, prompt)]
-        return {number: node for number, node in prompt.items() if number in keep}, shown
+            node_id = stack.pop()
+            if node_id not in keep:
+                keep.add(node_id)
+                stack += [value[0] for value in prompt[node_id]["inputs"].values() if is_link(value, prompt)]
+        return {node_id: node for node_id, node in prompt.items() if node_id in keep}, shown
 
     def _shown(self, prompt: Prompt, address: str) -> str:
         """The node that shows an output, added to the prompt where there is none."""
-        previews = [one for one in self._find(address, missing=()) if prompt[one]["class_type"].startswith("Preview")]
-        if previews:
-            return previews[0]
+        for node_id in self._find(address):
+            if prompt[node_id]["class_type"].startswith("Preview"):
+                return node_id
         name, _, output = address.rpartition(".")
-        for number in self._find(name):
-            kind = prompt[number]["class_type"]
+        for node_id in self._named(name):
+            kind = prompt[node_id]["class_type"]
             if output in self.schemas[kind]["output_name"]:
                 place = self.schemas[kind]["output_name"].index(output)
                 preview, field = PREVIEWS.get(self.schemas[kind]["output"][place], PREVIEWS["STRING"])
                 added = str(max(map(int, prompt)) + 1)
-                prompt[added] = {"class_type": preview, "inputs": {field: [number, place]}}
+                prompt[added] = {"class_type": preview, "inputs": {field: [node_id, place]}}
                 return added
         raise HRVError(f'Nothing in {self.name} shows "{address}": no preview has this title, and no node this output.')
 
-    def _find(self, name: str, missing: Iterable[str] | None = None) -> list[str]:
-        """Ids of the nodes of a title, else of a class; raises HRVError for none unless `missing` is given."""
-        titled = [number for number in self.prompt if self.titles.get(number) == name]
-        found = titled or [number for number, node in self.prompt.items() if node["class_type"] == name]
-        if found or missing is not None:
-            return found
+    def _find(self, name: str) -> list[str]:
+        """Ids of the nodes of a title, else of a class."""
+        titled = [node_id for node_id in self.prompt if self.titles.get(node_id) == name]
+        return titled or [node_id for node_id, node in self.prompt.items() if node["class_type"] == name]
+
+    def _named(self, name: str) -> list[str]:
+        """The same; raises HRVError where there is none."""
+        node_ids = self._find(name)
+        if node_ids:
+            return node_ids
         legal = sorted({*self.titles.values(), *(node["class_type"] for node in self.prompt.values())})
         raise HRVError(
             f'{self.name} has no node "{name}". Nearest: {nearest(name, legal)}. It has: {", ".join(legal)}.'
@@ -135,15 +140,15 @@ def is_link(value: Any, prompt: Prompt) -> bool:
 
 def missing_files(prompt: Prompt, schemas: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(class, input, value) of every combo whose value the server does not offer: a checkpoint, vectors, ..."""
-    found = []
+    missing = []
     for node in prompt.values():
         groups = schemas[node["class_type"]]["input"]
         specs = {**groups.get("required", {}), **groups.get("optional", {})}
         for field, value in node["inputs"].items():
             options = _options(specs.get(field))
             if options is not None and isinstance(value, str) and value not in options:
-                found.append((node["class_type"], field, value))
-    return list(dict.fromkeys(found))
+                missing.append((node["class_type"], field, value))
+    return list(dict.fromkeys(missing))
 
 
 def _options(spec: Any) -> list[str] | None:

@@ -5,10 +5,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from ..errors import HRVError
-from .client import FileGone, Prompt, PromptFailed, PromptRefused, Server, ServerLost
+from .client import WITHOUT_WAITING, FileGone, Server, ServerLost
+from .prompt import Outputs, Prompt, PromptCancelled, PromptFailed, PromptForgotten, PromptRefused
 
 AT_ONCE = 2  # prompts a server holds: the next is queued while one runs
 POLL = 0.1  # seconds
@@ -26,7 +27,7 @@ class Work:
     texts: Mapping[str, str]
 
 
-class Keeps(Protocol):
+class ResultStore(Protocol):
     """Where results go; see Store."""
 
     def done(self, name: str, asked: str) -> bool:
@@ -36,12 +37,15 @@ class Keeps(Protocol):
         """Keep what a job gave."""
 
 
+InFlight = dict[str, tuple[Work, int]]  # prompt id -> its job, and how often it was sent again
+
+
 @dataclass
 class _Shared:
     """What the servers' threads share: jobs that wait, and how many are out at servers."""
 
     waiting: deque[Work]
-    store: Keeps
+    store: ResultStore
     tick: Callable[[], None]
     out: int = 0
     failed: dict[str, str] = field(default_factory=dict)
@@ -70,7 +74,7 @@ class _Shared:
 
 
 def run(
-    works: Sequence[Work], servers: Sequence[Server], store: Keeps, tick: Callable[[], None] = lambda: None
+    works: Sequence[Work], servers: Sequence[Server], store: ResultStore, tick: Callable[[], None] = lambda: None
 ) -> dict[str, str]:
     """Do every job that is not done; returns what failed, {job: reason}. Finished jobs are not done again.
 
@@ -95,30 +99,30 @@ def run(
 
 def _serve(server: Server, shared: _Shared) -> None:
     """Work on jobs at one server until none is left anywhere: another server may be lost and hand back its own."""
-    flying: dict[str, tuple[Work, int]] = {}
+    in_flight: InFlight = {}
     try:
         while not shared.stop.is_set():
-            while len(flying) < AT_ONCE and (work := shared.take()) is not None:
-                _submit(server, work, 0, flying, shared)
-            if not flying and not shared.waiting and not shared.out:
+            while len(in_flight) < AT_ONCE and (work := shared.take()) is not None:
+                _submit(server, work, 0, in_flight, shared)
+            if not in_flight and not shared.waiting and not shared.out:
                 return
-            for number in list(flying):
-                _look(server, number, flying, shared)
+            for prompt_id in list(in_flight):
+                _look(server, prompt_id, in_flight, shared)
             shared.stop.wait(POLL)
     except ServerLost as error:
         shared.lost.append(error)
-        shared.put_back([work for work, _ in flying.values()])
+        shared.put_back([work for work, _ in in_flight.values()])
         return
     except BaseException:
         shared.stop.set()
         raise
     finally:
-        _cancel(server, flying)
+        _cancel(server, in_flight)
 
 
-def _submit(server: Server, work: Work, again: int, flying: dict[str, tuple[Work, int]], shared: _Shared) -> None:
+def _submit(server: Server, work: Work, again: int, in_flight: InFlight, shared: _Shared) -> None:
     try:
-        flying[server.submit(work.prompt)] = (work, again)
+        in_flight[server.submit(work.prompt)] = (work, again)
     except PromptRefused as error:
         shared.end(work, str(error))
     except ServerLost:
@@ -126,47 +130,44 @@ def _submit(server: Server, work: Work, again: int, flying: dict[str, tuple[Work
         raise
 
 
-def _look(server: Server, number: str, flying: dict[str, tuple[Work, int]], shared: _Shared) -> None:
-    """See how a prompt is getting on: collect it, note its failure, or send it again if the server forgot it."""
-    position = server.position(number)
-    if position.state in ("queued", "running"):
-        return
-    work, again = flying[number]
+def _look(server: Server, prompt_id: str, in_flight: InFlight, shared: _Shared) -> None:
+    """Collect a prompt that is done, record its failure, or send it again if the server forgot it."""
+    work, again = in_flight[prompt_id]
     try:
-        if position.state == "unknown":
-            raise FileGone
-        outputs = position.outputs()
+        outputs = server.outputs(prompt_id)
+        if outputs is None:
+            return
         pictures = {
-            key: [server.file(reference) for reference in _files(outputs[node])] for key, node in work.pictures.items()
+            key: [server.file(reference) for reference in _files(outputs, node)] for key, node in work.pictures.items()
         }
-    except FileGone:
-        del flying[number]
+    except (PromptForgotten, FileGone):
+        del in_flight[prompt_id]
         if again < LOST_AGAIN:
-            _submit(server, work, again + 1, flying, shared)
+            _submit(server, work, again + 1, in_flight, shared)
         else:
             shared.end(work, f"the server at {server.url} forgot it {again + 1} times (does it crash on it?)")
         return
-    except PromptFailed as error:
-        del flying[number]
+    except (PromptFailed, PromptCancelled) as error:
+        del in_flight[prompt_id]
         shared.end(work, str(error))
         return
     texts = {key: "\n".join(outputs[node]["text"]) for key, node in work.texts.items()}
     shared.store.save(work.name, work.digest, pictures, texts)
-    del flying[number]
+    del in_flight[prompt_id]
     shared.end(work)
 
 
-def _files(output: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The files that a node shows: its images, or whatever else it hands out."""
-    lists = [value for value in output.values() if isinstance(value, list)]
-    return [one for several in lists for one in several if isinstance(one, dict) and "filename" in one]
+def _files(outputs: Outputs, node: str) -> list[dict[str, str]]:
+    """References to the files that a node shows: its images, or whatever else it hands out."""
+    lists = [value for value in outputs[node].values() if isinstance(value, list)]
+    return [entry for entries in lists for entry in entries if isinstance(entry, dict) and "filename" in entry]
 
 
-def _cancel(server: Server, flying: Mapping[str, Any]) -> None:
-    """Take back what this run queued and nobody waits for; a server that is gone has nothing to take back."""
-    server.wait = lambda _seconds: None
-    for number in flying:
+def _cancel(server: Server, in_flight: InFlight) -> None:
+    """Cancel what this run queued and nobody waits for; a server that is gone has nothing to cancel."""
+    impatient = Server(server.url, WITHOUT_WAITING)
+    for prompt_id in in_flight:
         try:
-            server.cancel(number)
+            impatient.cancel(prompt_id)
         except HRVError:
             return

@@ -34,13 +34,13 @@ def run(
             )
         task = ray.remote(build_part).options(num_cpus=threads, num_gpus=gpus, max_retries=3)
         waiting = list(parts)
-        flying: dict[Any, range] = {}
-        while waiting or flying:
-            while waiting and len(flying) < workers:
+        in_flight: dict[Any, range] = {}
+        while waiting or in_flight:
+            while waiting and len(in_flight) < workers:
                 part = waiting.pop(0)
-                flying[task.remote(job, part.start, len(part))] = part
-            (ready,), _ = ray.wait(list(flying), num_returns=1)
-            tally.add(_result(ray, ready, flying.pop(ready)))
+                in_flight[task.remote(job, part.start, len(part))] = part
+            (ready,), _ = ray.wait(list(in_flight), num_returns=1)
+            tally.add(_result(ray, ready, in_flight.pop(ready)))
 
 
 def _result(ray: Any, ready: Any, part: range) -> bytes:

@@ -32,7 +32,7 @@ class Asked:
     def read(cls, workflow: str, addresses: Sequence[str], values: Mapping[str, Any]) -> "Asked":
         """The workflow (a file, or a name of the pack's) with inputs set; raises HRVError if it cannot be shared."""
         servers = [Server(address) for address in addresses]
-        schemas = [server.object_info for server in servers]
+        schemas = [server.schemas for server in servers]
         path = Path(workflow) if workflow.endswith(".json") else WORKFLOWS / f"{workflow}.json"
         template = Template.read(path.stem, schemas[0], path.parent)
         builds = [number for number, node in template.prompt.items() if node["class_type"] == "HRVBuild"]

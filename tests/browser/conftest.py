@@ -28,7 +28,7 @@ def page(server, sd15_checkpoint, stand_ins) -> Iterator:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
         page.set_default_timeout(180 * SECONDS)
-        page.goto(f"http://{server.client.address}/")
+        page.goto(f"{server.client.url}/")
         page.wait_for_function(READY)
         yield page
         browser.close()

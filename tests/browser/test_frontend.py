@@ -50,7 +50,7 @@ def test_what_the_frontend_sends_is_what_the_run_tests_send(opened, server):
 
 
 def test_the_server_accepts_what_the_frontend_sends(opened, server):
-    server.client.cancel(server.client.queue(opened["prompt"]))
+    server.client.stop(server.client.submit(opened["prompt"]))
 
 
 def next_finished(server, before: set[str], seconds: float = 300) -> str:
@@ -69,7 +69,7 @@ def test_pressing_run_in_the_frontend_draws_the_plain_and_the_steered_images(pag
     before = set(server.client.get("/history"))
     page.evaluate("() => app.queuePrompt(0, 1)")
     number = next_finished(server, before)
-    outputs = server.client.result(number)
+    outputs = server.client.wait(number)
     shown = [len(outputs[node]["images"]) for node in workflows.nodes_of(opened["prompt"], "PreviewImage")]
     assert len(shown) == 3 and len(set(shown)) == 1 and shown[0] > 0
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from comfyui_hrv.tests.workflows import with_values
-from comfyui_hrv.tools.client import Interrupted
 from comfyui_hrv.tools.demo_graphs import build_graph, draw_graph
 from hrv_engine.relevance import files
+from hrv_engine.remote.progress import events
+from hrv_engine.remote.prompt import PromptCancelled
 
 ASKED = {"text": "a rose square", "word": "rose", "desired": "Color", "undesired": "Plant"}
 IMAGES, BATCH, STEPS = 20, 4, 8
@@ -33,15 +34,15 @@ def plain_image(server) -> np.ndarray:
 def cancelled(server) -> dict:
     """A build that was cancelled on its way: plain images around it, the events seen, images kept in its file."""
     before, seen = plain_image(server), []
-    with server.client.events() as events:
-        number = server.client.queue(small_build("cancelled"))
-        for event in events:
+    with events(server.client) as messages:
+        number = server.client.submit(small_build("cancelled"))
+        for event in messages:
             seen.append(event)
             if event["type"] == "progress" and event["data"]["value"] > event["data"]["max"] // 2:
                 break
-        server.client.cancel(number)
-    with pytest.raises(Interrupted):
-        server.client.result(number)
+        server.client.stop(number)
+    with pytest.raises(PromptCancelled):
+        server.client.wait(number)
     return {"before": before, "after": plain_image(server), "seen": seen, "kept": votes(server, "cancelled").images}
 
 

@@ -28,7 +28,7 @@ def second() -> Iterator[ComfyServer]:
 
 
 def arguments(servers: list[ComfyServer], folder: Path, *more: str) -> list[str]:
-    addresses = [word for server in servers for word in ("--server", server.client.address)]
+    addresses = [word for server in servers for word in ("--server", server.client.url)]
     settings = ["--set", f"HRVPromptSet.limit={LIMIT}", *(f"{name}={value}" for name, value in SMALL.items())]
     where = ["--workflow", GRAPH, "--parts", "11", "--save-as", "shared", "--to", str(folder)]
     return ["build", *addresses, *where, *settings, *more]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from comfyui_hrv.tests.workflows import with_values
-from comfyui_hrv.tools.client import PromptFailed
 from comfyui_hrv.tools.demo_graphs import build_graph
+from hrv_engine.remote.prompt import PromptFailed
 
 SMALL = {"limit": 22, "batch_size": 4, "steps": 4, "per_timestep": True, "logit_scale": True}
 

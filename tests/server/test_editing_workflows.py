@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from comfyui_hrv.tests import workflows
-from comfyui_hrv.tools.client import PromptFailed
 from comfyui_hrv.tools.thumbnails import write_thumbnail
+from hrv_engine.remote.prompt import PromptFailed
 
 SMALL = {"width": 64, "height": 64, "steps": 2}
 ON_SD15 = [name for name in workflows.NAMES if name[:2] in ("11", "12", "13", "14", "15", "16")]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from comfyui_hrv.tests.workflows import with_values
-from comfyui_hrv.tools.client import PromptFailed
 from comfyui_hrv.tools.demo_graphs import build_graph, draw_graph
+from hrv_engine.remote.prompt import PromptFailed
 
 ASKED = {"text": "a rose square", "word": "rose", "desired": "Color", "undesired": "Plant"}
 FILE = "errors.safetensors"

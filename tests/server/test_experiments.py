@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread
 
 import pytest
 
@@ -23,7 +23,8 @@ from hrv_engine.experiments.cases import cases
 from hrv_engine.experiments.command import prepare
 from hrv_engine.experiments.plan import Experiment
 from hrv_engine.experiments.store import Store, digest
-from hrv_engine.remote.client import PromptRefused, Server, ServerLost
+from hrv_engine.remote.client import RETRIES, WITHOUT_WAITING, Server, ServerLost
+from hrv_engine.remote.prompt import PromptRefused
 from hrv_engine.remote.runner import Work, run
 
 POCKET, FEW = "pocket_misreading", ("--keep", "2", "--seeds", "1, 2")
@@ -32,8 +33,8 @@ PAPER = [name for name in plan.names() if not name.startswith("pocket")]
 
 
 def command(server: ComfyServer, name: str, folder: Path, *more: str) -> list[str]:
-    address = f"http://{server.client.address}"
-    return [sys.executable, "-m", "hrv_engine", "experiment", name, "--server", address, "--to", str(folder), *more]
+    where = ["--server", server.client.url, "--to", str(folder)]
+    return [sys.executable, "-m", "hrv_engine", "experiment", name, *where, *more]
 
 
 def carried_out(server: ComfyServer, name: str, folder: Path, root: Path, *more: str) -> subprocess.CompletedProcess:
@@ -76,7 +77,7 @@ def test_killed_in_the_middle_it_goes_on_and_writes_the_very_same_tables(server,
     assert tabulated.returncode == 0 and tables(broken / POCKET) == tables(whole / POCKET)
 
 
-def test_a_polite_kill_takes_back_what_it_queued(server, repository, tmp_path):
+def test_sigterm_cancels_what_it_queued(server, repository, tmp_path):
     process = subprocess.Popen(
         command(server, POCKET, tmp_path), cwd=repository, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
@@ -91,7 +92,7 @@ def test_a_polite_kill_takes_back_what_it_queued(server, repository, tmp_path):
 
 
 def test_a_failed_prompt_is_recorded_and_the_others_go_on(server, repository, tmp_path):
-    bad = ("--set", "HRVConceptAdjust.word=square")  # stands in the first prompt, not in the second
+    bad = ("--set", "HRVConceptAdjust.word=square")  # a word of the first prompt, not of the second
     done = carried_out(server, POCKET, tmp_path, repository, "--keep", "2", "--seeds", "1", *bad)
     assert done.returncode == 1 and "1 of 2 jobs failed" in done.stderr and "1 of 2 jobs are finished." in done.stdout
     with open(tmp_path / POCKET / "failures.csv", encoding="utf-8", newline="") as file:
@@ -117,36 +118,41 @@ def test_a_server_that_lacks_a_file_is_named_with_the_file_and_what_to_do(server
 
 def test_two_servers_share_the_work_and_one_that_dies_hands_its_jobs_to_the_other(server, tmp_path):
     with ComfyServer() as other:
-        servers = [Server(server.client.address), Server(other.client.address, lambda _seconds: None)]
+        servers = [Server(server.client.url), Server(other.client.url, WITHOUT_WAITING)]
         works = works_of(POCKET, servers[0], 8)
         assert other.process is not None
-        Timer(2.0, other.process.kill).start()
-        failed = run(works, servers, Store(tmp_path))
+        failed = run(works, servers, Store(tmp_path), tick=other.process.kill)  # as soon as the first job is done
         assert failed == {} and all(Store(tmp_path).done(work.name, work.digest) for work in works)
         other.process.wait()
 
 
 def test_a_server_that_restarts_gets_what_it_forgot_again(tmp_path):
     with ComfyServer() as first:
-        client = Server(first.client.address)
-        works = works_of(POCKET, client, 4)
-        client.wait = lambda _seconds: restart(first, client)
-        Timer(1.5, lambda: first.process and first.process.kill()).start()
-        failed = run(works, [client], Store(tmp_path))
+        patient = Server(first.client.url, RETRIES.new(total=600, backoff_max=1))
+        works = works_of(POCKET, patient, 4)
+        one_is_done = Event()
+        restarting = Thread(target=restart, args=(first, one_is_done))
+        restarting.start()
+        try:
+            failed = run(works, [patient], Store(tmp_path), tick=one_is_done.set)
+        finally:
+            one_is_done.set()
+            restarting.join()
         assert failed == {} and all(Store(tmp_path).done(work.name, work.digest) for work in works)
 
 
-def restart(server: ComfyServer, client: Server) -> None:
-    """Called when the client cannot reach the server: start it again under the same address."""
+def restart(server: ComfyServer, when: Event) -> None:
+    """Kill the server at the event, and start it again under the same address."""
+    when.wait()
     assert server.process is not None
+    server.process.kill()
     server.process.wait()
     server.__enter__()
-    client.wait = time.sleep
 
 
 def test_without_any_server_left_it_says_how_to_go_on_and_keeps_what_is_done(tmp_path):
     with ComfyServer() as only:
-        client = Server(only.client.address, lambda _seconds: None)
+        client = Server(only.client.url, WITHOUT_WAITING)
         works = works_of(POCKET, client, 4)
         assert run(works[:1], [client], Store(tmp_path)) == {}
         assert only.process is not None
@@ -162,11 +168,11 @@ def test_a_server_without_the_pack_is_told_apart():
         ComfyServer(arguments=("--cpu", "--disable-all-custom-nodes")) as bare,
         pytest.raises(HRVError, match="does not have this pack.*custom_nodes"),
     ):
-        _ = Server(bare.client.address).object_info
+        _ = Server(bare.client.url).schemas
 
 
 def test_a_refused_prompt_says_which_input_of_which_node(server):
-    client = Server(server.client.address)
+    client = Server(server.client.url)
     (work,) = works_of(POCKET, client, 1)
     broken = {key: {**node, "inputs": {**node["inputs"]}} for key, node in work.prompt.items()}
     (sampler, *_) = workflows.nodes_of(broken, "KSampler")
@@ -179,10 +185,10 @@ def test_a_refused_prompt_says_which_input_of_which_node(server):
 @pytest.mark.parametrize("name", PAPER)
 def test_every_experiment_of_the_paper_becomes_a_valid_prompt_of_its_graph(server, stand_ins, name):
     """Files that are not here are put in place as names only: what is checked is nodes, inputs and links."""
-    schemas = Server(server.client.address).object_info
+    client = Server(server.client.url)
+    schemas = client.schemas
     experiment = Experiment.load(name)
     jobs = list(plan.jobs(experiment, cases(experiment)))
-    client = Server(server.client.address)
     files = {"CheckpointLoaderSimple": "ckpt_name", "HRVLoad": "file"}
     for kind, field in files.items():  # the names the experiment asks for count as there
         group = schemas[kind]["input"]["required"]
@@ -190,7 +196,6 @@ def test_every_experiment_of_the_paper_becomes_a_valid_prompt_of_its_graph(serve
         options += [value for key, value in experiment.set.items() if key.endswith(f".{field}")]
         stock = (*workflows.STOCK_FILES.values(), "sd15_paper34.safetensors")
         options += [name for name in stock if name not in options]
-    client.__dict__["object_info"] = schemas
     works = prepare(experiment, [jobs[0], jobs[-1]], [client])
     for work in works:
         assert set(work.pictures) == set(experiment.pictures) and set(work.texts) == set(experiment.texts)

@@ -8,9 +8,9 @@ import pytest
 
 from comfyui_hrv.tests import skips
 from comfyui_hrv.tests.fileserver import serving
-from comfyui_hrv.tools.client import PromptFailed
 from hrv_engine.relevance import files
 from hrv_engine.relevance.fetch import published
+from hrv_engine.remote.prompt import PromptFailed
 
 PUBLISHED = Path(__file__).parents[2].parent / "shared" / "published"
 needs_arrays = pytest.mark.skipif(not PUBLISHED.is_dir(), reason=skips.NO_PUBLISHED_ARRAYS)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from comfyui_hrv.tests import workflows
-from comfyui_hrv.tools.client import Interrupted, PromptFailed
 from comfyui_hrv.tools.thumbnails import write_thumbnail
+from hrv_engine.remote.progress import events
+from hrv_engine.remote.prompt import PromptCancelled, PromptFailed
 
 SMALL = {"width": 64, "height": 64, "steps": 2}
 
@@ -89,15 +90,15 @@ def test_a_run_can_be_cancelled_inside_a_refinement_and_the_next_is_as_if_it_had
     one = workflows.with_values(prompt, batch_size=1, thresholds="0:.999", max_refinements=2)
     before = previews(server, server.client.run(one), one)
     bars, endless = [], workflows.with_values(one, max_refinements=1000)
-    with server.client.events() as events:
-        number = server.client.queue(endless)
-        for event in events:
+    with events(server.client) as messages:
+        number = server.client.submit(endless)
+        for event in messages:
             bars += [event["data"]["max"]] if event["type"] == "progress" else []
             if bars and bars[-1] == 1000:  # the bar of a refinement
                 break
-        server.client.cancel(number)
-    with pytest.raises(Interrupted):
-        server.client.result(number)
+        server.client.stop(number)
+    with pytest.raises(PromptCancelled):
+        server.client.wait(number)
     again = workflows.with_values(one, seed=2)
     server.client.run(again)
     for a, b in zip(before, previews(server, server.client.run(one), one), strict=True):

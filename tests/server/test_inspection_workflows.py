@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from comfyui_hrv.tests import workflows
-from comfyui_hrv.tools.client import PromptFailed
 from comfyui_hrv.tools.thumbnails import write_thumbnail
+from hrv_engine.remote.prompt import PromptFailed
 
 WRITE_THUMBNAILS = bool(os.environ.get("HRV_WRITE_THUMBNAILS"))
 

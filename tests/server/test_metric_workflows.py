@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from comfyui_hrv.tests import tiny_eval, workflows
-from comfyui_hrv.tools.client import PromptFailed, PromptRejected
 from comfyui_hrv.tools.thumbnails import write_thumbnail
+from hrv_engine.remote.prompt import PromptFailed, PromptRefused
 
 NUMBER = r"(-?\d\.\d{4})"
 
@@ -108,8 +108,8 @@ def test_24_scores_edits_of_a_full_size_sd15_by_clip_captions_and_background(
 
 def test_a_judge_that_is_not_there_is_named_before_anything_runs(server, object_info):
     prompt = workflows.with_values(workflows.converted("24_sd15_edit_metrics", object_info), captioner="blip9")
-    with pytest.raises(PromptRejected) as refusal:
-        server.client.queue(prompt)
+    with pytest.raises(PromptRefused) as refusal:
+        server.client.submit(prompt)
     assert "blip9" in str(refusal.value.node_errors)
 
 

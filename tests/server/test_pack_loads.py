@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from urllib.error import HTTPError
 
 import pytest
+
+from hrv_engine.errors import HRVError
 
 PACK = "comfyui-hrv"
 NODES = {
@@ -102,7 +103,7 @@ def test_every_help_page_belongs_to_a_node(repository: Path, nodes):
     assert {page.stem for page in (repository / "web" / "docs").glob("*.md")} <= set(nodes)
 
 
-def test_every_workflow_is_offered_as_a_template_with_a_image(server, repository: Path):
+def test_every_workflow_is_offered_as_a_template_with_an_image(server, repository: Path):
     names = {path.stem for path in (repository / "workflows").glob("*.json")}
     assert names and set(server.client.get("/workflow_templates")[PACK]) == names
     for name in names:
@@ -110,7 +111,7 @@ def test_every_workflow_is_offered_as_a_template_with_a_image(server, repository
         assert graph["nodes"], name
         try:
             assert server.client.fetch(f"/api/workflow_templates/{PACK}/{name}.jpg").startswith(b"\xff\xd8"), name
-        except HTTPError as error:
+        except HRVError as error:
             raise AssertionError(f"workflows/{name}.jpg is missing: `make thumbnails`") from error
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from comfyui_hrv.tests import workflows
 from comfyui_hrv.tests.chatserver import chatting
-from comfyui_hrv.tools.client import PromptFailed
 from comfyui_hrv.tools.thumbnails import write_thumbnail
+from hrv_engine.remote.prompt import PromptFailed
 
 NAME = "25_pocket_suggest_and_adjust"
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from comfyui_hrv.tests.workflows import with_values
-from comfyui_hrv.tools.client import Interrupted, PromptFailed
+from hrv_engine.remote.progress import events
+from hrv_engine.remote.prompt import PromptCancelled, PromptFailed
 
 from .test_weakening_curve import K, graph
 
@@ -36,15 +37,15 @@ def cancelled(server) -> dict:
     """Sheets before and after a sweep that was cancelled on its way, and the events of that sweep."""
     before, seen = sheet(server), []
     server.client.fetch("/free", {"free_memory": True})
-    with server.client.events() as events:
-        number = server.client.queue(sweep_only(seed=2))
-        for event in events:
+    with events(server.client) as messages:
+        number = server.client.submit(sweep_only(seed=2))
+        for event in messages:
             seen.append(event)
             if event["type"] == "progress" and event["data"]["value"] > event["data"]["max"] // 3:
                 break
-        server.client.cancel(number)
-    with pytest.raises(Interrupted):
-        server.client.result(number)
+        server.client.stop(number)
+    with pytest.raises(PromptCancelled):
+        server.client.wait(number)
     return {"before": before, "after": sheet(server), "seen": seen}
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from comfyui_hrv.tests import workflows
-from comfyui_hrv.tools.client import PromptFailed, PromptRejected
 from comfyui_hrv.tools.thumbnails import write_thumbnail
 from hrv_engine.benchmarks.prompts import PromptSet
 from hrv_engine.relevance.concepts import ConceptSet
+from hrv_engine.remote.prompt import PromptFailed, PromptRefused
 from hrv_engine.scale.command import SETTINGS
 
 FEW = ("Color", "Plants", "Animals")
@@ -123,6 +123,6 @@ def test_04_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, 
 
 def test_a_file_that_is_not_there_is_named_before_anything_runs(server, object_info):
     prompt = workflows.converted("03_sd15_fix_misread_word", object_info)
-    with pytest.raises(PromptRejected) as refusal:
-        server.client.queue(workflows.with_values(prompt, file="nowhere.safetensors"))
+    with pytest.raises(PromptRefused) as refusal:
+        server.client.submit(workflows.with_values(prompt, file="nowhere.safetensors"))
     assert "nowhere.safetensors" in str(refusal.value.node_errors)

@@ -16,8 +16,7 @@ from hrv_engine.experiments.cases import cases
 from hrv_engine.experiments.measures import MEASURES
 from hrv_engine.experiments.plan import Experiment
 from hrv_engine.experiments.readers import Readers, check_names
-from hrv_engine.experiments.store import Store, digest, room
-from hrv_engine.remote.client import Server, ServerLost
+from hrv_engine.experiments.store import Store, digest, disk_full_errors
 
 PAPER = ("construction", "weakening", "misreading", "editing", "multi_concept", "multi_concept_plain", "timesteps",
          "extended_concepts", "weakening_sdxl", "misreading_sdxl")  # fmt: skip
@@ -120,7 +119,7 @@ def png(folder: Path, value: int) -> bytes:
     return path.read_bytes()
 
 
-def test_a_job_counts_as_done_only_with_its_mark_and_only_for_the_same_prompt(tmp_path: Path):
+def test_a_job_counts_as_done_only_with_its_marker_and_only_for_the_same_prompt(tmp_path: Path):
     store, asked = Store(tmp_path), digest({"1": {"class_type": "A", "inputs": {}}})
     assert not store.done("one", asked) and not store.finished("one")
     store.save("one", asked, {"plain": [png(tmp_path, 0), png(tmp_path, 255)]}, {"table": "x"})
@@ -149,17 +148,8 @@ def test_a_full_disk_is_said_in_words_and_leaves_the_job_undone(tmp_path: Path):
     with pytest.raises(HRVError, match="no room left on the disk.*run the same command again"):
         store.save("one", "x", {"plain": [png(tmp_path, 0) * 100]}, {})
     assert not store.finished("one")
-    with pytest.raises(FileNotFoundError), room():
+    with pytest.raises(FileNotFoundError), disk_full_errors():
         raise FileNotFoundError
-
-
-def test_a_server_that_is_not_there_is_tried_again_and_then_named():
-    waits: list[float] = []
-    with pytest.raises(ServerLost, match=r"http://127\.0\.0\.1:9 cannot be reached.*run the same command again"):
-        _ = Server("127.0.0.1:9", waits.append).object_info
-    assert waits == [0.5, 1, 2, 4, 8]
-    with pytest.raises(HRVError, match='"ftp://x" is no address'):
-        Server("ftp://x")
 
 
 def test_cells_without_a_measurement_stay_empty_beside_the_papers():
@@ -240,8 +230,8 @@ def test_results_are_written_as_csv_markdown_and_images(tmp_path: Path):
     assert "0.159,," in (tmp_path / "comparison.csv").read_text(encoding="utf-8")
 
 
-def test_a_marks_images_and_digest_can_be_read_by_people(tmp_path: Path):
+def test_a_markers_images_and_digest_can_be_read_by_people(tmp_path: Path):
     experiment, jobs, store = finished(tmp_path, "misreading")
     assert jobs[0].name == "a-rose-colored-vase__rose-colored__seed-1"
-    mark = json.loads((store.job(jobs[0].name) / "done.json").read_text(encoding="utf-8"))
-    assert mark["pictures"] == {key: [f"{key}_0.png"] for key in experiment.pictures}
+    marker = json.loads((store.job(jobs[0].name) / "done.json").read_text(encoding="utf-8"))
+    assert marker["pictures"] == {key: [f"{key}_0.png"] for key in experiment.pictures}
