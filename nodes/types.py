@@ -3,6 +3,8 @@
 import comfy.samplers
 from comfy_api.latest import io
 
+from ..hrv_engine.relevance.build_settings import PAPER
+
 HRV = io.Custom("HRV")
 Concepts = io.Custom("HRV_CONCEPTS")
 Prompts = io.Custom("HRV_PROMPTS")
@@ -72,27 +74,32 @@ def clamp_input() -> io.Input:
 
 def sampler_inputs() -> list[io.Input]:
     """seed, steps, cfg, sampler_name, scheduler: the settings of a KSampler, with the paper's as defaults."""
+    seed = io.Int.Input(
+        "seed",
+        default=PAPER.seed,
+        min=0,
+        max=0xFFFFFFFFFFFFFFFF,
+        control_after_generate=io.ControlAfterGenerate.fixed,
+        tooltip="The noise to start from; the same seed draws the same images.",
+    )
+    return [seed, *drawing_inputs("Sampling steps per image; 50 in the paper.", "Guidance scale; 7.5 in the paper.")]
+
+
+def drawing_inputs(steps: str, cfg: str) -> list[io.Input]:
+    """steps, cfg, sampler_name, scheduler, with the paper's settings as defaults; tooltips for the first two."""
     return [
-        io.Int.Input(
-            "seed",
-            default=0,
-            min=0,
-            max=0xFFFFFFFFFFFFFFFF,
-            control_after_generate=io.ControlAfterGenerate.fixed,
-            tooltip="The noise to start from; the same seed draws the same images.",
-        ),
-        io.Int.Input("steps", default=50, min=1, max=1000, tooltip="Sampling steps per image; 50 in the paper."),
-        io.Float.Input("cfg", default=7.5, min=0.0, max=100.0, step=0.1, tooltip="Guidance scale; 7.5 in the paper."),
+        io.Int.Input("steps", default=PAPER.steps, min=1, max=1000, tooltip=steps),
+        io.Float.Input("cfg", default=PAPER.cfg, min=0.0, max=100.0, step=0.1, tooltip=cfg),
         io.Combo.Input(
             "sampler_name",
             options=comfy.samplers.KSampler.SAMPLERS,
-            default="ddim",
+            default=PAPER.sampler_name,
             tooltip="The sampler that draws. ddim with ddim_uniform visits the same timesteps as the paper.",
         ),
         io.Combo.Input(
             "scheduler",
             options=comfy.samplers.KSampler.SCHEDULERS,
-            default="ddim_uniform",
+            default=PAPER.scheduler,
             tooltip="The noise schedule. ddim_uniform is the paper's spacing.",
         ),
     ]

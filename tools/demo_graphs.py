@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from hrv_engine.relevance.build_settings import BuildSettings
 from hrv_engine.remote.prompt import Prompt
 
 SIZE = {"width": 32, "height": 32}
 SAMPLING = {"steps": 20, "cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
-BUILD = {"seed": 1, "batch_size": 16, "draws": 4, "sampling": "per layer", "bos_key": True}
-BUILD |= {"per_timestep": False, "logit_scale": False}
+BUILD = {key: value for key, value in asdict(BuildSettings(seed=1, batch_size=16, draws=4)).items()
+         if key not in (*SIZE, *SAMPLING)}  # fmt: skip
 PRESETS = {"concepts": "pocket", "prompts": "pocket"}
 STEERING = {"strength": 1.0, "occurrence": 0, "clamp": 4.0, "start_percent": 0.0, "end_percent": 1.0}
 ADJUST = {"desired_weight": 2.0, "undesired_weight": 1.0}

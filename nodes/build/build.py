@@ -1,13 +1,13 @@
 """HRV Build: Algorithm 1 on any UNet checkpoint and any concept list."""
 
-import comfy.samplers
 from comfy_api.latest import io, ui
 
 from ...hrv_engine.inspection.report import report
+from ...hrv_engine.relevance.build_settings import PAPER, BuildSettings
 from ...hrv_engine.relevance.voting import SAMPLING
-from ..host.build import BuildSettings, build
+from ..host.build import build
 from ..host.folders import forget_listing, new_hrv_path
-from ..types import CATEGORY, HRV, Concepts, Prompts
+from ..types import CATEGORY, HRV, Concepts, Prompts, drawing_inputs
 
 
 class HRVBuild(io.ComfyNode):
@@ -15,7 +15,6 @@ class HRVBuild(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        samplers, schedulers = comfy.samplers.KSampler.SAMPLERS, comfy.samplers.KSampler.SCHEDULERS
         return io.Schema(
             node_id="HRVBuild",
             display_name="HRV Build",
@@ -42,52 +41,24 @@ class HRVBuild(io.ComfyNode):
                         " paper, connect an empty prompt through ConditioningZeroOut."
                     ),
                 ),
-                io.Int.Input(
-                    "width",
-                    default=512,
-                    min=16,
-                    max=16384,
-                    step=8,
-                    tooltip="Image width in pixels: 512 for SD1.x, 1024 for SDXL, 32 for the pocket model.",
+                *(
+                    io.Int.Input(
+                        side,
+                        default=pixels,
+                        min=16,
+                        max=16384,
+                        step=8,
+                        tooltip=f"Image {side} in pixels: 512 for SD1.x, 1024 for SDXL, 32 for the pocket model.",
+                    )
+                    for side, pixels in (("width", PAPER.width), ("height", PAPER.height))
                 ),
-                io.Int.Input(
-                    "height",
-                    default=512,
-                    min=16,
-                    max=16384,
-                    step=8,
-                    tooltip="Image height in pixels: 512 for SD1.x, 1024 for SDXL, 32 for the pocket model.",
-                ),
-                io.Int.Input(
-                    "steps",
-                    default=50,
-                    min=1,
-                    max=1000,
-                    tooltip="Sampling steps per image; 50 in the paper. Heads vote at every step.",
-                ),
-                io.Float.Input(
-                    "cfg",
-                    default=7.5,
-                    min=0.0,
-                    max=100.0,
-                    step=0.1,
-                    tooltip="Guidance scale while drawing; 7.5 in the paper. Only the conditional half votes.",
-                ),
-                io.Combo.Input(
-                    "sampler_name",
-                    options=samplers,
-                    default="ddim",
-                    tooltip="The sampler that draws. ddim with ddim_uniform visits the same timesteps as the paper.",
-                ),
-                io.Combo.Input(
-                    "scheduler",
-                    options=schedulers,
-                    default="ddim_uniform",
-                    tooltip="The noise schedule. ddim_uniform is the paper's spacing.",
+                *drawing_inputs(
+                    "Sampling steps per image; 50 in the paper. Heads vote at every step.",
+                    "Guidance scale while drawing; 7.5 in the paper. Only the conditional half votes.",
                 ),
                 io.Int.Input(
                     "seed",
-                    default=0,
+                    default=PAPER.seed,
                     min=0,
                     max=0xFFFFFFFFFFFF,
                     control_after_generate=io.ControlAfterGenerate.fixed,
@@ -98,14 +69,14 @@ class HRVBuild(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "batch_size",
-                    default=1,
+                    default=PAPER.batch_size,
                     min=1,
                     max=256,
                     tooltip="Images drawn at once. Does not change the result, only speed and memory.",
                 ),
                 io.Int.Input(
                     "draws",
-                    default=1,
+                    default=PAPER.draws,
                     min=1,
                     max=64,
                     tooltip="Word samples per query. 1 in the paper; 4 costs almost nothing and needs fewer images.",
@@ -113,7 +84,7 @@ class HRVBuild(io.ComfyNode):
                 io.Combo.Input(
                     "sampling",
                     options=list(SAMPLING),
-                    default=SAMPLING[0],
+                    default=PAPER.sampling,
                     advanced=True,
                     tooltip=(
                         "per layer: the heads of a layer share the drawn words (the authors' code); per head: each head"
@@ -122,7 +93,7 @@ class HRVBuild(io.ComfyNode):
                 ),
                 io.Boolean.Input(
                     "bos_key",
-                    default=True,
+                    default=PAPER.bos_key,
                     advanced=True,
                     tooltip=(
                         "On: the begin-of-text key takes part in the softmax (the authors' code); off: semantic tokens"
@@ -131,7 +102,7 @@ class HRVBuild(io.ComfyNode):
                 ),
                 io.Boolean.Input(
                     "per_timestep",
-                    default=False,
+                    default=PAPER.per_timestep,
                     advanced=True,
                     tooltip=(
                         "Keep votes per step as well, for figures over time. The file grows by the number of steps."
@@ -139,7 +110,7 @@ class HRVBuild(io.ComfyNode):
                 ),
                 io.Boolean.Input(
                     "logit_scale",
-                    default=False,
+                    default=PAPER.logit_scale,
                     advanced=True,
                     tooltip="Also measure how strongly each head attends before the softmax, for HRV Logit Scale.",
                 ),

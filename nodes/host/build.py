@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from ...hrv_engine.benchmarks.prompts import PromptSet
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.relevance import files
+from ...hrv_engine.relevance.build_settings import BuildSettings
 from ...hrv_engine.relevance.concepts import ConceptSet
 from ...hrv_engine.relevance.logit_scale import LogitScale
 from ...hrv_engine.relevance.parts import chosen, counted, joined, part_of
@@ -25,32 +26,6 @@ from .words import encode, word_bank
 
 SAVE_EVERY = 60.0  # seconds between safety copies of a running build
 LATENT_DOWNSCALE = 8  # core's empty latent; rescaled by core to the model's own format
-
-
-@dataclass(frozen=True)
-class BuildSettings:
-    """How images are drawn and votes are taken; everything but seed and batch_size must agree when votes are added."""
-
-    width: int
-    height: int
-    steps: int
-    cfg: float
-    sampler_name: str
-    scheduler: str
-    seed: int
-    batch_size: int
-    draws: int
-    sampling: str
-    bos_key: bool
-    per_timestep: bool
-    logit_scale: bool = False
-
-    def recipe(self, model: Any) -> dict[str, Any]:
-        """The settings stored in the file, with the model's family and fingerprint."""
-        own = {key: value for key, value in asdict(self).items() if key not in ("seed", "batch_size")}
-        if not self.logit_scale:
-            del own["logit_scale"]  # so that files from before this setting can go on
-        return {**own, "model_family": model_family(model), "model_fingerprint": fingerprint(model)}
 
 
 def build(
@@ -74,7 +49,7 @@ def build(
     """
     layout = layout_of(model)
     steps = settings.steps if settings.per_timestep else None
-    ballot = HeadVotes.none(concepts, layout, settings.recipe(model), steps)
+    ballot = HeadVotes.none(concepts, layout, settings.recipe(model_family(model), fingerprint(model)), steps)
     if settings.logit_scale:
         ballot = replace(ballot, logits=LogitScale.none(layout.total))
     votes = _resumed(ballot, path) if resume else ballot
