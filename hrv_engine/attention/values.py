@@ -56,21 +56,17 @@ def mix_values(value: Tensor, mixing: Tensor) -> Tensor:
     return mixing.to(value.dtype) @ value
 
 
-def indicator_values(groups: list[list[int]], key: Tensor, heads: int) -> Tensor:
+def indicator_values(groups: list[list[int]], key: Tensor) -> Tensor:
     """Values whose attention output is the token maps themselves: M[h] 1_g, where group g sums the columns it names.
 
-    groups: column lists, at most as many as a head has channels; key: [batch tokens heads*dim], for shape and type.
-    Returns [batch tokens heads*dim]: channel g of every head is 1 at the columns of group g, the others are 0.
+    groups: column lists, at most as many as a head has channels; key: [batch heads tokens dim], for shape and type.
+    Returns [batch heads tokens dim]: channel g is 1 at the columns of group g, the others are 0; so the output of the
+    attention holds the map of group g in its channel g.
     """
-    values = key.new_zeros(key.shape[1], heads, key.shape[2] // heads)
+    values = key.new_zeros(*key.shape[2:])
     for number, columns in enumerate(groups):
-        values[columns, :, number] = 1
-    return values.flatten(1).expand(key.shape[0], -1, -1)
-
-
-def indicated_maps(output: Tensor, heads: int, groups: int) -> Tensor:
-    """Attention output [batch pixels heads*dim] over `indicator_values` -> maps [batch groups heads pixels]."""
-    return output.unflatten(-1, (heads, -1))[..., :groups].permute(0, 3, 2, 1)
+        values[columns, number] = 1
+    return values.expand(*key.shape[:2], -1, -1)
 
 
 def attention_map(query: Tensor, key: Tensor, heads: int) -> Tensor:

@@ -1,11 +1,11 @@
 """Algorithm 1: which concept does a head's query attend to most? One vote a head, image, step and draw."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ..attention.values import split_heads
 from ..errors import HRVError
@@ -48,8 +48,8 @@ class WordBank:
 class Ballot:
     """Which bank rows take part in one vote of each head: `rows` and `concept` int64 [images draws voters keys].
 
-    voters = heads ("per head") or 1 ("per layer", shared by the layer's heads). Unused places have concept -1;
-    concepts: how many there are.
+    voters = heads ("per head") or 1 ("per layer", shared by the layer's heads). Every concept has places of its own, as
+    many as its longest word has tokens; places a shorter word leaves unused have concept -1. concepts: how many.
     """
 
     rows: Tensor
@@ -58,8 +58,25 @@ class Ballot:
 
 
 @dataclass(frozen=True)
+class DrawnWords:
+    """The words of one layer's votes as `choices` reads them, the begin-of-text key first if it takes part.
+
+    index: bank rows int64 [voters images draws keys]; bias: 0, or -inf for unused places, the same shape; share: 1 over
+    the tokens of each concept's word [voters images draws concepts]; concepts: [keys concepts], 1 where a place belongs
+    to a concept. alone: one image whose heads share their words; then index and bias are [draws*keys] and share is
+    [draws concepts].
+    """
+
+    index: Tensor
+    bias: Tensor
+    share: Tensor
+    concepts: Tensor
+    alone: bool
+
+
+@dataclass(frozen=True)
 class WordSampler:
-    """Draws one word a concept for every vote, from a counter: image i, UNet call c always see the same words.
+    """Draws one word a concept for every vote, from a counter: image i, model call c always see the same words.
 
     So votes depend neither on batch size nor on the order of images, and partial builds merge exactly.
     """
@@ -79,74 +96,148 @@ class WordSampler:
     def ballots(
         self, images: list[int], call: int, heads: list[int], device: torch.device | str = "cpu"
     ) -> list[Ballot]:
-        """One ballot a layer; `heads` is the head count of each layer, `call` counts UNet calls of the image."""
-        voters = heads if self.sampling == "per head" else [1] * len(heads)
+        """One ballot a layer; `heads` is the head count of each layer, `call` counts model calls of the image."""
+        voters = self._voters(heads)
+        rows, concept = (torch.from_numpy(each).to(device) for each in self._rows(self._words(images, call, voters)))
+        edges = np.cumsum([0, *voters])
+        concepts = len(self.bank.spans)
+        return [
+            Ballot(rows[:, :, a:b], concept[:, :, a:b], concepts) for a, b in zip(edges[:-1], edges[1:], strict=True)
+        ]
+
+    def drawn(
+        self, images: list[int], calls: range, heads: list[int], device: torch.device | str
+    ) -> list[list[DrawnWords]]:
+        """The words of several model calls, one list a call with an entry a layer, moved to the device together."""
+        voters, begin = self._voters(heads), int(self.bos_key)
+        index, bias, share = [], [], []
+        for call in calls:
+            words = self._words(images, call, voters)
+            rows, concept = self._rows(words)
+            rows = np.pad(rows, ((0, 0), (0, 0), (0, 0), (begin, 0)))
+            unused = np.pad(concept, ((0, 0), (0, 0), (0, 0), (begin, 0))) < 0
+            index.append(rows)
+            bias.append(np.where(unused, -np.inf, 0).astype(np.float32))
+            share.append((1 / self._tables[1][np.arange(len(self.bank.spans)), words]).astype(np.float32))
+        # [calls images draws voters n] -> [calls voters images draws n], so that a layer's part is contiguous
+        moved = [
+            torch.from_numpy(np.stack(each).transpose(0, 3, 1, 2, 4).copy()).to(device) for each in (index, bias, share)
+        ]
+        alone = len(images) == 1 and self.sampling == "per layer"
+        if alone:  # [calls layers draws * n] and one operation to tell layers apart
+            moved = [moved[0].flatten(2), moved[1].flatten(2), moved[2][:, :, 0]]
+        concepts = self._concepts.to(device)
+        return [
+            [
+                DrawnWords(*parts, concepts, alone)
+                for parts in zip(*(self._by_layer(each[number], voters, alone) for each in moved), strict=True)
+            ]
+            for number in range(len(calls))
+        ]
+
+    @staticmethod
+    def _by_layer(tensor: Tensor, voters: list[int], alone: bool) -> tuple[Tensor, ...]:
+        return tensor.unbind() if alone else tensor.split(voters)
+
+    def _voters(self, heads: list[int]) -> list[int]:
+        return heads if self.sampling == "per head" else [1] * len(heads)
+
+    def _words(self, images: list[int], call: int, voters: list[int]) -> np.ndarray:
+        """The number of each drawn word in its concept, int64 [images draws voters concepts]."""
         sizes = np.array([len(words) for words in self.bank.spans])
         draws = []
         for image in images:
             generator = np.random.Generator(np.random.Philox(key=self.seed % 2**64, counter=[0, 0, call, image]))
             draws.append((generator.random((self.draws, sum(voters), len(sizes))) * sizes).astype(np.int64))
-        words = np.stack(draws)  # [images draws voters concepts]
-        rows, concept = (torch.from_numpy(each).to(device) for each in self._rows(words))
-        edges = np.cumsum([0, *voters])
-        return [
-            Ballot(rows[:, :, a:b], concept[:, :, a:b], len(sizes)) for a, b in zip(edges[:-1], edges[1:], strict=True)
-        ]
+        return np.stack(draws)
 
     def _rows(self, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Bank rows and concept numbers [images draws voters keys] of the drawn words, side by side, padded at the end.
+        """Bank rows and concept numbers [images draws voters keys] of the drawn words, each in its concept's places.
 
-        The padded length is that of the longest words of all concepts: it must not depend on what was drawn, or
-        rounding, and with it a close vote, would depend on the batch.
+        The places are those of the longest words of all concepts: they must not depend on what was drawn, or rounding,
+        and with it a close vote, would depend on the batch.
         """
         first, length = self._tables
-        number = np.arange(len(self.bank.spans))
-        starts, counts = first[number, words], length[number, words]  # [... concepts]
-        place = np.arange(int(length.max()))
-        used = place < counts[..., None]  # [... concepts longest]
-        key = (counts.cumsum(axis=-1) - counts)[..., None] + place
-        where = np.nonzero(used)
-        rows = np.zeros((*words.shape[:-1], int(length.max(axis=1).sum())), np.int64)
-        concept = np.full_like(rows, -1)
-        cells = (*where[:-2], key[used])
-        rows[cells] = (starts[..., None] + place)[used]
-        concept[cells] = where[-2]
-        return rows, concept
+        number, place, _ = self._places
+        starts, counts = first[np.arange(len(self.bank.spans)), words], length[np.arange(len(self.bank.spans)), words]
+        used = place < counts[..., number]  # [... keys]
+        rows = np.where(used, starts[..., number] + place, 0)
+        return rows, np.where(used, number, -1)
 
-    @property
+    @cached_property
+    def _places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """For every place of a ballot: its concept, its place in the word; and the longest word of every concept."""
+        longest = self._tables[1].max(axis=1)
+        number = np.repeat(np.arange(len(longest)), longest)
+        return number, np.concatenate([np.arange(size) for size in longest]), longest
+
+    @cached_property
+    def _concepts(self) -> Tensor:
+        """1 where a place belongs to a concept, float32 [keys concepts]; the begin-of-text key belongs to none."""
+        number = self._places[0]
+        member = np.zeros((int(self.bos_key) + len(number), len(self.bank.spans)), np.float32)
+        member[int(self.bos_key) + np.arange(len(number)), number] = 1
+        return torch.from_numpy(member)
+
+    @cached_property
     def _tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """First bank row and row count of every word [concepts words], 0 where a concept has fewer words."""
         widest = max(len(words) for words in self.bank.spans)
         padded = [list(words) + [(0, 0)] * (widest - len(words)) for words in self.bank.spans]
         table = np.array(padded)  # [concepts words 2]
         return table[..., 0], table[..., 1]
 
 
-def vote(query: Tensor, keys: Tensor, ballot: Ballot, heads: int, bos_key: bool) -> Tensor:
-    """One vote of every head for every image and draw (Algorithm 1).
+def choices(query: Tensor, keys: Tensor, words: DrawnWords, heads: int) -> Tensor:
+    """The concept every head attends to most, for every image and draw (Algorithm 1); int64 [images heads draws].
 
-    query: [images pixels heads*dim], conditional rows only; keys: the bank after the layer's own to_k
-    [tokens heads*dim].
-    Softmax over the semantic tokens (and the begin-of-text key if `bos_key`), mean over pixels, mean over a word's
-    tokens, argmax over concepts (ties: the first). Returns counts int64 [images concepts heads], summed over draws.
+    query: [images pixels heads*dim], conditional rows only; keys: from `word_keys`. Softmax over the semantic tokens
+    (and the begin-of-text key), mean over pixels, mean over a word's tokens, argmax over concepts (ties: the first).
+    All draws in one attention.
     """
-    begin = int(bos_key)
-    q = split_heads(query, heads).float()  # [images heads pixels dim]
-    q = q * q.shape[-1] ** -0.5
-    k = keys.unflatten(-1, (heads, -1)).float().transpose(0, 1)  # [heads tokens dim]
-    head = torch.arange(heads, device=k.device)[:, None]
-    counts = torch.zeros(q.shape[0], ballot.concepts, heads, dtype=torch.int64, device=q.device)
-    for draw in range(ballot.rows.shape[1]):
-        rows = ballot.rows[:, draw].to(k.device).expand(-1, heads, -1)  # [images heads keys]
-        concept = ballot.concept[:, draw].to(k.device).expand(-1, heads, -1)
-        unused = functional.pad(concept < 0, (begin, 0))
-        logits = q @ k[head, functional.pad(rows, (begin, 0))].transpose(
-            -1, -2
-        )  # [images heads pixels keys], row 0 first
-        logits.masked_fill_(unused[:, :, None], -torch.inf)
-        share = torch.softmax(logits, dim=-1).mean(dim=2)[..., begin:]  # [images heads keys]
-        score = _mean_by_concept(share, concept, ballot.concepts)
-        counts.scatter_add_(1, score.argmax(dim=-1)[:, None], torch.ones_like(counts[:, :1]))
-    return counts
+    if words.alone:
+        return choices_alone(query[0], keys, words, heads).view(1, heads, -1)
+    images, draws = words.index.shape[1:3]
+    q = split_heads(query, heads).float().flatten(0, 1)  # [images*heads pixels dim]
+    index = words.index.flatten(2).transpose(0, 1)  # [images voters draws*keys]
+    head = torch.arange(heads, device=keys.device)[:, None]
+    k = keys.transpose(1, 2)[head, index].flatten(0, 1).transpose(1, 2)  # [images*heads dim draws*keys]
+    bias = words.bias.flatten(2).transpose(0, 1).expand(-1, heads, -1).flatten(0, 1)[:, None]
+    logits = torch.baddbmm(bias, q, k, alpha=q.shape[-1] ** -0.5)
+    share = logits.unflatten(-1, (draws, -1)).softmax(dim=-1).mean(dim=1).unflatten(0, (images, heads))
+    return ((share @ words.concepts) * words.share.transpose(0, 1)).argmax(dim=-1)
+
+
+def choices_alone(query: Tensor, keys: Tensor, words: DrawnWords, heads: int) -> Tensor:
+    """`choices` of one image [pixels heads*dim] whose heads share their words, in few operations; int64 [heads draws].
+
+    With one draw the last axis is left out: [heads].
+    """
+    q = query.unflatten(-1, (heads, -1)).transpose(0, 1)  # [heads pixels dim]
+    q = q if q.dtype == torch.float32 else q.float()
+    logits = torch.baddbmm(words.bias, q, keys.index_select(2, words.index), alpha=q.shape[-1] ** -0.5)
+    draws = words.share.shape[0]
+    if draws == 1:
+        return ((logits.softmax(dim=-1).mean(dim=1) @ words.concepts) * words.share).argmax(dim=-1)
+    share = logits.unflatten(-1, (draws, -1)).softmax(dim=-1).mean(dim=1)  # [heads draws keys]
+    return ((share @ words.concepts) * words.share).argmax(dim=-1)
+
+
+def word_keys(keys: Tensor, heads: int) -> Tensor:
+    """The bank after a layer's own to_k [tokens heads*dim] as `choices` reads it, float32 [heads dim tokens]."""
+    return keys.unflatten(-1, (heads, -1)).float().permute(1, 2, 0).contiguous()
+
+
+def counted(chosen: Tensor, steps: list[int], shape: tuple[int, int]) -> Tensor:
+    """Votes int64 [steps concepts heads] of choices [images calls heads draws], in one scatter.
+
+    steps: the step each call votes in; shape: (steps, concepts).
+    """
+    total, concepts = shape
+    place = chosen + torch.tensor(steps, device=chosen.device)[:, None, None] * concepts
+    place = place.permute(2, 0, 1, 3).flatten(1)  # [heads images*calls*draws]
+    votes = torch.zeros(place.shape[0], total * concepts, dtype=torch.int64, device=place.device)
+    return votes.scatter_add_(1, place, torch.ones_like(place)).T.unflatten(0, (total, concepts)).contiguous()
 
 
 def logit_sizes(query: Tensor, keys: Tensor, ballot: Ballot, heads: int) -> Tensor:
@@ -164,11 +255,3 @@ def logit_sizes(query: Tensor, keys: Tensor, ballot: Ballot, heads: int) -> Tens
         sizes = (q @ k[head, rows].transpose(-1, -2)).abs().mean(dim=2) * q.shape[-1] ** -0.5
         total += (sizes * used).sum(dim=-1) / used.sum(dim=-1)
     return total / ballot.rows.shape[1]
-
-
-def _mean_by_concept(share: Tensor, concept: Tensor, concepts: int) -> Tensor:
-    """Mean over each word's tokens: [images heads keys] -> [images heads concepts]."""
-    into = concept.clamp(min=0)
-    used = (concept >= 0).to(share.dtype)
-    zeros = share.new_zeros(*share.shape[:-1], concepts)
-    return zeros.scatter_add(-1, into, share * used) / zeros.scatter_add(-1, into, used)

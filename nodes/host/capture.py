@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-import comfy.ldm.modules.attention as host_attention
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ...hrv_engine.attention.heads import AttentionSite, HeadLayout, SiteKey
-from ...hrv_engine.attention.values import indicated_maps, indicator_values
+from ...hrv_engine.attention.values import indicator_values, split_heads
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.inspection.token_maps import END, START, TokenMaps
 from ...hrv_engine.text.alignment import TokenTable
@@ -18,6 +18,7 @@ from .conditioning import Conditioning, PairedPrompts, PromptAnnotation, table_o
 from .control import Control, StepPlan, controlled
 from .identity import UNKNOWN
 from .receipt import Receipt
+from .recording import rows_of
 from .steps import in_window
 from .unet import layout_of
 
@@ -30,8 +31,16 @@ class Watched:
     tokens: int
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What one recorded attention shows: maps of some images (by number) and words (by number)."""
+
+    images: tuple[int, ...]
+    words: tuple[int, ...]
+
+
 class TokenMapRecorder(Control):
-    """Adds up the maps of some words over one run; `take` gives their mean over UNet calls.
+    """Adds up the maps of some words over one run; `take` gives their mean over model calls.
 
     words: names as the user typed them; START and END stand for the begin-of-text and the end-of-text tokens.
     """
@@ -48,8 +57,8 @@ class TokenMapRecorder(Control):
         self.layout: HeadLayout = layout_of(model)
         self.key = f"hrv_maps {id(self)}"
         self.start, self.end = start, end
-        self.sums: dict[SiteKey, Tensor] = {}
-        self.calls: dict[SiteKey, Tensor] = {}
+        self.sums: dict[tuple[SiteKey, Looked], Tensor] = {}
+        self.calls: dict[Looked, int] = {}
         for word in words:
             _check(word, tables_of(positive))
 
@@ -59,18 +68,20 @@ class TokenMapRecorder(Control):
 
     def take(self) -> TokenMaps:
         """The maps recorded; raises HRVError when a word's prompt was never used on the whole image."""
-        blocks = [site.key for site in self.layout.sites]
-        if not self.sums or any((self.calls[block] == 0).any() for block in blocks):
-            missing = [
-                word for i, word in enumerate(self.words) if not self.sums or not self.calls[blocks[0]][:, i].all()
-            ]
+        seen = {(image, word) for looked in self.calls for image in looked.images for word in looked.words}
+        missing = [
+            word
+            for number, word in enumerate(self.words)
+            if not seen or any((image, number) not in seen for image in range(self.images))
+        ]
+        if missing:
             raise HRVError(
                 f"No map was recorded for {', '.join(missing)}. The window from {self.start} to {self.end} may hold no"
                 " step, or the prompt acts on a part of the image only (an area), which has no map of the whole."
                 " Widen start_percent and end_percent, or connect the prompt without its area."
             )
-        layers = [self.sums[block] / self.calls[block][..., None, None, None] for block in blocks]
-        return TokenMaps(self.prompt, tuple(self.words), self.layout, tuple(layer.float().cpu() for layer in layers))
+        layers = tuple(self._mean(site) for site in self.layout.sites)
+        return TokenMaps(self.prompt, tuple(self.words), self.layout, layers)
 
     def plan(self, step: StepPlan) -> dict[int, Watched]:
         """The words to look for in each conditioning, where the step lies in the window."""
@@ -89,25 +100,34 @@ class TokenMapRecorder(Control):
         if tuple(call.x.shape[-2:]) != self.size:
             receipt.leave("an area has no map of the whole image, connect the prompt without its area")
             return
+        self.family = call.family
         rows = sum(len(call.batch.rows(number)) for number in actions)
         call.receive(receipt, _Watching(self, call, actions), rows)
 
-    def add(self, site: AttentionSite, images: tuple[int, ...], words: list[int], maps: Tensor) -> None:
-        """Add maps [images words heads height width] of some images and words of one layer."""
-        if site.key not in self.sums:
-            shape = (self.images, len(self.words), *maps.shape[2:])
-            self.sums[site.key] = torch.zeros(shape, device=maps.device)
-            self.calls[site.key] = torch.zeros(shape[:2], device=maps.device)
-        place = torch.tensor(images)[:, None], torch.tensor(words)
-        self.sums[site.key].index_put_(place, maps, accumulate=True)
-        self.calls[site.key].index_put_(place, torch.ones((), device=maps.device), accumulate=True)
+    def sums_of(self, site: SiteKey, looked: Looked, like: Tensor) -> Tensor:
+        """The running sum of some images' maps at a site, float32 like `like` [images heads pixels words]."""
+        if (site, looked) not in self.sums:
+            self.sums[site, looked] = torch.zeros(like.shape, dtype=torch.float32, device=like.device)
+        return self.sums[site, looked]
+
+    def _mean(self, site: AttentionSite) -> Tensor:
+        """The mean over model calls of all sums at a site, float32 [images words heads height width]."""
+        parts = [(looked, total) for (key, looked), total in self.sums.items() if key == site.key]
+        size = self.family.image_grid(parts[0][1].shape[2], *self.size)
+        maps = torch.zeros(self.images, len(self.words), site.heads, *size)
+        calls = torch.zeros(self.images, len(self.words))
+        for looked, total in parts:
+            place = torch.tensor(looked.images)[:, None], torch.tensor(looked.words)
+            maps[place] += total.permute(0, 3, 1, 2).unflatten(-1, size).cpu()
+            calls[place] += self.calls[looked]
+        return maps / calls[..., None, None, None]
 
 
 class _Watching:
     """Looks at one model call, site by site, and goes on with the attention that would have run."""
 
     def __init__(self, recorder: TokenMapRecorder, call: ModelCall, plan: dict[int, Watched]) -> None:
-        self.recorder, self.call, self.plan = recorder, call, plan
+        self.recorder, self.call, self.plan, self.last = recorder, call, plan, call.layout.sites[0]
         if any(UNKNOWN in call.batch.images_of(number) for number in plan):
             raise HRVError(
                 "Another node regroups the images of this batch and says no more which is which, so their token maps"
@@ -116,24 +136,27 @@ class _Watching:
 
     def __call__(self, call: AttentionCall) -> Tensor:
         """Record the maps of each prompt, then go on."""
-        query, key, _ = call.joined
         for number, watched in self.plan.items():
-            rows = list(self.call.batch.rows(number))
-            self._record(call, query[rows], key[rows], watched, self.call.batch.images_of(number))
+            self._record(call, self.call.batch.rows(number), watched, self.call.batch.images_of(number))
         return call.proceed()
 
-    def _record(
-        self, call: AttentionCall, query: Tensor, key: Tensor, watched: Watched, images: tuple[int, ...]
-    ) -> None:
-        site, family = call.site, self.call.family
-        size = family.image_grid(query.shape[1], *self.call.x.shape[-2:])
+    def _record(self, call: AttentionCall, rows: tuple[int, ...], watched: Watched, images: tuple[int, ...]) -> None:
+        site, recorder = call.site, self.recorder
+        query, key = (split_heads(rows_of(part, rows), site.heads) for part in call.joined[:2])
         for first in range(0, len(watched.columns), site.head_dim):
             part = watched.columns[first : first + site.head_dim]
-            groups = [family.token_columns(key.shape[1], watched.tokens, columns) for _, columns in part]
-            values = indicator_values(groups, key, site.heads)
-            output = host_attention.optimized_attention(query, key, values, site.heads)
-            maps = indicated_maps(output, site.heads, len(groups)).float()
-            self.recorder.add(site, images, [i for i, _ in part], maps.unflatten(-1, size))
+            looked = Looked(images, tuple(word for word, _ in part))
+            name = ("indicators", part, site.heads, site.head_dim, key.shape[0], key.shape[2], key.dtype)
+            values = self.call.run.made(name, lambda part=part: self._indicators(part, watched.tokens, key))
+            maps = functional.scaled_dot_product_attention(query, key, values)[..., : len(part)]
+            recorder.sums_of(site.key, looked, maps).add_(maps)
+            if site is self.last:
+                recorder.calls[looked] = recorder.calls.get(looked, 0) + 1
+
+    def _indicators(self, part: tuple, tokens: int, key: Tensor) -> Tensor:
+        """Values [rows heads tokens dim] whose channel g is 1 at the columns of word g of a part."""
+        groups = [self.call.family.token_columns(key.shape[2], tokens, columns) for _, columns in part]
+        return indicator_values(groups, key)
 
 
 def _columns(word: str, table: TokenTable, tokens: int) -> tuple[int, ...]:

@@ -30,8 +30,8 @@ class BatchPlan:
     @classmethod
     def of(cls, identity: Tensor) -> "BatchPlan":
         """From the integer tensor [rows 2] that came with the data."""
-        plans, images = identity.T.tolist()
-        return cls(tuple(plans), tuple(images))
+        plans, images = zip(*identity.tolist(), strict=True)
+        return cls(plans, images)
 
     @property
     def size(self) -> int:
@@ -54,11 +54,26 @@ class BatchPlan:
         return tuple(self.images[row] for row in self.rows(plan))
 
 
+class ImageNumbers(comfy.conds.CONDRegular):
+    """The image numbers [batch 1] of a conditioning, and with a plan number the identity of its rows, made once."""
+
+    def __init__(self, cond: Tensor) -> None:
+        super().__init__(cond)
+        self._rows: dict[int, comfy.conds.CONDRegular] = {}
+
+    def rows(self, plan: int) -> comfy.conds.CONDRegular:
+        """(plan, image) of every row, [batch 2]."""
+        if plan not in self._rows:
+            numbers = torch.cat([torch.full_like(self.cond, plan), self.cond], dim=1)
+            self._rows[plan] = comfy.conds.CONDRegular(numbers)
+        return self._rows[plan]
+
+
 @contextmanager
 def numbered_images(guider: Any, images: int) -> Iterator[None]:
     """Inside, every conditioning of a guider carries the numbers of the run's images, 0 to images - 1, and its list."""
     before = guider.conds
-    numbers = comfy.conds.CONDRegular(torch.arange(images)[:, None])
+    numbers = ImageNumbers(torch.arange(images)[:, None])
     guider.conds = {
         name: [{**cond, GROUP: name, "model_conds": {**cond.get("model_conds", {}), IMAGES: numbers}} for cond in group]
         for name, group in before.items()
@@ -69,14 +84,17 @@ def numbered_images(guider: Any, images: int) -> Iterator[None]:
         guider.conds = before
 
 
-def image_numbers(cond: dict, batch: int) -> Tensor:
-    """The image numbers [batch 1] that a conditioning brought; counted anew where there was no run, UNKNOWN if lost."""
+def image_numbers(cond: dict, batch: int, images: int) -> ImageNumbers:
+    """The image numbers of a call of `batch` rows in a run of `images`: as the conditioning brought them.
+
+    One that the guider did not number is counted anew where the call holds all images; else they are UNKNOWN.
+    """
     brought = cond.get("model_conds", {}).get(IMAGES)
-    if brought is None:
-        return torch.arange(batch)[:, None]
-    if brought.cond.shape[0] == batch:
-        return brought.cond
-    return torch.full((batch, 1), UNKNOWN)
+    if brought is not None and brought.cond.shape[0] == batch:
+        return brought if isinstance(brought, ImageNumbers) else ImageNumbers(brought.cond)
+    if brought is None and batch == images:
+        return ImageNumbers(torch.arange(batch)[:, None])
+    return ImageNumbers(torch.full((batch, 1), UNKNOWN))
 
 
 def without_images(cond: dict) -> dict:
@@ -86,12 +104,11 @@ def without_images(cond: dict) -> dict:
     return {**cond, "model_conds": {key: value for key, value in cond["model_conds"].items() if key != IMAGES}}
 
 
-def with_rows(cond: dict, plan: int, batch: int) -> dict:
-    """The conditioning whose rows say that they are those of `plan`."""
-    images = image_numbers(cond, batch)
-    rows = torch.cat([torch.full_like(images, plan), images], dim=1)
+def with_rows(cond: dict, plan: int, batch: int, images: int) -> dict:
+    """The conditioning whose `batch` rows say that they are those of `plan`, in a run of `images`."""
+    rows = image_numbers(cond, batch, images).rows(plan)
     cond = without_images(cond)
-    return {**cond, "model_conds": {**cond.get("model_conds", {}), ROWS: comfy.conds.CONDRegular(rows)}}
+    return {**cond, "model_conds": {**cond.get("model_conds", {}), ROWS: rows}}
 
 
 def is_its_own(cond: dict) -> bool:

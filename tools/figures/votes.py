@@ -24,10 +24,13 @@ class DetailedRecorder(VoteRecorder):
         shape = (len(images), self.steps or 1, len(self.sampler.bank.spans), self.layout.total)
         self.detail: np.ndarray = np.zeros(shape, np.int8)
 
-    def count(self, step: int, heads: slice, votes: Tensor, images: list[int]) -> None:
-        """Keep votes int64 [images concepts heads] of one layer."""
-        rows = [self.images.index(image) for image in images]
-        self.detail[rows, step, :, heads] += votes.cpu().numpy().astype(np.int8)
+    def count(self, chosen: Tensor, steps: list[int], images: list[int]) -> None:
+        """Keep the choices [images calls heads draws], a step a call."""
+        heads = np.arange(self.layout.total)
+        for row, of_image in zip(images, chosen.cpu().numpy(), strict=True):
+            for step, of_call in zip(steps, of_image, strict=True):
+                for of_draw in of_call.T:
+                    self.detail[self.images.index(row), step, of_draw, heads] += 1
 
 
 def task(texts: list[str], first: int, draws: int, seed: int) -> np.ndarray:
@@ -41,4 +44,6 @@ def task(texts: list[str], first: int, draws: int, seed: int) -> np.ndarray:
         watched = recorder.attach(watched)
     positive = [[torch.cat([encode(clip, text)[0][0] for text in texts]), {}]]
     world.draw(watched, positive, encode(clip, ""), seed + first, len(texts))
+    for recorder in recorders:
+        recorder.finish()
     return np.stack([recorder.detail for recorder in recorders])

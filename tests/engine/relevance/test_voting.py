@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hrv_engine.errors import HRVError
 from hrv_engine.relevance.concepts import Concept, ConceptSet
-from hrv_engine.relevance.voting import SAMPLING, Ballot, WordBank, WordSampler, vote
+from hrv_engine.relevance.voting import SAMPLING, Ballot, DrawnWords, WordBank, WordSampler, choices, counted, word_keys
 
 HEADS, DIM, PIXELS = 3, 4, 11
 TOKENS = {"red": 1, "rose-colored": 3, "blue": 1, "square": 1, "polka dot": 2, "big": 1, "very tiny": 2}
@@ -32,6 +32,17 @@ def bank() -> WordBank:
 
 def sampler(**changes) -> WordSampler:
     return WordSampler(**({"bank": bank(), "seed": 5, "draws": 2} | changes))
+
+
+def vote(query: Tensor, keys: Tensor, words: DrawnWords, heads: int = HEADS) -> Tensor:
+    """Counts int64 [images concepts heads]."""
+    chosen, concepts = choices(query, word_keys(keys, heads), words, heads), words.concepts.shape[1]
+    return torch.cat([counted(of_image[None, None], [0], (1, concepts)) for of_image in chosen])
+
+
+def drawn(sampler: WordSampler, images: list[int], call: int = 0) -> DrawnWords:
+    """The words of a model of one layer in one call."""
+    return sampler.drawn(images, range(call, call + 1), [HEADS], "cpu")[0][0]
 
 
 def words_of(ballot: Ballot, image: int, draw: int, voter: int) -> list[list[int]]:
@@ -64,13 +75,14 @@ def algorithm_1(query: Tensor, keys: Tensor, ballot: Ballot, bos_key: bool) -> n
 
 @pytest.mark.parametrize("bos_key", [True, False])
 @pytest.mark.parametrize("sampling", SAMPLING)
-@pytest.mark.parametrize("images, draws", [(1, 1), (3, 4)])
+@pytest.mark.parametrize("images, draws", [(1, 1), (1, 4), (3, 4)])
 def test_votes_equal_the_slow_reference(sampling, bos_key, images, draws):
     winners = set()
     for call in range(6):
         [ballot] = sampler(sampling=sampling, draws=draws, bos_key=bos_key).ballots(list(range(images)), call, [HEADS])
         query, keys = random(images, PIXELS, HEADS * DIM, seed=call) * 3, bank().embeddings
-        counts = vote(query, keys, ballot, HEADS, bos_key)
+        words = drawn(sampler(sampling=sampling, draws=draws, bos_key=bos_key), list(range(images)), call)
+        counts = vote(query, keys, words)
         assert counts.dtype == torch.int64
         assert (counts.numpy() == algorithm_1(query, keys, ballot, bos_key)).all()
         assert (counts.sum(dim=1) == draws).all()  # every head of every image votes once a draw
@@ -82,11 +94,10 @@ def test_votes_equal_the_slow_reference(sampling, bos_key, images, draws):
 def test_splitting_a_batch_changes_no_vote(sampling):
     images, keys = [4, 0, 9, 2], bank().embeddings
     query = random(len(images), PIXELS, HEADS * DIM, seed=1) * 3
-    [together] = sampler(sampling=sampling).ballots(images, 3, [HEADS])
-    counts = vote(query, keys, together, HEADS, True)
+    counts = vote(query, keys, drawn(sampler(sampling=sampling), images, 3))
     for place, image in enumerate(images):
-        [alone] = sampler(sampling=sampling).ballots([image], 3, [HEADS])
-        assert torch.equal(vote(query[place : place + 1], keys, alone, HEADS, True), counts[place : place + 1])
+        alone = drawn(sampler(sampling=sampling), [image], 3)
+        assert torch.equal(vote(query[place : place + 1], keys, alone), counts[place : place + 1])
 
 
 @pytest.mark.parametrize("sampling", SAMPLING)
@@ -95,24 +106,26 @@ def test_draws_accumulate_and_more_draws_begin_with_the_same_words(sampling):
     [five] = sampler(sampling=sampling, draws=5).ballots([0, 1], 0, [HEADS])
     [two] = sampler(sampling=sampling, draws=2).ballots([0, 1], 0, [HEADS])
     assert torch.equal(five.rows[:, :2], two.rows) and torch.equal(five.concept[:, :2], two.concept)
-    one_by_one = [Ballot(five.rows[:, [i]], five.concept[:, [i]], five.concepts) for i in range(5)]
-    counts = torch.stack([vote(query, keys, ballot, HEADS, True) for ballot in one_by_one])
-    assert torch.equal(vote(query, keys, five, HEADS, True), counts.sum(dim=0))
-    assert not torch.equal(counts.amin(dim=0), counts.amax(dim=0))  # the draws do not all say the same
+    of_five, of_two = (
+        choices(query, word_keys(keys, HEADS), drawn(sampler(sampling=sampling, draws=draws), [0, 1]), HEADS)
+        for draws in (5, 2)
+    )
+    assert of_five.shape == (2, HEADS, 5) and torch.equal(of_five[..., :2], of_two)
+    assert not torch.equal(of_five.amin(dim=-1), of_five.amax(dim=-1))  # the draws do not all say the same
 
 
-def hand_made(spans: list[int]) -> Ballot:
-    """A ballot of one image, draw and voter whose concept n has a word of spans[n] tokens, from bank row 1 on."""
-    concept = [n for n, count in enumerate(spans) for _ in range(count)]
-    rows = torch.arange(1, len(concept) + 1).view(1, 1, 1, -1)
-    return Ballot(rows, torch.tensor(concept).view(1, 1, 1, -1), len(spans))
+def hand_made(spans: list[int], bos_key: bool) -> DrawnWords:
+    """One image, draw and voter whose concept n has a word of spans[n] tokens, from bank row 1 on."""
+    owner = torch.tensor([-1] * bos_key + [n for n, count in enumerate(spans) for _ in range(count)])
+    index = torch.arange(1 - bos_key, 1 + sum(spans))
+    concepts = (owner[:, None] == torch.arange(len(spans))).float()
+    return DrawnWords(index, torch.zeros(len(index)), 1 / torch.tensor([spans], dtype=torch.float32), concepts, True)
 
 
 def winner(query: list[float], keys: list[float], spans: list[int], bos_key: bool = False) -> int:
     """The concept that wins with one head of one channel: logits are products of numbers."""
-    return int(
-        vote(torch.tensor(query)[None, :, None], torch.tensor(keys)[:, None], hand_made(spans), 1, bos_key).argmax()
-    )
+    words = hand_made(spans, bos_key)
+    return int(vote(torch.tensor(query)[None, :, None], torch.tensor(keys)[:, None], words, 1).argmax())
 
 
 def test_a_words_tokens_count_by_their_mean_so_that_long_words_have_no_advantage():
@@ -139,9 +152,9 @@ def test_ties_go_to_the_first_concept():
 
 
 def test_half_precision_queries_are_counted_in_single_precision():
-    [ballot] = sampler(draws=3).ballots([0, 1], 0, [HEADS])
+    words = drawn(sampler(draws=3), [0, 1])
     query, keys = (random(2, PIXELS, HEADS * DIM, seed=4) * 30).half(), bank().embeddings.half()
-    assert torch.equal(vote(query, keys, ballot, HEADS, True), vote(query.float(), keys.float(), ballot, HEADS, True))
+    assert torch.equal(vote(query, keys, words), vote(query.float(), keys.float(), words))
 
 
 def test_every_vote_holds_one_whole_word_of_each_concept():
@@ -210,3 +223,9 @@ def test_an_unknown_sampling_and_too_few_draws_are_refused():
         sampler(sampling="per step")
     with pytest.raises(HRVError, match="draws = 0"):
         sampler(draws=0)
+
+
+def test_all_calls_of_a_batch_are_counted_by_their_step():
+    chosen = torch.tensor([0, 2, 1, 1, 0, 2, 2, 2]).view(1, 4, 1, 2)  # four calls of one head, two draws
+    votes = counted(chosen, [0, 1, 1, 0], (2, 3))
+    assert votes[..., 0].tolist() == [[1, 0, 3], [1, 2, 1]]
