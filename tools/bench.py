@@ -1,21 +1,17 @@
-"""Measure the pack's cost on a full-size SD1.5 (tests/benchmarks): python -m tools.bench [operations | guidance] [--rounds N]"""
+"""The pack's cost on a full-size SD1.5 (tests/benchmarks): python -m tools.bench [operations | guidance] [--rounds N]"""
 
 from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
-from .pack import load_pack, use_comfyui
+from .pack import use_comfyui
 
 
 def main() -> int:
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's remark that there is no GPU
     import torch
 
-    root = Path(__file__).resolve().parents[1]
-    load_pack()
-    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != root]  # `nodes` is ComfyUI's
     use_comfyui("--use-pytorch-cross-attention", *([] if torch.cuda.is_available() else ["--cpu"]))
     if sys.argv[1:2] == ["operations"]:
         from comfyui_hrv.tests.benchmarks.operations import main as run

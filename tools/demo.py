@@ -11,7 +11,6 @@ import json
 import platform
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ import torch
 import yaml
 from PIL import Image
 
+from hrv_engine.paths import PRESETS, ROOT
 from hrv_engine.pocket.scoring import Reading, Scorer, read_polysemous
 from hrv_engine.relevance import files
 
@@ -26,9 +26,7 @@ from . import demo_graphs as graphs
 from .demo_sheet import Block, draw_sheet
 from .server import ComfyServer
 
-ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "output" / "demo"
-PRESETS = ROOT / "hrv_presets"
 VECTORS = "demo_pocket"
 LABELS = {"plain": "plain", "strengthened": "strengthened", "adjusted": "adjusted", "random_heads": "random heads"}
 

@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 from hrv_engine.experiments.plan import names
+from hrv_engine.paths import ROOT
 
 from .server import ComfyServer
 
-ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "output" / "experiments"
 BROKEN = "pocket_misreading_sdxl"
 KILLED_AFTER = 4  # finished jobs

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
-from pathlib import Path
 from typing import Any
 
-WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows"
-NOTES = Path(__file__).with_name("workflow_notes")
+from hrv_engine.paths import ROOT, WORKFLOWS
+
+NOTES = ROOT / "tools" / "workflow_notes"
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 FOOT, SLOT, WIDGET, TEXT, PICTURE, MARGIN = (
     60,

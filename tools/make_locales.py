@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
+from .pack import ROOT
 from .server import ComfyServer
 
-PATH = Path(__file__).resolve().parents[1] / "locales" / "en" / "nodeDefs.json"
+PATH = ROOT / "locales" / "en" / "nodeDefs.json"
 
 
 def node_text(schema: dict[str, Any]) -> dict[str, Any]:

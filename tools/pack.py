@@ -56,4 +56,5 @@ def load_pack() -> ModuleType:
 def use_comfyui(*arguments: str) -> None:
     """Make the modules of the ComfyUI at COMFYUI_PATH importable in this process, as `main.py *arguments` would."""
     load_pack()
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]  # `nodes` is ComfyUI's
     importlib.import_module(f"{PACK}.nodes.host.headless").use_comfyui(os.environ["COMFYUI_PATH"], *arguments)

@@ -6,12 +6,13 @@ Run after the pocket model's weights changed: `python -m tools.pocket_vectors`.
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
+
+from hrv_engine.paths import PRESETS
 
 from .demo_graphs import build_graph
 from .server import ComfyServer
 
-TARGET = Path(__file__).resolve().parents[1] / "hrv_presets" / "hrv" / "pocket.safetensors"
+TARGET = PRESETS / "hrv" / "pocket.safetensors"
 
 
 def main() -> None:

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from hrv_engine.paths import ROOT
 from hrv_engine.remote.client import WITHOUT_WAITING, Server, ServerLost
 
-ROOT = Path(__file__).resolve().parents[1]
 PACK_FOLDER = "comfyui-hrv"  # what `git clone` makes in custom_nodes
 START_SECONDS = 300  # a loaded two-core machine needs up to 100
 

@@ -16,9 +16,6 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
-BENCHMARK = ROOT / "hrv_presets" / "benchmarks" / "polysemous_sd.yaml"
-
 
 def main() -> int:
     """Print the check and a line a prompt; the exit code is 1 if a file cannot be used."""
@@ -26,10 +23,8 @@ def main() -> int:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("vectors", type=Path)
     options = parser.parse_args()
-    from .pack import load_pack, use_comfyui
+    from .pack import use_comfyui
 
-    load_pack()
-    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]  # `nodes` is ComfyUI's
     use_comfyui("--cpu")
     return int(importlib.import_module("comfyui_hrv.tools.suggest_check").run(options.checkpoint, options.vectors))
 
@@ -50,12 +45,13 @@ def run(checkpoint: Path, vectors: Path) -> int:
 
 def checked(clip: Any, relevance: Any) -> str:
     """The leave-one-out check of a text encoder and concept set, and what is proposed for each prompt."""
+    from ..hrv_engine.paths import PRESETS
     from ..hrv_engine.suggestion.lexicon import Lexicon
     from ..nodes.host.words import concept_vectors
     from .figures.suggest import proposal
 
     lexicon = Lexicon.of(relevance, concept_vectors(clip, relevance.concepts))
-    prompts = yaml.safe_load(BENCHMARK.read_text(encoding="utf-8"))["prompts"]
+    prompts = yaml.safe_load((PRESETS / "benchmarks" / "polysemous_sd.yaml").read_text(encoding="utf-8"))["prompts"]
     check, rows = lexicon.check, [proposal(lexicon, clip, one) for one in prompts]
     lines = [
         f"concept words left out in turn: first {check.first} of {check.words}, among three {check.among} of"

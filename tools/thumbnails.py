@@ -7,7 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows"
+from hrv_engine.paths import WORKFLOWS
+
 SIDE = 400
 
 

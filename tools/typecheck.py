@@ -7,7 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from .pack import ROOT
+
 PACKAGES = ("hrv_engine", "nodes", "tools")
 
 

@@ -18,14 +18,15 @@ import torch
 import yaml
 from torch import Tensor
 
+from ..paths import PRESETS
 from . import scenes as world
 from .captions import describe
-from .model import PRESETS, PocketModel
+from .model import SHIPPED, PocketModel
 from .scenes import KINDS, Scene, Thing, kind_of
 from .scorer_training import accuracy, examples
 from .scoring import CLASSES, PRESENT, Scorer, read_polysemous
 
-BENCHMARK = PRESETS.parent / "benchmarks" / "pocket_polysemous.yaml"
+BENCHMARK = PRESETS / "benchmarks" / "pocket_polysemous.yaml"
 Asked = dict[str, str]
 
 
@@ -110,8 +111,8 @@ def _lines(title: str, shares: dict[str, float]) -> str:
 def main() -> None:
     """Command line: prints every figure of hrv_presets/pocket/README.md."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", default=str(PRESETS / "pocket.safetensors"))
-    parser.add_argument("--scorer", default=str(PRESETS / "scorer.safetensors"))
+    parser.add_argument("--weights", default=str(SHIPPED / "pocket.safetensors"))
+    parser.add_argument("--scorer", default=str(SHIPPED / "scorer.safetensors"))
     parser.add_argument("--prompts", type=int, default=500)
     parser.add_argument("--cfg", type=float, default=3.0)
     args = parser.parse_args()

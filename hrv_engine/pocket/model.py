@@ -13,12 +13,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from .. import paths
+from ..paths import PRESETS
 from .diffusion import LATENT_CHANNELS, ddim, to_images
 from .network import UNet, UNetConfig
 from .text import TextConfig, TextEncoder, Vocabulary
 
-PRESETS = paths.PRESETS / "pocket"
+SHIPPED = PRESETS / "pocket"
 CFG = 3.0
 
 

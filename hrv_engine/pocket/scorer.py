@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import HRVError, nearest
-from .model import PRESETS
+from .model import SHIPPED
 from .scenes import KINDS, kind_of
 from .scoring import CLASSES, Scorer
 
@@ -23,7 +23,7 @@ class PocketScorer:
 
     name = "probability of the word"
 
-    def __init__(self, path: Path = PRESETS / "scorer.safetensors") -> None:
+    def __init__(self, path: Path = SHIPPED / "scorer.safetensors") -> None:
         self.network = Scorer.load(path)
 
     def score(self, images: Tensor, text: str) -> np.ndarray:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import copy
-import os
+import io
 import random
 import tempfile
 import time
@@ -22,9 +22,10 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor
 
+from ..atomic import replace_file
 from .captions import draw_caption
 from .diffusion import STEPS, alphas_cumprod, to_latent
-from .model import PRESETS, PocketModel
+from .model import SHIPPED, PocketModel
 from .render import render
 from .text import Vocabulary
 
@@ -86,16 +87,16 @@ def _average_gradients(parameters: list[Tensor], limit: float = 1.0) -> float:
 
 
 def _write(path: Path, content: dict[str, object]) -> None:
-    partial = path.with_suffix(".partial")
-    torch.save(content, partial)
-    os.replace(partial, path)
+    stored = io.BytesIO()
+    torch.save(content, stored)
+    replace_file(path, stored.getvalue())
 
 
 def _train(rank: int, args: argparse.Namespace, recipe: Recipe, meeting_point: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{meeting_point}", rank=rank, world_size=args.workers)
     torch.manual_seed(args.seed)
-    model = PocketModel(Vocabulary.load(PRESETS / "vocabulary.json"))
+    model = PocketModel(Vocabulary.load(SHIPPED / "vocabulary.json"))
     average = copy.deepcopy(model)
     parameters = list(model.parameters())
     groups = [

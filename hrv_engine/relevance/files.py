@@ -1,8 +1,6 @@
 """The HRV file: safetensors with integer votes (or imported float vectors) and a JSON header; writes are atomic."""
 
 import json
-import os
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+from ..atomic import write_atomically
 from ..attention.heads import HeadLayout
 from ..errors import HRVError
 from .concepts import ConceptSet
@@ -47,33 +46,6 @@ def save(path: Path, relevance: HeadRelevance) -> None:
         {"hrv": json.dumps(header, sort_keys=True)},
     )
     write_atomically(path, payload)
-
-
-def write_atomically(path: Path, payload: bytes) -> None:
-    """Write bytes beside `path`, then rename over it; raises HRVError and leaves the old file untouched on failure."""
-    part = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = part.open("xb")  # with the permissions any new file of this user gets
-    except OSError as error:
-        raise HRVError(
-            f"{path} cannot be written: {error}. Choose a folder you may write to, or free some disk space."
-        ) from error
-    try:
-        with file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise HRVError(
-            f"{path} could not be saved ({error}); an older file of that name is intact. Free some disk space"
-            f" ({len(payload)} bytes are needed) and save again."
-        ) from error
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def load(path: Path) -> HeadRelevance:

@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +15,14 @@ from ..benchmarks.prompts import PromptSet
 from ..errors import HRVError, nearest
 from ..inspection.report import report
 from ..paths import PRESETS, comfyui_folder, models_folder
+from ..relevance.build_settings import PAPER
 from ..relevance.concepts import ConceptSet
 from . import cluster
 from .servers import Asked, build
 from .tally import Tally, split
 
 PARTS_A_WORKER = 4  # so that none waits long for the slowest at the end
-SETTINGS: dict[str, Any] = {  # inputs of HRV Build and their defaults
-    "width": 512,
-    "height": 512,
-    "steps": 50,
-    "cfg": 7.5,
-    "sampler_name": "ddim",
-    "scheduler": "ddim_uniform",
-    "seed": 0,
-    "batch_size": 1,
-    "draws": 1,
-    "sampling": "per layer",
-    "bos_key": True,
-    "per_timestep": False,
-    "logit_scale": False,
-}
+SETTINGS = asdict(PAPER)  # inputs of HRV Build and their defaults
 
 
 def add(commands: Any) -> None:

@@ -2,8 +2,9 @@
 
 from comfy_api.latest import io
 
+from ...hrv_engine.paths import PRESETS
 from ...hrv_engine.relevance.concepts import ConceptSet
-from ..host.folders import PRESETS, preset_names, preset_path
+from ..host.folders import preset_names, preset_path
 from ..types import CATEGORY, Concepts
 
 

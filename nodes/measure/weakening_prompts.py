@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ...hrv_engine.benchmarks.weakening import WeakeningExperiment, experiment_of, load_experiments, parse_seeds
-from ..host.folders import PRESETS
+from ...hrv_engine.paths import PRESETS
 from ..types import CATEGORY
 
 

@@ -6,10 +6,10 @@ import pytest
 import yaml
 
 from hrv_engine.benchmarks.prompts import PromptSet
+from hrv_engine.paths import PRESETS
 from hrv_engine.pocket.captions import vocabulary
 from hrv_engine.relevance.concepts import ConceptSet
 
-PRESETS = Path(__file__).parents[2] / "hrv_presets"
 CONCEPTS = sorted((PRESETS / "concepts").glob("*.yaml"))
 PROMPTS = sorted((PRESETS / "prompts").glob("*.yaml"))
 BENCHMARKS = sorted((PRESETS / "benchmarks").glob("*polysemous*.yaml"))  # the others: test_benchmarks.py

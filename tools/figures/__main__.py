@@ -6,10 +6,10 @@ import argparse
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from ..pack import ROOT, load_pack
+
 OUTPUT = ROOT / "output" / "figures"
 DEFAULT = ("weakening", "votes", "multi")
 PARTS = (*DEFAULT, "editing", "steering", "suggest")
@@ -22,8 +22,6 @@ def main() -> None:
     parts = parser.parse_args().parts or list(DEFAULT)
     if set(parts) - set(PARTS):
         parser.error(f"unknown part among {parts}; there are {', '.join(PARTS)}")
-    from ..pack import load_pack
-
     load_pack()
     from . import editing_report, multi_report, report, suggest_report, workers
 

@@ -11,9 +11,10 @@ import numpy as np
 from hrv_engine.benchmarks.editing import load_editing, spread
 from hrv_engine.figures.plots import QUIET, new_plot, pixels
 from hrv_engine.figures.sheets import sheet
+from hrv_engine.paths import PRESETS
 from hrv_engine.tables import as_csv
 
-from .report import PRESETS, save
+from .report import save
 from .workers import results
 
 METHODS = ("none", "SDEdit", "P2P", "PnP", "MasaCtrl", "FPE", "P2P-HRV", "P2P-HRV, clamp 4")

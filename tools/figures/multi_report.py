@@ -10,9 +10,10 @@ import numpy as np
 
 from hrv_engine.benchmarks.several_objects import load_multi
 from hrv_engine.figures.sheets import sheet
+from hrv_engine.paths import PRESETS
 from hrv_engine.tables import as_csv
 
-from .report import PRESETS, save
+from .report import save
 from .workers import results
 
 METHODS: dict[str, dict[str, Any]] = {

@@ -19,6 +19,7 @@ from hrv_engine.figures.plots import QUIET, new_plot, pixels
 from hrv_engine.figures.sheets import sheet
 from hrv_engine.inspection.convergence import DetailedVotes, agreement, cheapest
 from hrv_engine.inspection.convergence import convergence as convergence_table
+from hrv_engine.paths import PRESETS
 from hrv_engine.relevance import files
 from hrv_engine.relevance.relevance import HeadVotes
 from hrv_engine.tables import as_csv
@@ -28,7 +29,6 @@ from hrv_engine.weakening.orders import RANDOM, REVERSED, order_label
 from .captions import captions
 from .workers import results
 
-PRESETS = Path(__file__).resolve().parents[2] / "hrv_presets"
 BUILD: dict[str, Any] = {"images": 480, "draws": 4, "batch": 16, "seed": 20_000}
 QUICK: dict[str, Any] = {"prompts": "pocket_quick", "draws": 4, "seed": 7}
 WEAKENING: dict[str, Any] = {

@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
+from hrv_engine.paths import PRESETS
 from hrv_engine.tables import as_csv
 
-from .report import PRESETS, STEERING
+from .report import STEERING
 from .workers import results
 
 CHOOSING, BENCHMARK, FOREIGN = "pocket_polysemous_heldout", "pocket_polysemous", "polysemous_sd"

@@ -5,16 +5,12 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
@@ -40,10 +36,8 @@ def results(executor: ProcessPoolExecutor, module: str, tasks: Iterable[tuple], 
 
 
 def _start() -> None:
-    from ..pack import load_pack, use_comfyui
+    from ..pack import use_comfyui
 
-    load_pack()
-    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]  # `nodes` is ComfyUI's
     use_comfyui("--cpu")
     import torch
 

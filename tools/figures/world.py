@@ -11,11 +11,12 @@ from torch import Tensor
 
 import nodes as core
 
+from ...hrv_engine.paths import PRESETS
 from ...hrv_engine.pocket.scorer import PocketScorer
 from ...hrv_engine.relevance import files
 from ...hrv_engine.relevance.concepts import ConceptSet
 from ...hrv_engine.relevance.relevance import HeadRelevance
-from ...nodes.host.folders import PRESETS, preset_path
+from ...nodes.host.folders import preset_path
 from ...nodes.host.pocket import load_pocket
 
 STEPS, CFG, SAMPLER, SCHEDULER = 20, 3.0, "ddim", "ddim_uniform"

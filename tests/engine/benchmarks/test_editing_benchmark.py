@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from hrv_engine.benchmarks.editing import load_editing, spread
 from hrv_engine.errors import HRVError
+from hrv_engine.paths import PRESETS
 from hrv_engine.pocket.captions import vocabulary
 from hrv_engine.pocket.scorer import readable
 from hrv_engine.relevance.concepts import ConceptSet
 
-PRESETS = Path(__file__).parents[3] / "hrv_presets"
 PAPER = load_editing(PRESETS / "benchmarks" / "editing.yaml")
 POCKET = load_editing(PRESETS / "benchmarks" / "pocket_editing.yaml")
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from hrv_engine.benchmarks.several_objects import MultiPrompt, load_multi
 from hrv_engine.errors import HRVError
+from hrv_engine.paths import PRESETS
 from hrv_engine.pocket.captions import vocabulary
 from hrv_engine.pocket.scenes import PLAIN_COLORS, POLYSEMOUS, kind_of
 from hrv_engine.relevance.concepts import ConceptSet
 
-PRESETS = Path(__file__).parents[3] / "hrv_presets"
 PAPER = load_multi(PRESETS / "benchmarks" / "multi_concept.yaml")
 POCKET = load_multi(PRESETS / "benchmarks" / "pocket_multi.yaml")
 ANIMALS = {"cat", "dog", "bird", "bear", "lion", "horse", "deer", "fox", "frog", "fish", "penguin", "squirrel"}

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from hrv_engine.benchmarks.weakening import experiment_of, load_experiments, parse_seeds
 from hrv_engine.errors import HRVError
+from hrv_engine.paths import PRESETS
 from hrv_engine.pocket.captions import vocabulary
 from hrv_engine.pocket.scorer import readable
 from hrv_engine.relevance.concepts import ConceptSet
 
-BENCHMARKS = Path(__file__).parents[3] / "hrv_presets" / "benchmarks"
+BENCHMARKS = PRESETS / "benchmarks"
 PAPER, POCKET = (load_experiments(BENCHMARKS / f"{name}.yaml") for name in ("ordered_weakening", "pocket_weakening"))
 TABLE_5 = {  # images a point; three seeds each
     "Color": 150, "Weather Conditions": 60, "Animals": 30, "Material": 150, "Image Style": 150,

@@ -9,22 +9,22 @@ import torch
 
 from comfyui_hrv.nodes.host.families.unet_layers import head_layout
 from hrv_engine.pocket.evaluate import attribute_shares, misread_rates
-from hrv_engine.pocket.model import PRESETS, PocketModel
+from hrv_engine.pocket.model import SHIPPED, PocketModel
 from hrv_engine.pocket.scoring import Scorer
 
 
 @pytest.fixture(scope="module")
 def model() -> PocketModel:
-    return PocketModel.load(PRESETS / "pocket.safetensors")
+    return PocketModel.load(SHIPPED / "pocket.safetensors")
 
 
 @pytest.fixture(scope="module")
 def scorer() -> Scorer:
-    return Scorer.load(PRESETS / "scorer.safetensors")
+    return Scorer.load(SHIPPED / "scorer.safetensors")
 
 
 def test_weights_and_scorer_together_stay_within_15_mebibytes():
-    assert sum((PRESETS / f"{name}.safetensors").stat().st_size for name in ("pocket", "scorer")) <= 15 * 2**20
+    assert sum((SHIPPED / f"{name}.safetensors").stat().st_size for name in ("pocket", "scorer")) <= 15 * 2**20
 
 
 def test_it_has_more_than_a_hundred_heads_so_that_concepts_can_live_apart(model):

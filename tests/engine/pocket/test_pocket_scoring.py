@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hrv_engine.pocket.evaluate import shown, single_object_prompts
-from hrv_engine.pocket.model import PRESETS
+from hrv_engine.pocket.model import SHIPPED
 from hrv_engine.pocket.render import render
 from hrv_engine.pocket.scenes import COLORS, KINDS, PLAIN_COLORS, POLYSEMOUS, SHAPES, Scene, Thing, kind_of
 from hrv_engine.pocket.scorer_training import HIDDEN, accuracy, examples, labels
@@ -19,7 +19,7 @@ BAR = 0.97
 
 @pytest.fixture(scope="module")
 def scorer() -> Scorer:
-    return Scorer.load(PRESETS / "scorer.safetensors")
+    return Scorer.load(SHIPPED / "scorer.safetensors")
 
 
 def _prompt(color: str, shape: str) -> dict[str, str]:
@@ -86,7 +86,7 @@ def test_labels_that_a_image_cannot_show_are_hidden():
 
 def test_a_foreign_file_is_refused_with_the_way_to_mend_it():
     with pytest.raises(ValueError, match=r"pocket\.safetensors is no scorer.*make train-pocket"):
-        Scorer.load(PRESETS / "pocket.safetensors")
+        Scorer.load(SHIPPED / "pocket.safetensors")
 
 
 def test_evaluation_prompts_ask_only_for_what_their_text_names():

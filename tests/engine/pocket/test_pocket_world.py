@@ -9,7 +9,7 @@ import torch
 
 from hrv_engine.pocket.captions import AMBIGUITY, article, describe, draw_caption, vocabulary
 from hrv_engine.pocket.diffusion import alphas_cumprod, to_images, to_latent
-from hrv_engine.pocket.model import PRESETS
+from hrv_engine.pocket.model import SHIPPED
 from hrv_engine.pocket.render import render
 from hrv_engine.pocket.scenes import COLORS, KINDS, POLYSEMOUS, SHAPES, Scene, Thing, kind_of
 from hrv_engine.pocket.text import LENGTH, Vocabulary
@@ -35,7 +35,7 @@ def test_every_kind_renders_differently_and_within_range():
 
 
 def test_every_caption_stays_within_the_shipped_vocabulary():
-    shipped = Vocabulary.load(PRESETS / "vocabulary.json")
+    shipped = Vocabulary.load(SHIPPED / "vocabulary.json")
     assert tuple(sorted(shipped.words)) == vocabulary()
     for caption in _captions():
         rows, end = shipped.encode(caption.text)

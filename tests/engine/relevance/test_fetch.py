@@ -117,7 +117,7 @@ def test_a_file_of_ones_own_is_never_replaced(small, tmp_path):
 def test_a_folder_that_cannot_be_written_is_told(small, tmp_path):
     entry, folder = small
     (tmp_path / "here").write_text("a file where the folder should be")
-    with serving(folder) as (address, _), pytest.raises(HRVError, match="cannot be written"):
+    with serving(folder) as (address, _), pytest.raises(HRVError, match="cannot be saved"):
         fetch.fetch(entry, tmp_path / "here" / "x.safetensors", address)
 
 

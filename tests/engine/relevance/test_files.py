@@ -222,7 +222,7 @@ def test_an_interrupted_save_leaves_the_old_file_whole_and_no_litter(tmp_path, m
 
 def test_a_place_where_nothing_can_be_written_is_refused_with_the_fix(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(HRVError, match="cannot be written.*folder you may write to"):
+    with pytest.raises(HRVError, match="cannot be saved.*folder you may write to"):
         files.save(tmp_path / "file" / "hrv.safetensors", voted())
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hrv_engine.benchmarks.several_objects import load_multi
+from hrv_engine.paths import PRESETS
 from hrv_engine.text.dependencies import dependency_groups, load_parser, noun_chunks
 from hrv_engine.text.phrases import Word, noun_phrases
 
 from .test_alignment import table
 
-PRESETS = Path(__file__).parents[3] / "hrv_presets" / "benchmarks"
 SETS = [
     pytest.param(prompts, id=f"{len(prompts)} of {name}, {file}")
     for file in ("multi_concept", "pocket_multi")
-    for name, prompts in load_multi(PRESETS / f"{file}.yaml").items()
+    for name, prompts in load_multi(PRESETS / "benchmarks" / f"{file}.yaml").items()
 ]
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning:thinc.*")
 

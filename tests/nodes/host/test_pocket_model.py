@@ -13,7 +13,7 @@ import torch
 import nodes
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.pocket.captions import vocabulary
-from comfyui_hrv.hrv_engine.pocket.model import PRESETS, PocketModel
+from comfyui_hrv.hrv_engine.pocket.model import SHIPPED, PocketModel
 from comfyui_hrv.hrv_engine.pocket.network import UNet, UNetConfig
 from comfyui_hrv.hrv_engine.pocket.text import Vocabulary
 from comfyui_hrv.nodes.host.families.unet_layers import head_layout
@@ -63,7 +63,7 @@ def test_clip_text_encode_gives_the_encoding_of_training(trio):
 
 def test_the_vocabulary_holds_the_token_ids_of_core_tokenizer():
     tokenizer = comfy.sd1_clip.SD1Tokenizer().clip_l.tokenizer
-    stored = Vocabulary.load(PRESETS / "vocabulary.json").words
+    stored = Vocabulary.load(SHIPPED / "vocabulary.json").words
     assert stored == {word: tokenizer(word)["input_ids"][1:-1] for word in vocabulary()}
 
 
