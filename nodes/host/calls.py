@@ -9,11 +9,17 @@ from torch import Tensor
 
 from ...hrv_engine.attention.heads import CROSS, AttentionSite, HeadLayout, SiteKey
 from ...hrv_engine.attention.values import join_heads, split_heads
+from ...hrv_engine.errors import HRVError
 from .identity import BatchPlan
-from .receipt import Receipt
+from .receipt import Receipt, owner
 from .run import Run
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+ATTENTION_PATCHES = ("attn1_patch", "attn2_patch", "input_block_patch")  # kinds that may change how many rows there are
+
+
+class RowsApart(HRVError):
+    """Fewer rows arrived in attention than the model was called with: a model that computes its rows one by one."""
 
 
 class AttentionCall:
@@ -115,13 +121,26 @@ class ModelCall:
         receipt.expect(self.layout.keys if sites is None else sites)
         self.acted = True
 
-    def add_patch(self, receipt: Receipt, name: str, patch: Any) -> None:
+    def add_patch(self, name: str, patch: Any) -> None:
         """Put a patch of the host's kind `name` before those that are there, for this call."""
         patches = dict(self.options.get("patches", {}))
         patches[name] = [patch, *patches.get(name, [])]
         self.options["patches"] = patches
-        receipt.patched += 1
         self.acted = True
+
+    def check_rows(self, rows: int) -> None:
+        """Raise HRVError where attention gets other rows than the model was called with; RowsApart for fewer."""
+        if rows == self.batch.size:
+            return
+        patches = self.options.get("patches", {})
+        names = dict.fromkeys(owner(patch) for kind in ATTENTION_PATCHES for patch in patches.get(kind, []))
+        who = ", ".join(filter(None, names)) or owner(self.module)
+        raise (RowsApart if rows < self.batch.size else HRVError)(
+            f"Another node turns the {self.batch.size} rows of a model call into {rows} inside attention ({who}), so"
+            " that no row says any more which prompt and image it is, and HRV nodes would act on the wrong ones. Take"
+            " that node off this MODEL (for regions, core's Conditioning (Set Area) and (Set Mask) do work), or take"
+            " the HRV node away."
+        )
 
 
 def received(receivers: Sequence[Receiver], call: AttentionCall, step: int) -> Tensor:

@@ -11,13 +11,15 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ...hrv_engine.errors import HRVError
-from .calls import ModelCall
-from .conditioning import KEY
+from .calls import ModelCall, RowsApart
+from .conditioning import KEY, PairedPrompts, PromptAnnotation
 from .families import family_of
 from .identity import GROUP, IMAGES, ROWS, BatchPlan, is_its_own, numbered_images, with_rows, without_images
+from .node_texts import NODES, made_by_node, show_texts
 from .receipt import Receipt, neighbours
 from .run import RUN, Run
 
+OURS = "hrv_"  # what all our keys in transformer_options begin with
 CONTROLS, PLAN, CORE = "hrv_controls", "hrv_plan", "hrv_core"
 Annotation = TypeVar("Annotation")
 
@@ -43,7 +45,10 @@ class Planned:
 
 @dataclass(frozen=True)
 class StepPlan:
-    """What controls know when they plan one call of the model: its conditionings, noise level and step."""
+    """What controls know when they plan one call of the model: its conditionings, noise level and step.
+
+    conditionings: those that are used at this noise level.
+    """
 
     conditionings: tuple[Planned, ...]
     model: Any
@@ -108,11 +113,17 @@ def controlled(model: Any, *controls: Control) -> Any:
             WrappersMP.APPLY_MODEL: act_on_call,
         },
     )
-    if clone.get_attachment(CORE) is None:
-        clone.set_attachments(CORE, {})
+    clone.set_attachments(CORE, {})  # receipts of the last run, by key
     options = clone.model_options.setdefault("transformer_options", {})
     options[CONTROLS] = {**options.get(CONTROLS, {}), **{control.key: control for control in controls}}
+    options[NODES] = made_by_node(options.get(NODES, {}), [control.key for control in controls])
     return clone
+
+
+def receipts_of(model: Any) -> list[str] | None:
+    """What controls did in the last run of a MODEL, a line each; None for a model without controls or without a run."""
+    kept = model.get_attachment(CORE)
+    return [receipt.text for receipt in kept.values()] if kept else None
 
 
 def controls_of(options: dict[str, Any]) -> dict[str, Control]:
@@ -126,13 +137,30 @@ def follow_run(
     """SAMPLER_SAMPLE wrapper: number the images, keep receipts, and check them when the run is over."""
     options = extra_args["model_options"].setdefault("transformer_options", {})
     run = Run(sigmas, int(noise.shape[0]), guider.conds)
+    sampler = getattr(executor.class_obj, "sampler_function", executor.class_obj)
+    run.beside = neighbours(extra_args["model_options"], guider, sampler)
     options[RUN] = run
+    for key, control in controls_of(options).items():
+        run.receipt(key, control.name)
     with numbered_images(guider, run.images), _receipts(guider, run):
         samples = executor(guider, sigmas, extra_args, callback, noise, *more, **named)
-    there = neighbours(extra_args["model_options"])
+    _check_planned(run)
     for receipt in run.receipts.values():
-        receipt.check(there)
+        receipt.check(run.beside)
+    show_texts(options.get(NODES, {}), {key: receipt.text for key, receipt in run.receipts.items()})
     return samples
+
+
+def _check_planned(run: Run) -> None:
+    """Raise HRVError when prompts ask for something in a run whose model calls never came by here."""
+    prompts = [annotation for _, annotation in run.annotated(PromptAnnotation)]
+    asked = any(one.scales or one.guidance or one.values for one in prompts) or run.annotated(PairedPrompts)
+    if asked and run.steps > 0 and not run.planned:
+        raise HRVError(
+            "The prompts ask for HRV steering, but no model call of this run came by HRV nodes, so nothing was done:"
+            f" another node calls the model in its own way ({', '.join(run.beside) or 'a guider or a sampler'})."
+            " Take it off this MODEL or use another guider and sampler, or take the HRV node away."
+        )
 
 
 @contextmanager
@@ -151,26 +179,31 @@ def _receipts(guider: Any, run: Run) -> Iterator[None]:
 def plan_call(executor: Any, model: Any, conds: list, x_in: Tensor, timestep: Tensor, model_options: dict) -> Any:
     """CALC_COND_BATCH wrapper: ask every control what is to happen; if anything, let every row say whose it is."""
     options = model_options.get("transformer_options", {})
-    run: Run = options.get(RUN) or Run.outside(timestep)
+    batch = int(x_in.shape[0])
+    run: Run = options.get(RUN) or Run.outside(timestep, batch)
+    run.planned += 1
     numbered = [
         [Planned(number, cond, _tokens(cond, model_options)) for number, cond in _numbered(conds, place)]
         for place in range(len(conds))
     ]
-    every = tuple(planned for group in numbered for planned in group)
-    step = StepPlan(every, model, float(timestep.max()), x_in, options, run)
+    sigma = float(timestep.max())
+    every = tuple(planned for group in numbered for planned in group if _used_at(planned.cond, sigma))
+    step = StepPlan(every, model, sigma, x_in, options, run)
     actions = {}
     for key, control in controls_of(options).items():
         if found := control.plan(step):
             actions[key] = found
             run.receipt(key, control.name).ask(step.step)
-    batch = x_in.shape[0]
     if actions:
-        options = {**options, PLAN: actions}
+        options = {**options, PLAN: (step.step, actions)}
         model_options = {**model_options, "transformer_options": options}
     given = [
         None
         if group is None
-        else [with_rows(p.cond, p.number, batch) if actions else without_images(p.cond) for p in numbered[place]]
+        else [
+            with_rows(p.cond, p.number, batch, run.images) if actions else without_images(p.cond)
+            for p in numbered[place]
+        ]
         for place, group in enumerate(conds)
     ]
     return executor(model, given, x_in, timestep, model_options)
@@ -179,6 +212,11 @@ def plan_call(executor: Any, model: Any, conds: list, x_in: Tensor, timestep: Te
 def _numbered(conds: list, place: int) -> Iterable[tuple[int, dict]]:
     before = sum(len(group or ()) for group in conds[:place])
     return enumerate(conds[place] or (), start=before)
+
+
+def _used_at(cond: dict, sigma: float) -> bool:
+    """Whether the host uses a conditioning at a noise level, by its range."""
+    return cond.get("timestep_end", sigma) <= sigma <= cond.get("timestep_start", sigma)
 
 
 def _tokens(cond: dict, model_options: dict) -> int:
@@ -194,34 +232,64 @@ def act_on_call(
     options = {} if transformer_options is None else transformer_options
     identity = named.pop(ROWS, None)
     named.pop(IMAGES, None)
-    actions = options.get(PLAN)
-    if not actions:
-        return executor(x, t, c_concat, c_crossattn, control, options, **named)
+    if not options.get(PLAN):
+        return executor(x, t, c_concat, c_crossattn, control, _without_ours(options), **named)
+    run: Run = options.get(RUN) or Run.outside(t, int(x.shape[0]))
     if identity is None or identity.shape[0] != x.shape[0]:
-        _refuse_lost_identity(options, None if identity is None else identity.shape[0], x.shape[0])
+        _refuse_lost_identity(run, None if identity is None else identity.shape[0], x.shape[0])
+    batch, inputs = BatchPlan.of(identity), (x, t, c_concat, c_crossattn, control, options, named)
+    try:
+        return _acted(executor, run, batch, *inputs)
+    except RowsApart:
+        if batch.size == 1:
+            raise
+    return torch.cat([_acted(executor, run, *_row(number, batch, inputs)) for number in range(batch.size)])
+
+
+def _acted(
+    executor: Any, run: Run, batch: BatchPlan, x: Tensor, t: Tensor, c_concat: Any, c_crossattn: Any, control: Any,
+    options: dict, named: dict,
+) -> Tensor:  # fmt: skip
+    """One call of the model with the plan carried out."""
+    step, actions = options[PLAN]
     module = executor.class_obj.diffusion_model
     module = getattr(module, "_orig_mod", module)  # of a compiled one
     family = family_of(module)
-    run: Run = options.get(RUN) or Run.outside(t)
-    call = ModelCall(
-        x,
-        BatchPlan.of(identity),
-        family,
-        run.layout_of(family, module),
-        module,
-        dict(options),
-        run.step_of(float(options["sigmas"].max()) if "sigmas" in options else float(t.max())),
-        run,
-    )
+    call = ModelCall(x, batch, family, run.layout_of(family, module), module, dict(options), step, run)
     for key, found in actions.items():
         present = {number: action for number, action in found.items() if call.batch.rows(number)}
         if present:
             acting = controls_of(options)[key]
             acting.act(call, present, run.receipt(key, acting.name))
     if not call.acted:
-        return executor(x, t, c_concat, c_crossattn, control, options, **named)
+        return executor(x, t, c_concat, c_crossattn, control, _without_ours(options), **named)
     with eager():
-        return executor(x, t, c_concat, c_crossattn, control, family.around(call), **named)
+        return executor(x, t, c_concat, c_crossattn, control, _without_ours(family.around(call)), **named)
+
+
+def _row(number: int, batch: BatchPlan, inputs: Any) -> Any:
+    """One row of a batch and of the inputs of its call, for models that compute their rows one by one."""
+    *tensors, options, named = inputs
+
+    def row(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return value[number : number + 1] if value.ndim and value.shape[0] == batch.size else value
+        if isinstance(value, dict):
+            return {key: row(part) for key, part in value.items()}
+        return [row(part) for part in value] if isinstance(value, list) else value
+
+    options = dict(options)
+    for key in ("cond_or_uncond", "uuids"):  # of the host, an entry for so many rows
+        if entries := options.get(key):
+            place = number * len(entries) // batch.size
+            options[key] = entries[place : place + 1]
+    alone = BatchPlan(batch.plans[number : number + 1], batch.images[number : number + 1])
+    return alone, *map(row, tensors), options, row(named)
+
+
+def _without_ours(options: dict) -> dict:
+    """Options as the model gets them: what is ours differs in every run, and a compiled model would notice."""
+    return {key: value for key, value in options.items() if not key.startswith(OURS)}
 
 
 def eager() -> AbstractContextManager:
@@ -231,8 +299,8 @@ def eager() -> AbstractContextManager:
     return torch.compiler.set_stance("force_eager")
 
 
-def _refuse_lost_identity(options: dict, rows: int | None, asked: int) -> None:
-    who = ", ".join(neighbours({"transformer_options": options})) or "a model function wrapper"
+def _refuse_lost_identity(run: Run, rows: int | None, asked: int) -> None:
+    who = ", ".join(run.beside) or "a model function wrapper"
     what = "were dropped" if rows is None else f"are {rows} for a call of {asked} rows"
     raise HRVError(
         "Another node rebuilds the model call and leaves out what tells each row which prompt and image it is (the"

@@ -33,7 +33,8 @@ class ValueLending(Control):
 
     def act(self, call: ModelCall, actions: Plan, receipt: Receipt) -> None:
         """A patch of the host's kind, first of all: what others make of the values comes after."""
-        call.add_patch(receipt, "attn2_patch", _Lend(call, actions))
+        receipt.expect(call.layout.keys)
+        call.add_patch("attn2_patch", _Lend(call, actions, receipt))
 
 
 def with_own_values(model: Any) -> Any:
@@ -44,15 +45,16 @@ def with_own_values(model: Any) -> Any:
 class _Lend:
     """The value context of one model call with planned rows exchanged, made once."""
 
-    def __init__(self, call: ModelCall, plan: Plan) -> None:
-        self.call, self.plan = call, plan
+    def __init__(self, call: ModelCall, plan: Plan, receipt: Receipt) -> None:
+        self.call, self.plan, self.receipt = call, plan, receipt
+        self.rows = sum(len(call.batch.rows(number)) for number in plan)
         self.made: tuple[Tensor, Tensor] | None = None  # of a context, the one with lent rows
 
     def __call__(
         self, n: Tensor, keys: Tensor, values: Tensor, extra_options: dict[str, Any]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        if values.shape[0] != self.call.batch.size:
-            return n, keys, values
+        self.call.check_rows(values.shape[0])
+        self.receipt.act(self.call.step, (*extra_options["block"], extra_options["block_index"]), self.rows)
         if self.made is None or self.made[0] is not values:
             self.made = values, self._lent(values)
         return n, keys, self.made[1]

@@ -119,7 +119,7 @@ def act_on_pairs(call: ModelCall, steps: dict[int, PairStep], receipt: Receipt) 
         call.receive(receipt, SelfControl(pairings), count, frozenset(sites), SELF)
     if any(pairing.step.features for pairing in pairings):
         others = call.options.get("patches", {}).get(FEATURES, [])
-        call.add_patch(receipt, FEATURES, (ResBlock, FeatureControl(pairings, others)))
+        call.add_patch(FEATURES, (ResBlock, FeatureControl(call, pairings, others, receipt)))
 
 
 class CrossControl:
@@ -192,8 +192,11 @@ def from_sources(tensor: Tensor, pairing: Pairing) -> Tensor:
 class FeatureControl:
     """A ResBlock whose target rows get their source row's residual branch, added to their own skip connection."""
 
-    def __init__(self, pairings: list[Pairing], others: list[tuple[type, Embed]]) -> None:
-        self.pairings, self.others = pairings, others
+    def __init__(
+        self, call: ModelCall, pairings: list[Pairing], others: list[tuple[type, Embed]], receipt: Receipt
+    ) -> None:
+        self.call, self.pairings, self.others, self.receipt = call, pairings, others, receipt
+        receipt.expect({feature.block for pairing in pairings for feature in pairing.step.features})
 
     def __call__(
         self, layer: Any, x: Tensor, emb: Tensor, context: Any, transformer_options: dict, *more: Any
@@ -203,6 +206,8 @@ class FeatureControl:
         output = layer(x, emb) if theirs is None else theirs(layer, x, emb, context, transformer_options, *more)
         for pairing in self.pairings:
             if any(feature.block == transformer_options["block"] for feature in pairing.step.features):
+                self.call.check_rows(x.shape[0])
+                self.receipt.act(self.call.step, transformer_options["block"], len(pairing.rows))
                 skip, targets = layer.skip_connection(x), pairing.all_targets
                 residual = from_sources(output - skip, pairing)
                 output = output.index_copy(0, torch.tensor(targets).to(output.device), (skip + residual)[targets])

@@ -21,6 +21,8 @@ class Run:
     """Lives from the sampler's start to its end; cache holds what a run fixes (weights of plans, values, indices)."""
 
     def __init__(self, sigmas: Tensor, images: int, conds: dict[str, list[dict]]) -> None:
+        self.planned = 0  # how many model calls were planned
+        self.beside: list[str] = []  # what else is on the model
         self.sigmas: list[float] = sigmas.tolist()
         self.images = images
         self.conds = conds
@@ -28,9 +30,9 @@ class Run:
         self.cache: dict[Any, Any] = {}
 
     @classmethod
-    def outside(cls, timestep: Tensor) -> "Run":
-        """For a call of the model outside any run: one step at its own noise level."""
-        return cls(torch.stack([timestep.max().float().cpu(), torch.zeros(())]), int(timestep.shape[0]), {})
+    def outside(cls, timestep: Tensor, images: int) -> "Run":
+        """For a call of the model with so many images outside any run: one step at its own noise level."""
+        return cls(torch.stack([timestep.max().float().cpu(), torch.zeros(())]), images, {})
 
     @property
     def steps(self) -> int:

@@ -14,7 +14,6 @@ from ....hrv_engine.attention.downsampling import level_size
 from ....hrv_engine.attention.heads import CROSS, SELF, AttentionSite, HeadLayout, SiteKey
 from ....hrv_engine.errors import HRVError
 from ..calls import AttentionCall, ModelCall, Receiver, received
-from ..receipt import owner
 from .unet_layers import cross_attentions, downsampling, head_layout
 
 REPLACES = {CROSS: "attn2", SELF: "attn1"}
@@ -74,8 +73,7 @@ def _replacement(call: ModelCall, site: AttentionSite, theirs: Callable | None, 
     """A replacement of the host's kind, f(q, k, v, options) with q, k, v [batch tokens heads*dim]."""
 
     def replace(query: Tensor, key: Tensor, value: Tensor, options: dict[str, Any]) -> Tensor:
-        if query.shape[0] != call.batch.size:
-            _refuse_rows(call, query.shape[0])
+        call.check_rows(query.shape[0])
 
         def go_on(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
             if theirs is not None:
@@ -89,20 +87,9 @@ def _replacement(call: ModelCall, site: AttentionSite, theirs: Callable | None, 
     return replace
 
 
-def _refuse_rows(call: ModelCall, rows: int) -> None:
-    patches = call.options.get("patches", {})
-    names = [owner(patch) for kind in ("attn2_patch", "attn1_patch") for patch in patches.get(kind, [])]
-    raise HRVError(
-        f"Another node turns the {call.batch.size} rows of a model call into {rows} inside attention"
-        f" ({', '.join(filter(None, names)) or 'an attention couple?'}), so that no row says any more which prompt it"
-        " belongs to, and HRV nodes would act on the wrong ones. Take the attention couple off this MODEL (core's"
-        " Conditioning (Set Area) and (Set Mask) do work), or take the HRV node away."
-    )
-
-
 def _check_blocks(module: Any, options: dict[str, Any]) -> None:
     """Raise HRVError for foreign transformer blocks with a mask: they drop it where attention is replaced."""
-    masks = [name for name, value in options.items() if value is not None and _is_mask(name)]
+    masks = [name for name, value in options.items() if _is_mask(name, value)]
     if not masks:
         return
     for layer in module.modules():
@@ -118,5 +105,7 @@ def _check_blocks(module: Any, options: dict[str, Any]) -> None:
             return
 
 
-def _is_mask(name: str) -> bool:
-    return any(part in name.casefold() for part in MASKS) and not name.startswith("hrv")
+def _is_mask(name: str, value: Any) -> bool:
+    """Whether an option holds a mask; a number beside it (its weight) is there without one too."""
+    named = any(part in name.casefold() for part in MASKS) and not name.startswith("hrv")
+    return named and value is not None and not isinstance(value, int | float)

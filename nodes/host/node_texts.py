@@ -1,0 +1,28 @@
+"""Texts under nodes after a run: which node made a model, and what the frontend is to show there."""
+
+import sys
+from collections.abc import Collection, Mapping
+
+from comfy_execution.utils import get_executing_context
+
+NODES = "hrv_nodes"  # key in transformer_options: by id of a node, the keys of the controls it put on a model
+
+
+def made_by_node(before: Mapping[str, tuple[str, ...]], keys: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The nodes before, and the node that is running, if one is, with the keys of its controls."""
+    context = get_executing_context()
+    if context is None:
+        return dict(before)
+    return {**before, context.node_id: (*before.get(context.node_id, ()), *keys)}
+
+
+def show_texts(nodes: Mapping[str, Collection[str]], texts: Mapping[str, str]) -> None:
+    """Show under every node the texts of its controls; nothing where no server runs."""
+    module = sys.modules.get("server")
+    server = getattr(getattr(module, "PromptServer", None), "instance", None)
+    if server is None:
+        return
+    for node_id, keys in nodes.items():
+        lines = dict.fromkeys(texts[key] for key in keys if key in texts)
+        if lines:
+            server.send_progress_text("\n".join(lines), node_id)
