@@ -17,9 +17,11 @@ async def comfy_entrypoint() -> ComfyExtension:
 
     from .nodes import node_classes
     from .nodes.host.folders import register_folders
+    from .public_name import give_public_name
 
     class HeadRelevanceVectors(ComfyExtension):
         async def on_load(self) -> None:
+            give_public_name(__name__)
             register_folders()
 
         async def get_node_list(self) -> list[type]:

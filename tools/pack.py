@@ -7,38 +7,15 @@ ComfyUI's top-level `nodes`), and `hrv_engine` is another name for the very modu
 from __future__ import annotations
 
 import importlib
-import importlib.abc
-import importlib.machinery
 import importlib.util
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[1]
 PACK = "comfyui_hrv"
 ENGINE = "hrv_engine"
-
-
-class _SameModule(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Answers `import hrv_engine.x` with the module `comfyui_hrv.hrv_engine.x`."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if fullname.partition(".")[0] == ENGINE and importlib.util.find_spec(f"{PACK}.{fullname}"):
-            return importlib.machinery.ModuleSpec(fullname, self)
-        return None
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        module = importlib.import_module(f"{PACK}.{spec.name}")
-        spec.loader_state = module.__spec__
-        return module
-
-    def exec_module(self, module: ModuleType) -> None:
-        assert module.__spec__ is not None
-        module.__spec__ = module.__spec__.loader_state  # the import system had put the alias's spec there
 
 
 def load_pack() -> ModuleType:
@@ -49,7 +26,8 @@ def load_pack() -> ModuleType:
         assert spec is not None and spec.loader is not None
         sys.modules[PACK] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[PACK])
-        sys.meta_path.insert(0, _SameModule())
+        same_modules = importlib.import_module(f"{PACK}.public_name").SameModules
+        sys.meta_path.insert(0, same_modules(ENGINE, f"{PACK}.{ENGINE}"))
     return sys.modules[PACK]
 
 

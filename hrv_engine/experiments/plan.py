@@ -46,7 +46,13 @@ class Experiment:
 
     @classmethod
     def load(cls, name: str, folder: Path = FOLDER) -> "Experiment":
-        """The experiment of that name; raises HRVError with the names there are, or for a file that is none."""
+        """The experiment of that name, or of a file `PATH.yaml`; raises HRVError with the names there are.
+
+        A file of your own may extend an experiment of the pack.
+        """
+        path = Path(name)
+        if path.suffix == ".yaml" and path.is_file():
+            return cls._of({**_extended(path.stem, path.parent), "name": path.stem}, path.name)
         listed = names(folder)
         if name not in listed:
             raise HRVError(
@@ -86,7 +92,8 @@ def _extended(name: str, folder: Path, above: tuple[str, ...] = ()) -> dict[str,
     """The entries of a file over those of the file it extends."""
     if name in above:
         raise HRVError(f"These experiments extend each other in a circle: {', '.join([*above, name])}.")
-    data = _read(folder / f"{name}.yaml")
+    path = folder / f"{name}.yaml"
+    data = _read(path if path.is_file() else FOLDER / path.name)
     if "extends" not in data:
         return data
     below = _extended(str(data.pop("extends")), folder, (*above, name))
