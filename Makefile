@@ -22,7 +22,7 @@ check:  ## linter and type checker
 	@$(RUN) python -m tools.typecheck
 
 bench:  ## time and memory of steering, voting and guidance as ratios to plain sampling: output/bench.json, bench_guidance.json
-	@$(RUN) python -m tools.bench operations; counted=$$?; $(RUN) python -m tools.bench; first=$$?; $(RUN) python -m tools.bench guidance && exit $$((counted + first))
+	@$(RUN) python -m tools.bench operations; counted=$$?; $(RUN) python -m tools.bench compiled; $(RUN) python -m tools.bench; first=$$?; $(RUN) python -m tools.bench guidance && exit $$((counted + first))
 
 operations:  ## dispatched operations a step, as ratios to plain sampling: output/operations.json (half a minute)
 	@$(RUN) python -m tools.bench operations

@@ -1,4 +1,4 @@
-"""The pack's cost on a full-size SD1.5 (tests/benchmarks): python -m tools.bench [operations | guidance] [--rounds N]"""
+"""The pack's cost (tests/benchmarks): python -m tools.bench [operations | compiled | guidance] [--rounds N]"""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ def main() -> int:
     use_comfyui("--use-pytorch-cross-attention", *([] if torch.cuda.is_available() else ["--cpu"]))
     if sys.argv[1:2] == ["operations"]:
         from comfyui_hrv.tests.benchmarks.operations import main as run
+
+        return run(sys.argv[2:])
+    if sys.argv[1:2] == ["compiled"]:
+        from comfyui_hrv.tests.benchmarks.compiled import main as run
 
         return run(sys.argv[2:])
     if sys.argv[1:2] == ["guidance"]:
