@@ -1,4 +1,4 @@
-"""The pack's cost (tests/benchmarks): python -m tools.bench [operations | compiled | guidance] [--rounds N]"""
+"""The cost on a full-size SD1.5 (tests/benchmarks): python -m tools.bench [operations | guidance] [--rounds N]"""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import HRVError
+from ..text.lists import listed
 
 SiteKey = tuple[str, int, int]  # name of a part of the model, block number, depth: ("output", 11, 0)
 CROSS, SELF, JOINT = "cross", "self", "joint"
@@ -125,7 +126,7 @@ def parse_heads(text: str, layout: HeadLayout) -> list[int]:
     In the order given, each once; raises HRVError that quotes the part it cannot read.
     """
     found: list[int] = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in listed(text):
         match = re.fullmatch(r"(\d+)|L(\d+)(?:\s*/\s*h(\d+))?", part, re.IGNORECASE)
         heads = _heads_of(match, layout) if match else []
         if not heads:

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from ..errors import HRVError, nearest
+from ..text.lists import listed
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def experiment_of(experiments: dict[str, WeakeningExperiment], name: str) -> Wea
 
 def parse_seeds(text: str, default: tuple[int, ...]) -> tuple[int, ...]:
     """Seeds from "10, 20, 30"; nothing gives `default`; raises HRVError for anything else."""
-    parts = [part.strip() for part in text.split(",") if part.strip()]
+    parts = listed(text)
     if not all(part.isdecimal() for part in parts):
         raise HRVError(f'"{text}" is no list of seeds. Write whole numbers separated by commas, e.g. "10, 20, 30".')
     return tuple(int(part) for part in parts) or default

@@ -12,6 +12,7 @@ from ..attention.downsampling import (
 )
 from ..errors import HRVError
 from ..text.alignment import TokenTable
+from ..text.lists import listed
 from .mapping import Span, TokenMapping
 from .paired_edit import KEY_VALUE, CrossEdit, FeatureInjection, PairedEdit, SelfInjection, StepWindow
 
@@ -61,10 +62,10 @@ def cross_edit(
     tokens = mapping.matrix.shape[1]
     windows = np.tile(np.array([0.0, cross_replace]), (tokens, 1))
     for word, window in word_windows.items():
-        windows[_columns(target, word)] = window
+        windows[list(target.columns_anywhere(word))] = window
     factors: np.ndarray = np.ones(tokens, np.float32)
     for word, factor in equalizer.items():
-        factors[_columns(target, word)] = factor
+        factors[list(target.columns_anywhere(word))] = factor
     if rescaled is None:
         return CrossEdit(mapping, windows, factors, heads=heads)
     return CrossEdit(mapping, windows, factors, *rescaled, heads=heads)
@@ -79,16 +80,11 @@ def check_words(words: list[str], tables: list[TokenTable]) -> None:
 
 def blend_columns(text: str, tables: list[TokenTable]) -> tuple[tuple[int, ...], ...]:
     """The columns of comma-separated blend words in each prompt; raises HRVError for a word that is in none."""
-    words = [word.strip() for word in text.split(",") if word.strip()]
+    words = listed(text)
     check_words(words, tables)
     return tuple(
-        tuple(sorted({column for word in words for columns in table.find(word) for column in columns}))
-        for table in tables
+        tuple(sorted({column for word in words for column in table.columns_anywhere(word)})) for table in tables
     )
-
-
-def _columns(table: TokenTable, word: str) -> list[int]:
-    return sorted(column for columns in table.find(word) for column in columns)
 
 
 def find_edited_word(mapping: TokenMapping, target: TokenTable, given: str) -> tuple[str, Span]:

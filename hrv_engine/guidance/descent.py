@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import HRVError
+from ..text.lists import listed
 
 Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]  # latent -> (loss [images], gradient like the latent)
 REFINEMENT = "0:.05, 10:.5, 20:.8"
@@ -75,7 +76,7 @@ def _move(latent: Tensor, distance: Tensor, images: Tensor) -> None:
 def parse_thresholds(text: str) -> tuple[tuple[int, float], ...]:
     """Steps and thresholds from "0:.05, 10:.5, 20:.8"; nothing gives none; raises HRVError for anything else."""
     found: dict[int, float] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in listed(text):
         step, colon, value = part.partition(":")
         try:
             found[int(step)] = float(value)

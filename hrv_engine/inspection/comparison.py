@@ -76,7 +76,7 @@ def compare(new: HeadRelevance, old: HeadRelevance) -> Comparison:
 
     Raises HRVError when the heads differ, when no name is shared, or when no shared concept won votes in both.
     """
-    if [(site.key, site.heads) for site in new.layout.sites] != [(site.key, site.heads) for site in old.layout.sites]:
+    if not new.layout.same_heads(old.layout):
         raise HRVError(
             f"The head layouts differ: hrv has {new.layout.summary}, other has {old.layout.summary} or another order of"
             " them. Compare files of one model architecture."

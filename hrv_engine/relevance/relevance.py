@@ -86,7 +86,7 @@ class HeadVotes:
                 f'The concepts differ: "{self.concepts.name}" and "{other.concepts.name}" do not have the same concepts'
                 " and words. Votes add only over one concept set; build with the same one."
             )
-        if self.layout != other.layout:
+        if not self.layout.same_heads(other.layout):
             raise HRVError(
                 f"The head layouts differ: {self.layout.summary} and {other.layout.summary}. Votes add only for one"
                 " model architecture."
@@ -193,8 +193,8 @@ class HeadRelevance:
         )
 
     def for_layout(self, layout: HeadLayout, model_name: str) -> "HeadRelevance":
-        """Itself when `layout` is its own; otherwise raises HRVError that names both."""
-        if [(site.key, site.heads) for site in layout.sites] != [(site.key, site.heads) for site in self.layout.sites]:
+        """Returns self if the layouts match; raises HRVError that names both otherwise."""
+        if not self.layout.same_heads(layout):
             raise HRVError(
                 f"This HRV was built for a model with {self.layout.summary}, but {model_name} has {layout.summary} or"
                 " another order of them. Heads cannot be matched: build an HRV for this model with HRV Build, or load"

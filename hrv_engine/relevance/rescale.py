@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import HRVError
+from ..text.lists import listed
 from .relevance import HeadRelevance
 
 
@@ -61,7 +62,7 @@ def check_window(start: float, end: float) -> None:
 
 def concept_list(text: str) -> list[str]:
     """Comma-separated concept names; raises HRVError when there is none."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = listed(text)
     if not names:
         raise HRVError(f'No concept in "{text}". Give the name of a concept, or several separated by commas.')
     return names

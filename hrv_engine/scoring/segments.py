@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import HRVError
+from ..text.lists import listed
 from .pretrained import CLIPSEG, as_bytes, check_folder, loaded, precision
 
 AT_ONCE = 8  # images in one pass
@@ -22,7 +23,7 @@ class Segmenter(Protocol):
 
 def names_in(words: str) -> list[str]:
     """The objects in "car, wheel"; raises HRVError if there is none."""
-    names = [word.strip() for word in words.split(",") if word.strip()]
+    names = listed(words)
     if not names:
         raise HRVError("There is no word for the object to leave out. Type what was edited, such as car.")
     return names

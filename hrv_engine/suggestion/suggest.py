@@ -9,7 +9,8 @@ import numpy as np
 
 from ..errors import HRVError
 from ..text.alignment import TokenTable
-from ..text.phrases import CUTS, MEDIA, listed
+from ..text.lists import listed
+from ..text.phrases import CUTS, MEDIA
 from .lexicon import LEAST, Check, Lexicon, Pair, Sense
 
 ALIKE = 0.7  # cosine of two vectors above which there is little to turn

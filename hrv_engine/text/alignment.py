@@ -1,4 +1,4 @@
-"""Word -> token spans: where the words of a prompt stand in the context, whatever the chunks, weights and pieces."""
+"""Word -> token spans: which columns of the context hold a word, whatever the chunks, weights and pieces."""
 
 import re
 import unicodedata
@@ -10,6 +10,7 @@ from ..errors import HRVError, nearest
 CHUNK = 77  # tokens of one CLIP chunk; the first is the begin-of-text token
 
 Columns = tuple[int, ...]
+Word = tuple[str, Columns]  # a word of the prompt and the columns of its tokens
 
 
 @dataclass(frozen=True)
@@ -29,31 +30,30 @@ class TokenTable:
     pieces: tuple[Piece, ...]
 
     @property
-    def columns(self) -> tuple[int, ...]:
+    def columns(self) -> Columns:
         """The columns of all semantic tokens."""
         return tuple(piece.column for piece in self.pieces)
 
+    def spans(self) -> list[Word]:
+        """The words as the tokenizer split them, each with its columns, in reading order."""
+        words, start = list[Word](), 0
+        for end, piece in enumerate(self.pieces, start=1):
+            if piece.ends_word or end == len(self.pieces):
+                pieces = self.pieces[start:end]
+                text = b"".join(piece.text for piece in pieces).decode("utf-8", "replace")
+                words.append((text, tuple(piece.column for piece in pieces)))
+                start = end
+        return words
+
     def words(self) -> list[str]:
         """The words as the tokenizer split them, in reading order."""
-        words, start = [], 0
-        for index, piece in enumerate(self.pieces):
-            if piece.ends_word or index == len(self.pieces) - 1:
-                words.append(b"".join(p.text for p in self.pieces[start : index + 1]).decode("utf-8", "replace"))
-                start = index + 1
-        return words
+        return [word for word, _ in self.spans()]
 
     def words_at(self, columns: Collection[int]) -> list[str]:
-        """The words that have a token in one of the columns, in reading order, each time they stand there."""
-        words, start = [], 0
-        for index, piece in enumerate(self.pieces):
-            if piece.ends_word or index == len(self.pieces) - 1:
-                pieces = self.pieces[start : index + 1]
-                if any(one.column in columns for one in pieces):
-                    words.append(b"".join(one.text for one in pieces).decode("utf-8", "replace"))
-                start = index + 1
-        return words
+        """The words that have a token in one of the columns, in reading order, once for each occurrence."""
+        return [word for word, own in self.spans() if not set(own).isdisjoint(columns)]
 
-    def spaced(self) -> list[tuple[str, tuple[int, ...]]]:
+    def spaced(self) -> list[Word]:
         """The words between the blanks of the prompt, such as polka-dot, with their columns, in reading order.
 
         Weights are left out; a textual-inversion embedding is one word, whatever the number of its vectors.
@@ -61,15 +61,15 @@ class TokenTable:
         text, place, last = _without_weights(self.prompt), 0, b""
         words: list[tuple[bytes, list[int]]] = []
         for piece in self.pieces:
-            found = text.find(piece.text, place)  # an embedding's vectors are nowhere
-            apart = piece.text != last if found < 0 else b" " in text[place:found]
+            start = text.find(piece.text, place)  # -1 for the vectors of an embedding, which have no text
+            apart = piece.text != last if start < 0 else b" " in text[place:start]
             if apart or not words:
                 words.append((b"", []))
             words[-1] = (words[-1][0] + piece.text, [*words[-1][1], piece.column])
-            place, last = (place if found < 0 else found + len(piece.text)), piece.text
+            place, last = (place if start < 0 else start + len(piece.text)), piece.text
         return [(word.decode("utf-8", "replace"), tuple(columns)) for word, columns in words]
 
-    def find(self, phrase: str) -> list[tuple[int, ...]]:
+    def find(self, phrase: str) -> list[Columns]:
         """Every occurrence of a word or phrase as its columns, whole words only, ignoring case and spaces."""
         wanted = normalised(phrase)
         if not wanted:
@@ -77,7 +77,7 @@ class TokenTable:
                 f'The word "{phrase}" has no tokens: nothing is left of it after removing spaces. Type a word of the'
                 f' prompt "{self.prompt}".'
             )
-        found = []
+        occurrences = []
         for start in range(len(self.pieces)):
             if start and not self.pieces[start - 1].ends_word:
                 continue
@@ -87,30 +87,33 @@ class TokenTable:
                 if not wanted.startswith(read):
                     break
                 if read == wanted and self.pieces[stop].ends_word:
-                    found.append(tuple(piece.column for piece in self.pieces[start : stop + 1]))
+                    occurrences.append(tuple(piece.column for piece in self.pieces[start : stop + 1]))
                     break
-        return found
+        return occurrences
 
-    def columns_of(self, phrase: str, occurrence: int = 0) -> tuple[int, ...]:
+    def columns_anywhere(self, phrase: str) -> Columns:
+        """The columns of all occurrences of a word or phrase, each once; none where the prompt does not have it."""
+        return tuple(dict.fromkeys(column for columns in self.find(phrase) for column in columns))
+
+    def columns_of(self, phrase: str, occurrence: int = 0) -> Columns:
         """The columns of a word or phrase: all its tokens, of all occurrences (0) or of the nth (from 1).
 
         Raises HRVError that quotes the prompt and the nearest words when it is not there.
         """
-        found = self.find(phrase)
-        if not found:
+        occurrences = self.find(phrase)
+        if not occurrences:
             raise HRVError(
                 f'The word "{phrase}" is not in the prompt "{self.prompt}". Nearest words there: '
                 f"{nearest(phrase, dict.fromkeys(self.words())) or 'none, the prompt is empty'}. Type a word or phrase"
                 " exactly as the prompt has it, without weights."
             )
-        if not 0 <= occurrence <= len(found):
-            times = "once" if len(found) == 1 else f"{len(found)} times"
+        if not 0 <= occurrence <= len(occurrences):
+            times = "once" if len(occurrences) == 1 else f"{len(occurrences)} times"
             raise HRVError(
                 f'"{phrase}" occurs {times} in the prompt "{self.prompt}", so there is no occurrence {occurrence}. Use'
-                f" 1 to {len(found)}, or 0 for all."
+                f" 1 to {len(occurrences)}, or 0 for all."
             )
-        chosen = found if occurrence == 0 else [found[occurrence - 1]]
-        return tuple(dict.fromkeys(column for columns in chosen for column in columns))
+        return occurrences[occurrence - 1] if occurrence else self.columns_anywhere(phrase)
 
 
 def normalised(text: str) -> bytes:

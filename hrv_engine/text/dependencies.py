@@ -5,8 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from ..errors import HRVError
-from .alignment import Columns, TokenTable
-from .phrases import Word, word_spans
+from .alignment import TokenTable, Word
 
 MODEL = "en_core_web_sm"
 MODIFIERS = frozenset(("amod", "nmod", "compound", "npadvmod", "advmod", "acomp"))
@@ -38,7 +37,7 @@ def dependency_groups(table: TokenTable, parse: Any) -> list[list[Word]]:
     parse: text -> spaCy document. Covers modifiers before a noun, "the car is red" and "a car that is red"; groups that
     share a word are one.
     """
-    words = word_spans(table)
+    words = table.spans()
     document = parse(" ".join(word for word, _ in words))
     merged: list[list[Any]] = []
     for noun in document:
@@ -55,7 +54,7 @@ def dependency_groups(table: TokenTable, parse: Any) -> list[list[Word]]:
 
 def noun_chunks(table: TokenTable, parse: Any) -> list[list[Word]]:
     """The base noun phrases of the prompt, articles included."""
-    words = word_spans(table)
+    words = table.spans()
     document = parse(" ".join(word for word, _ in words))
     return [[_word(token, words) for token in chunk] for chunk in document.noun_chunks]
 
@@ -91,8 +90,4 @@ def _word(token: Any, words: list[Word]) -> Word:
             columns += place
             text.append(word)
         start += len(word) + 1
-    return "".join(text), _tuple(columns)
-
-
-def _tuple(columns: list[int]) -> Columns:
-    return tuple(dict.fromkeys(columns))
+    return "".join(text), tuple(dict.fromkeys(columns))

@@ -5,9 +5,9 @@ auxiliary verbs and punctuation; what remains between two cuts is a noun phrase 
 """
 
 from ..errors import HRVError
-from .alignment import Columns, TokenTable
+from .alignment import Columns, TokenTable, Word
+from .lists import listed
 
-Word = tuple[str, Columns]  # a word of the prompt and the columns of its tokens
 CUTS = """
 a an the this that these those my your his her its our their some any each every no another both
 one two three four five six seven eight nine ten very there it he she they who which where as like than while during
@@ -19,57 +19,40 @@ ARTICLES = ["a", "an", "the"]
 MEDIA = ["photo", "photograph", "picture", "image", "painting", "drawing", "sketch", "illustration", "rendering"]
 
 
-def word_spans(table: TokenTable) -> list[Word]:
-    """Every word of a prompt with its columns, in reading order."""
-    found: list[Word] = []
-    text, columns = b"", list[int]()
-    for index, piece in enumerate(table.pieces):
-        text, columns = text + piece.text, [*columns, piece.column]
-        if piece.ends_word or index == len(table.pieces) - 1:
-            found.append((text.decode("utf-8", "replace"), tuple(columns)))
-            text, columns = b"", []
-    return found
-
-
 def noun_phrases(table: TokenTable) -> list[list[Word]]:
     """The noun phrases that the rules find, words in reading order, the noun last; "a photo of" is none."""
-    found: list[list[Word]] = []
+    phrases: list[list[Word]] = []
     phrase: list[Word] = []
-    for word, columns in [*word_spans(table), ("", ())]:
+    for word, columns in [*table.spans(), ("", ())]:
         if word and word not in CUTS and any(letter.isalpha() for letter in word):
             phrase.append((word, columns))
             continue
         if phrase and not (word == "of" and phrase[-1][0] in MEDIA):
-            found.append(phrase)
+            phrases.append(phrase)
         phrase = []
-    return found
+    return phrases
 
 
 def with_article(table: TokenTable, phrase: list[Word]) -> list[Word]:
     """A phrase with the article right before it, if there is one."""
-    words = word_spans(table)
+    words = table.spans()
     place = words.index(phrase[0])
     return [words[place - 1], *phrase] if place and words[place - 1][0] in ARTICLES else phrase
 
 
 def nouns(table: TokenTable) -> list[Word]:
     """The last words of the noun phrases; raises HRVError when the rules find none."""
-    found = [phrase[-1] for phrase in noun_phrases(table)]
-    if not found:
+    last_words = [phrase[-1] for phrase in noun_phrases(table)]
+    if not last_words:
         raise HRVError(f'No noun was found in the prompt "{table.prompt}". Type the words yourself.')
-    return found
-
-
-def listed(text: str, separator: str = ",") -> list[str]:
-    """The parts of a typed list, empty ones left out."""
-    return [part.strip() for part in text.split(separator) if part.strip()]
+    return last_words
 
 
 def subject(table: TokenTable, word: str) -> Columns:
     """The columns of a word that is to be seen; raises HRVError if it is absent or too empty to be drawn."""
     if " " not in word and word.lower() in CUTS:
         raise HRVError(
-            f'"{word}" stands for nothing that could be seen: it only joins other words. Choose a noun of the prompt'
+            f'"{word}" names nothing that could be seen: it only joins other words. Choose a noun of the prompt'
             f' "{table.prompt}", e.g. {_examples(table)}.'
         )
     return table.columns_of(word)
@@ -82,7 +65,7 @@ def _examples(table: TokenTable) -> str:
 def parse_groups(text: str, table: TokenTable) -> list[list[Word]]:
     """Groups from "red car; blue bench": the noun last; raises HRVError for a syntax it cannot read, or absent words.
 
-    Words that stand together in the prompt are taken there; otherwise, or with commas ("red, car"), each is looked up.
+    Words that are neighbours in the prompt are taken there; otherwise, or with commas ("red, car"), each is looked up.
     """
     groups = []
     for part in listed(text, ";"):

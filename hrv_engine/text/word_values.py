@@ -1,46 +1,58 @@
 """Numbers for single words as a user types them: "car: 2, night sky: -1" and "car: 0.1-0.4; blue: 0.5"."""
 
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 from ..errors import HRVError
+from .lists import listed
+
+Value = TypeVar("Value")
 
 
 def parse_word_values(text: str, low: float = -10.0, high: float = 10.0) -> dict[str, float]:
     """Word or phrase -> number from low to high; entries apart by comma, semicolon or line; raises HRVError."""
-    found: dict[str, float] = {}
-    for entry, word, value in _entries(text):
+
+    def number(value: str) -> float | None:
         try:
-            found[word] = float(value)
+            return float(value) if low <= float(value) <= high else None
         except ValueError:
-            found[word] = float("nan")
-        if not word or not low <= found[word] <= high:
-            raise HRVError(
-                f'"{entry}" is no word with a number. Write the word, a colon and a number from {low:g} to {high:g},'
-                ' several separated by commas: "red: 2, car: -1".'
-            )
-    return found
+            return None
+
+    return _by_word(
+        text,
+        number,
+        f"is no word with a number. Write the word, a colon and a number from {low:g} to {high:g}, several separated by"
+        ' commas: "red: 2, car: -1".',
+    )
 
 
 def parse_word_windows(text: str) -> dict[str, tuple[float, float]]:
     """Word or phrase -> (start, end) as fractions of the run; one number alone is the end. Raises HRVError."""
-    found: dict[str, tuple[float, float]] = {}
-    for entry, word, value in _entries(text):
+
+    def window(value: str) -> tuple[float, float] | None:
         match = re.fullmatch(r"(?:([\d.]+)\s*-\s*)?([\d.]+)", value)
         try:
             start, end = (float(match[1] or 0), float(match[2])) if match else (1.0, 0.0)
         except ValueError:
-            start, end = 1.0, 0.0
-        if not word or not 0 <= start <= end <= 1:
-            raise HRVError(
-                f'"{entry}" is no word with a window. Write the word, a colon and where its window ends, or where it'
-                ' starts and ends, as fractions of the run from 0 to 1: "car: 0.4; blue: 0.1-0.6".'
-            )
-        found[word] = (start, end)
-    return found
+            return None
+        return (start, end) if 0 <= start <= end <= 1 else None
+
+    return _by_word(
+        text,
+        window,
+        "is no word with a window. Write the word, a colon and where its window ends, or where it starts and ends, as"
+        ' fractions of the run from 0 to 1: "car: 0.4; blue: 0.1-0.6".',
+    )
 
 
-def _entries(text: str) -> list[tuple[str, str, str]]:
-    """(entry, word, value) of every entry that is not blank."""
-    entries = [entry.strip() for entry in re.split(r"[,;\n]", text) if entry.strip()]
-    parts = [(entry, *entry.rpartition(":")) for entry in entries]
-    return [(entry, word.strip(), value.strip()) for entry, word, _, value in parts]
+def _by_word(text: str, read: Callable[[str], Value | None], complaint: str) -> dict[str, Value]:
+    """What `read` makes of the value of each entry; HRVError that quotes an entry without a word or a legal value."""
+    values: dict[str, Value] = {}
+    for entry in listed(re.sub(r"[;\n]", ",", text)):
+        word, _, typed = entry.rpartition(":")
+        value = read(typed.strip())
+        if not word.strip() or value is None:
+            raise HRVError(f'"{entry}" {complaint}')
+        values[word.strip()] = value
+    return values

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..errors import HRVError
 from ..relevance.relevance import ORDERS, HeadRelevance
+from ..text.lists import listed
 
 RANDOM, REVERSED = "random", "random reversed"
 PAPER_GRID = "paper"
@@ -50,7 +51,7 @@ def parse_grid(text: str, total: int) -> list[int]:
     """Numbers of weakened heads from "0, 1, 11" or "paper", rising and each once; raises HRVError."""
     if text.strip().casefold() == PAPER_GRID:
         return paper_grid(total)
-    parts = [part.strip() for part in text.split(",") if part.strip()]
+    parts = listed(text)
     if not parts or not all(part.isdecimal() for part in parts):
         raise HRVError(
             f'"{text}" is no list of head counts. Give whole numbers separated by commas, e.g. "0, 1, 11, 21", or'
@@ -69,7 +70,7 @@ def parse_orders(text: str) -> list[tuple[str, int]]:
     """Orders with seeds from "MoRHF, LeRHF, random:3, random:3:reversed" (random alone: seed 0); raises HRVError."""
     known = {order.casefold(): order for order in ORDERS}
     orders = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in listed(text):
         match = re.fullmatch(r"random\s*(?::\s*(\d+))?\s*(:\s*reversed)?", part, re.IGNORECASE)
         if match:
             orders.append((REVERSED if match[2] else RANDOM, int(match[1] or 0)))
@@ -92,7 +93,7 @@ def order_label(order: str, seed: int) -> str:
 
 def parse_factors(text: str) -> list[float]:
     """Factors of weakened maps from "-2, -1, 0" in the order given, each once; raises HRVError (appendix C.4)."""
-    parts = [part.strip() for part in text.split(",") if part.strip()]
+    parts = listed(text)
     try:
         factors = [float(part) for part in parts]
     except ValueError:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import HRVError
+from ..text.lists import listed
 
 NEEDED = ("order", "heads", "factor", "seed", "prompt", "total")
 SAME = {  # what all rows of one result share, if they have it
@@ -19,7 +20,7 @@ SAME = {  # what all rows of one result share, if they have it
 def read_rows(text: str) -> list[dict[str, Any]]:
     """Rows from JSON lines; raises HRVError that quotes a line that is none."""
     rows = []
-    for line in filter(None, (line.strip() for line in text.splitlines())):
+    for line in listed(text, "\n"):
         try:
             row = json.loads(line)
         except json.JSONDecodeError:

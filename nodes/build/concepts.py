@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from ...hrv_engine.paths import PRESETS
 from ...hrv_engine.relevance.concepts import ConceptSet
+from ...hrv_engine.text.lists import listed
 from ..host.folders import preset_names, preset_path
 from ..types import CATEGORY, Concepts
 
@@ -64,5 +65,4 @@ class HRVConcepts(io.ComfyNode):
             if custom_yaml.strip()
             else ConceptSet.load(preset_path("concepts", preset))
         )
-        names = [name for name in keep.split(",") if name.strip()]
-        return io.NodeOutput(chosen.keep(names) if names else chosen)
+        return io.NodeOutput(chosen.keep(listed(keep)) if listed(keep) else chosen)

@@ -10,7 +10,8 @@ from ...hrv_engine.guidance.guidance import Guidance
 from ...hrv_engine.guidance.losses import GAUSSIAN_DEVIATION, ORIGINAL_DEVIATION, SHARPNESS, MaxActivation
 from ...hrv_engine.guidance.readings import Reading, mean_reading, relevance_reading
 from ...hrv_engine.text.alignment import TokenTable
-from ...hrv_engine.text.phrases import listed, nouns, subject
+from ...hrv_engine.text.lists import listed
+from ...hrv_engine.text.phrases import nouns, subject
 from ..host.conditioning import table_of
 from ..host.families.unet_layers import downsampling
 from ..host.unet import layout_of, model_family

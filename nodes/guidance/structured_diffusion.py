@@ -7,7 +7,8 @@ from comfy_api.latest import io, ui
 from ...hrv_engine.guidance.lent_values import lent_values
 from ...hrv_engine.text.alignment import Columns, TokenTable
 from ...hrv_engine.text.dependencies import MODEL, load_parser, noun_chunks
-from ...hrv_engine.text.phrases import listed, noun_phrases, with_article
+from ...hrv_engine.text.lists import listed
+from ...hrv_engine.text.phrases import noun_phrases, with_article
 from ..host.conditioning import KEY, PromptAnnotation, tables_of
 from ..host.lent_values import with_own_values
 from ..host.words import encode

@@ -10,6 +10,7 @@ from ...hrv_engine.figures.sheets import tiles
 from ...hrv_engine.figures.token_map import overlaid
 from ...hrv_engine.inspection.token_maps import mean_weights, peaked, resized, views
 from ...hrv_engine.tables import as_csv
+from ...hrv_engine.text.lists import listed
 from ..images import to_image, to_pixels
 from ..types import CATEGORY, HRV, TokenMaps
 
@@ -97,7 +98,7 @@ class HRVTokenMapView(io.ComfyNode):
                 f"There are {len(pixels)} images but maps of {token_maps.images}. Decode the LATENT of the same HRV"
                 " Token Maps node and connect it here."
             )
-        words = [one.strip() for one in word.split(",") if one.strip()] or token_maps.words
+        words = listed(word) or token_maps.words
         shown = views(token_maps, words, _weights(token_maps.layout, hrv, view, concept, heads))
         size = _size(shown[0].map) if pixels is None else pixels.shape[1:3]
         drawn = [overlaid(None if pixels is None else pixels[one.image], one.map, size, opacity) for one in shown]

@@ -6,6 +6,7 @@ import nodes as core
 
 from ...hrv_engine.inspection.token_maps import END, START
 from ...hrv_engine.relevance.rescale import check_window
+from ...hrv_engine.text.lists import listed
 from ..host.capture import TokenMapRecorder
 from ..host.conditioning import tables_of
 from ..types import CATEGORY, TokenMaps, sampler_inputs, window_inputs
@@ -78,9 +79,8 @@ class HRVTokenMaps(io.ComfyNode):
         denoise, start_percent, end_percent,
     ) -> io.NodeOutput:  # fmt: skip
         check_window(start_percent, end_percent)
-        asked = [word.strip() for word in words.split(",") if word.strip()]
         every = [word for table in tables_of(positive) for word in table.words()]
-        wanted = list(dict.fromkeys(asked or every)) + [START, END] * special_tokens
+        wanted = list(dict.fromkeys(listed(words) or every)) + [START, END] * special_tokens
         recorder = TokenMapRecorder(model, positive, wanted, start_percent, end_percent)
         settings = (seed, steps, cfg, sampler_name, scheduler)
         latent = core.common_ksampler(

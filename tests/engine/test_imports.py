@@ -18,7 +18,7 @@ ALLOWED |= set(sys.stdlib_module_names)
 GROUND = ("errors", "atomic", "tables", "paths", "optional")
 ORDER = (  # a folder may import from those of earlier lines, and from its own line only itself or what stands before it
     *GROUND,
-    *("attention", "text", "benchmarks", "remote"),
+    *("text", "attention", "benchmarks", "remote"),
     *("relevance", "editing", "guidance", "pocket"),
     *("weakening", "inspection", "scoring", "suggestion"),
     *("figures", "experiments", "scale"),

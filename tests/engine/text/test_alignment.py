@@ -26,6 +26,7 @@ def test_a_word_is_all_its_pieces():
     assert SKATE.columns_of("board") == (6,)
     assert SKATE.columns == (1, 2, 3, 4, 5, 6)
     assert SKATE.words() == ["a", "skateboarder", "on", "a", "board"]
+    assert SKATE.spans()[1] == ("skateboarder", (2, 3)) and SKATE.words_at({3, 5}) == ["skateboarder", "a"]
 
 
 @pytest.mark.parametrize("inside", ["board", "boarder", "skate", "er"])
@@ -53,6 +54,7 @@ def test_all_occurrences_or_the_nth():
     assert vases.find("vase") == [(2,), (5,), (8,)]
     assert vases.columns_of("a vase") == (1, 2, 4, 5, 7, 8)
     assert vases.columns_of("a vase", 2) == (4, 5)
+    assert vases.columns_anywhere("a vase") == vases.columns_of("a vase") and vases.columns_anywhere("a cup") == ()
 
 
 def test_overlapping_occurrences_name_each_column_once():

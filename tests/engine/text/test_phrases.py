@@ -43,7 +43,7 @@ def test_a_prompt_without_a_noun_is_refused():
 
 def test_a_subject_must_be_in_the_prompt_and_be_more_than_a_joining_word():
     assert subject(said("a cat and a dog"), "dog") == (5,)
-    with pytest.raises(HRVError, match='"and" stands for nothing.*"cat", "dog"'):
+    with pytest.raises(HRVError, match='"and" names nothing.*"cat", "dog"'):
         subject(said("a cat and a dog"), "and")
     with pytest.raises(HRVError, match='"bird" is not in the prompt'):
         subject(said("a cat and a dog"), "bird")

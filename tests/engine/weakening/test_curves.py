@@ -146,6 +146,8 @@ def test_scores_join_the_rows_of_the_sweep():
     ]
     assert read_rows(write_rows(rows)) == rows
     assert [one["image"] for one in with_scores("", "red", np.zeros(2))] == [0, 1]
+    separated = [{"prompt": "a red cat\u2028at night\x85"}]  # line separators inside JSON end no line
+    assert read_rows(write_rows(separated)) == separated
     with pytest.raises(HRVError, match="3 images but 2 lines"):
         with_scores(table, "red", np.zeros(3))
     with pytest.raises(HRVError, match='"order,heads" is no line'):

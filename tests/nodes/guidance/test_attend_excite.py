@@ -282,7 +282,7 @@ def test_sdxl_is_guided_too():
     "change, quoted",
     [
         ({"words": "cat, bird"}, '"bird" is not in the prompt'),
-        ({"words": "and"}, '"and" stands for nothing'),
+        ({"words": "and"}, '"and" names nothing'),
         ({"preset": "hrv"}, "no HRV is connected"),
         ({"thresholds": "0=.5"}, "step:value"),
     ],
