@@ -14,7 +14,17 @@ from ...hrv_engine.errors import HRVError
 from .calls import ModelCall, RowsApart
 from .conditioning import KEY, PairedPrompts, PromptAnnotation
 from .families import family_of
-from .identity import GROUP, IMAGES, ROWS, BatchPlan, is_its_own, numbered_images, with_rows, without_images
+from .identity import (
+    GROUP,
+    IMAGES,
+    ROWS,
+    BatchPlan,
+    image_numbers,
+    is_its_own,
+    numbered_images,
+    with_rows,
+    without_images,
+)
 from .node_texts import NODES, made_by_node, show_texts
 from .receipt import Receipt, neighbours
 from .run import RUN, Run
@@ -66,6 +76,10 @@ class StepPlan:
     def steps(self) -> int:
         """How many steps the run has."""
         return self.run.steps
+
+    def images_of(self, planned: Planned) -> list[int]:
+        """The image number of every row that a conditioning gets in this call."""
+        return image_numbers(planned.cond, int(self.x.shape[0]), self.run.images).cond.flatten().tolist()
 
     def annotated(self, kind: type[Annotation]) -> Iterator[tuple[Planned, Annotation]]:
         """The conditionings with an annotation of a kind."""

@@ -1,6 +1,6 @@
 """Paired edits inside one model call: target rows compute with parts of their source row's attention."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,11 +79,7 @@ class Pairing:
             member = image % size
             source = places.get(image - member, [])
             if image == UNKNOWN or member and len(source) != len(own):
-                raise HRVError(
-                    "A target image is computed without its source: another node splits the batch of an edit (context"
-                    " windows over the batch, a tiler, a sampler that draws images apart). A pair must stay together;"
-                    f" make the windows a multiple of {size} images with no overlap, or take that node off the MODEL."
-                )
+                raise _split(size)
             if member:
                 sources[member] += source
                 targets[member] += own
@@ -98,6 +94,20 @@ class Pairing:
     def all_targets(self) -> list[int]:
         """Every target row."""
         return [row for rows in self.targets.values() for row in rows]
+
+
+def check_order(images: Iterable[int], size: int) -> None:
+    """Raise HRVError unless the images of a call are in the order of the prompts stacked for them, source first."""
+    if any(image == UNKNOWN or image % size != place % size for place, image in enumerate(images)):
+        raise _split(size)
+
+
+def _split(size: int) -> HRVError:
+    return HRVError(
+        "A target image is computed without its source: another node splits the batch of an edit (context windows over"
+        " the batch, a tiler, a sampler that draws images apart). A pair must stay together; make the windows a"
+        f" multiple of {size} images with no overlap and no causal_window_fix, or take that node off the MODEL."
+    )
 
 
 def act_on_pairs(call: ModelCall, steps: dict[int, PairStep], receipt: Receipt) -> None:

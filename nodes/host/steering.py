@@ -16,7 +16,7 @@ from .calls import AttentionCall, ModelCall
 from .conditioning import KEY, PairedPrompts, PromptAnnotation
 from .control import Control, StepPlan, controlled, controls_of
 from .identity import UNKNOWN
-from .paired_control import PairStep, act_on_pairs
+from .paired_control import PairStep, act_on_pairs, check_order
 from .receipt import Receipt
 from .steps import in_window
 
@@ -48,6 +48,7 @@ class Steering(Control):
             if scales := _active(annotation.scales, step):
                 plan[planned.number] = RowPlan(scales, planned.tokens)
         for planned, pair in step.annotated(PairedPrompts):
+            check_order(step.images_of(planned), pair.edit.size)
             stacked = step.run.made(("scales", id(pair), planned.tokens), partial(pair.scales, planned.tokens))
             scales = _active(stacked, step)
             edits = PairStep.of(pair.edit, step.step, step.steps, True, pair.blend is not None)

@@ -8,12 +8,14 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import comfy.ldm.modules.attention as host_attention
+import torch
 from torch import Tensor
 
 from ....hrv_engine.attention.downsampling import level_size
 from ....hrv_engine.attention.heads import CROSS, SELF, AttentionSite, HeadLayout, SiteKey
 from ....hrv_engine.errors import HRVError
 from ..calls import AttentionCall, ModelCall, Receiver, received
+from ..receipt import owner
 from .unet_layers import cross_attentions, downsampling, head_layout
 
 REPLACES = {CROSS: "attn2", SELF: "attn1"}
@@ -55,7 +57,7 @@ class UNet:
                 here = [one for one in call.receivers if one.role == role and _at(one, site.key)]
                 if here:
                     theirs = there.get(site.key, there.get(site.key[:2]))
-                    there[site.key] = _replacement(call, site, theirs, here)
+                    there[site.key] = _replacement(call, site, role, theirs, here)
             if there:
                 replacements[kind] = there
         options["patches_replace"] = replacements
@@ -69,14 +71,19 @@ def _at(receiver: Receiver, key: SiteKey) -> bool:
     return receiver.sites is None or key in receiver.sites
 
 
-def _replacement(call: ModelCall, site: AttentionSite, theirs: Callable | None, here: list[Receiver]) -> Callable:
+def _replacement(
+    call: ModelCall, site: AttentionSite, role: str, theirs: Callable | None, here: list[Receiver]
+) -> Callable:
     """A replacement of the host's kind, f(q, k, v, options) with q, k, v [batch tokens heads*dim]."""
 
     def replace(query: Tensor, key: Tensor, value: Tensor, options: dict[str, Any]) -> Tensor:
         call.check_rows(query.shape[0])
+        before = value
 
         def go_on(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
             if theirs is not None:
+                if role == CROSS:
+                    _check_listens(call, theirs, before, (query, key, value), options)
                 return theirs(query, key, value, options)
             return host_attention.optimized_attention(
                 query, key, value, site.heads, attn_precision=options.get("attn_precision"), transformer_options=options
@@ -85,6 +92,30 @@ def _replacement(call: ModelCall, site: AttentionSite, theirs: Callable | None, 
         return received(here, AttentionCall(site, call.batch, (query, key, value), go_on, options), call.step)
 
     return replace
+
+
+def _check_listens(
+    call: ModelCall, theirs: Callable, before: Tensor, parts: tuple[Tensor, Tensor, Tensor], options: dict[str, Any]
+) -> None:
+    """Raise HRVError for a foreign replacement that takes no notice of the values HRV nodes changed; asked once a run.
+
+    before: the values as they came, parts: query, key and value as they are now, all [batch tokens heads*dim].
+    """
+    query, key, value = parts
+    if value is before or ("listens", owner(theirs)) in call.run.cache:
+        return
+    rows = (value != before).flatten(1).any(dim=1)
+    if not rows.any():
+        return
+    call.run.cache["listens", owner(theirs)] = True
+    with torch.no_grad():
+        same = theirs(query, key, value + 1, options) == theirs(query, key, value, options)
+    if (same.flatten(1).all(dim=1) & rows).any():
+        raise HRVError(
+            f"Another node replaces cross-attention with keys and values of its own ({owner(theirs)}), so what HRV"
+            " nodes do to a prompt has no effect there. Take that node off this MODEL (for regions, core's"
+            " Conditioning (Set Area) and (Set Mask) do work), or take the HRV node away."
+        )
 
 
 def _check_blocks(module: Any, options: dict[str, Any]) -> None:
