@@ -129,8 +129,10 @@ class WordSampler:
         concepts = self._concepts.to(device)
         return [
             [
-                DrawnWords(*parts, concepts, alone)
-                for parts in zip(*(self._by_layer(each[number], voters, alone) for each in moved), strict=True)
+                DrawnWords(own_index, own_bias, own_share, concepts, alone)
+                for own_index, own_bias, own_share in zip(
+                    *(self._by_layer(of_calls[number], voters, alone) for of_calls in moved), strict=True
+                )
             ]
             for number in range(len(calls))
         ]
@@ -168,14 +170,14 @@ class WordSampler:
     def _places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """For every place of a ballot: its concept, its place in the word; and the longest word of every concept."""
         longest = self._tables[1].max(axis=1)
-        number = np.repeat(np.arange(len(longest)), longest)
+        number: np.ndarray = np.repeat(np.arange(len(longest)), longest)
         return number, np.concatenate([np.arange(size) for size in longest]), longest
 
     @cached_property
     def _concepts(self) -> Tensor:
         """1 where a place belongs to a concept, float32 [keys concepts]; the begin-of-text key belongs to none."""
         number = self._places[0]
-        member = np.zeros((int(self.bos_key) + len(number), len(self.bank.spans)), np.float32)
+        member: np.ndarray = np.zeros((int(self.bos_key) + len(number), len(self.bank.spans)), np.float32)
         member[int(self.bos_key) + np.arange(len(number)), number] = 1
         return torch.from_numpy(member)
 

@@ -1,6 +1,7 @@
 """Records token maps while the stock sampler draws: one more attention call with indicators as values."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -147,7 +148,7 @@ class _Watching:
             part = watched.columns[first : first + site.head_dim]
             looked = Looked(images, tuple(word for word, _ in part))
             name = ("indicators", part, site.heads, site.head_dim, key.shape[0], key.shape[2], key.dtype)
-            values = self.call.run.made(name, lambda part=part: self._indicators(part, watched.tokens, key))
+            values = self.call.run.made(name, partial(self._indicators, part, watched.tokens, key))
             maps = functional.scaled_dot_product_attention(query, key, values)[..., : len(part)]
             recorder.sums_of(site.key, looked, maps).add_(maps)
             if site is self.last:

@@ -57,6 +57,7 @@ class VoteRecorder(Control):
         self._voted: list[_CallVotes] = []
         self._sizes: dict[int, list[Tensor]] = {}
         self._ahead: dict[int, list[DrawnWords]] = {}
+        self._ahead_of: list[int] = []
 
     def take(self) -> Tensor:
         """The votes of the finished batch, on the CPU."""

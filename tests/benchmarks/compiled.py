@@ -7,6 +7,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -64,7 +65,7 @@ def main(arguments: list[str]) -> int:
         times: dict[str, list[float]] = {name: [] for name in variants}
         for number in range(rounds + 1):
             for name, (model, conditioning) in variants.items():
-                spent = seconds(lambda m=model, c=conditioning: trio.sample(m, c, negative, steps=8, size=128))
+                spent = seconds(partial(trio.sample, model, conditioning, negative, steps=8, size=128))
                 if number:  # the first round compiles
                     times[name].append(spent)
     base = times["compiled"]
