@@ -1,4 +1,4 @@
-"""Which heads a loss reads, with what weight, and at which resolution: derived from the UNet and the latent's size."""
+"""Which heads a loss reads, with what weight, and at which resolution: derived from the model and the latent's size."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -31,12 +31,12 @@ class Reading:
 
     @property
     def sites(self) -> list[SiteKey]:
-        """The layers with a weight other than 0, in execution order; the UNet may stop after the last."""
+        """The layers with a weight other than 0, in execution order; the model may stop after the last."""
         sites = self.layout.sites
         return [site.key for site in sites if self.weights[:, self.layout.head_range(site.key)].any()]
 
     def size(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) of the maps for a latent of that size; odd sides are rounded up, as the UNet does."""
+        """(height, width) of the maps for a latent of that size; odd sides are rounded up, as the model does."""
         factor = self.factor
         while factor > 1 and min(-(-height // 2), -(-width // 2)) >= self.least:
             height, width, factor = -(-height // 2), -(-width // 2), factor // 2
@@ -46,7 +46,7 @@ class Reading:
 def mean_reading(layout: HeadLayout, levels: Mapping[SiteKey, int]) -> Reading:
     """The plain mean over the layers at a quarter of the latent's sides, as Attend-and-Excite and SynGen read.
 
-    levels: by how much each layer's maps are smaller than the latent, per side. A UNet without such layers is read at
+    levels: by how much each layer's maps are smaller than the latent, per side. A model without such layers is read at
     its next finer ones.
     """
     level = max((one for one in levels.values() if one <= QUARTER), default=min(levels.values()))

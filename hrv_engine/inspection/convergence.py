@@ -61,7 +61,7 @@ def convergence(
     `cosine` is measured against all votes of the second half of the images, which no setting draws from; `cosine_full`
     against all images, as if one had built everything: optimistic, because the setting's own votes are part of it.
     Timesteps are left out of the first half, draws of its first 16 images.
-    unet_calls counts images x steps that were sampled; keeping fewer steps saves votes, not calls.
+    unet_calls, the model's, counts images x steps that were sampled; keeping fewer steps saves votes, not calls.
     """
     half = votes.images // 2
     other, full = votes.summed(slice(half, None)), votes.summed(slice(None))
@@ -91,6 +91,6 @@ def convergence(
 
 
 def cheapest(rows: Sequence[dict[str, Any]], wanted: float) -> dict[str, Any] | None:
-    """The setting of fewest UNet calls whose cosine reaches `wanted`, with all timesteps; None if none does."""
+    """The setting of fewest model calls whose cosine reaches `wanted`, with all timesteps; None if none does."""
     reached = [row for row in rows if row["vary"] == "images" and row["cosine"] >= wanted]
     return min(reached, key=lambda row: row["unet_calls"], default=None)

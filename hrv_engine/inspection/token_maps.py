@@ -1,6 +1,6 @@
 """Token maps: where a word looks, by head, by layer, or weighted by a Head Relevance Vector.
 
-Averaged over the UNet calls of a run and upsampled, as DAAM does (arXiv 2210.04885); the weights r_h / H are those of
+Averaged over the model calls of a run and upsampled, as DAAM does (arXiv 2210.04885); the weights r_h / H are those of
 section 5.3 (Attend-and-Excite with HRVs), the plain mean is r_h = 1.
 """
 
@@ -21,7 +21,7 @@ START, END = "<start>", "<end>"
 
 @dataclass(frozen=True)
 class TokenMaps:
-    """The share of attention each pixel gives to each word, mean over UNet calls, before any rescaling of heads.
+    """The share of attention each pixel gives to each word, mean over model calls, before any rescaling of heads.
 
     words: names; layers: float32 [images words heads height width] of each layer in HRV order, values 0 to 1 (a word
     of several tokens has their sum); prompt: what the words were found in.

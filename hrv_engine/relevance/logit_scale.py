@@ -13,7 +13,7 @@ GRID = 2.0**20  # sums of multiples of 1 / GRID stay exact up to 2**33: their or
 
 @dataclass(frozen=True)
 class LogitScale:
-    """Sums over (image, UNet call) of each head's mean |q k / sqrt(d)|; they add up over partial builds.
+    """Sums over (image, model call) of each head's mean |q k / sqrt(d)|; they add up over partial builds.
 
     count: how many pairs were measured; total, squares: float64 [heads].
     """

@@ -163,46 +163,14 @@ class HRVBuild(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls,
-        model,
-        clip,
-        concepts,
-        prompts,
-        width,
-        height,
-        steps,
-        cfg,
-        sampler_name,
-        scheduler,
-        seed,
-        batch_size,
-        draws,
-        sampling,
-        bos_key,
-        per_timestep,
-        logit_scale,
-        save_as,
-        resume,
-        negative=None,
-        start=0,
-        count=0,
-    ) -> io.NodeOutput:
+        cls, model, clip, concepts, prompts, width, height, steps, cfg, sampler_name, scheduler, seed, batch_size,
+        draws, sampling, bos_key, per_timestep, logit_scale, save_as, resume, negative=None, start=0, count=0,
+    ) -> io.NodeOutput:  # fmt: skip
         path = new_hrv_path(save_as) if save_as.strip() else None
         settings = BuildSettings(
-            width,
-            height,
-            steps,
-            cfg,
-            sampler_name,
-            scheduler,
-            seed,
-            batch_size,
-            draws,
-            sampling,
-            bos_key,
-            per_timestep,
-            logit_scale,
-        )
+            width, height, steps, cfg, sampler_name, scheduler, seed, batch_size, draws, sampling, bos_key,
+            per_timestep, logit_scale,
+        )  # fmt: skip
         try:
             votes = build(model, clip, concepts, prompts, settings, negative, path, resume, start, count)
         finally:

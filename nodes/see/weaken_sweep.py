@@ -93,24 +93,9 @@ class HRVWeakenSweep(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls,
-        model,
-        positive,
-        negative,
-        vae,
-        latent_image,
-        hrv,
-        concept,
-        heads,
-        orders,
-        factors,
-        seed,
-        steps,
-        cfg,
-        sampler_name,
-        scheduler,
-        batch_size,
-    ) -> io.NodeOutput:
+        cls, model, positive, negative, vae, latent_image, hrv, concept, heads, orders, factors, seed, steps, cfg,
+        sampler_name, scheduler, batch_size,
+    ) -> io.NodeOutput:  # fmt: skip
         relevance = hrv.for_layout(layout_of(model), model_family(model))
         total, prompt = relevance.layout.total, table_of(positive).prompt
         columns, lines = parse_grid(heads, total), list(product(parse_orders(orders), parse_factors(factors)))
