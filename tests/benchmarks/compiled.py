@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> int:
                 if number:  # the first round compiles
                     times[name].append(spent)
     base = times["compiled"]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": name, "ratio": round(median(a / b for a, b in zip(spent, base, strict=True)), 3)}
         for name, spent in times.items()
     ]

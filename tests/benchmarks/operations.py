@@ -95,7 +95,7 @@ def main(arguments: list[str]) -> int:
     with torch.inference_mode():
         counted = {name: operations_a_step(sample) for name, sample in variants(tiny_trio()).items()}
     plain = counted.pop("plain")
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": name, "operations": count, "ratio": round(count / plain, 4), "bar": BARS[name]}
         for name, count in counted.items()
     ]
