@@ -3,7 +3,7 @@
 import comfy.samplers
 from comfy_api.latest import io, ui
 
-from ...hrv_engine.editing.inversion import LABELS
+from ...hrv_engine.editing.ddim_inversion import LABELS
 from ..host.inversion import invert
 from ..host.paired_prompts import REPLAY
 from ..types import CATEGORY

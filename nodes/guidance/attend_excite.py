@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.descent import REFINEMENT, Schedule, parse_thresholds
-from ...hrv_engine.guidance.guidance import Guidance
+from ...hrv_engine.guidance.latent_guidance import Guidance
 from ...hrv_engine.guidance.losses import GAUSSIAN_DEVIATION, ORIGINAL_DEVIATION, SHARPNESS, MaxActivation
 from ...hrv_engine.guidance.readings import Reading, mean_reading, relevance_reading
 from ...hrv_engine.text.alignment import TokenTable

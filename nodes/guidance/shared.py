@@ -5,7 +5,7 @@ from typing import Any
 
 from comfy_api.latest import io, ui
 
-from ...hrv_engine.guidance.guidance import Guidance
+from ...hrv_engine.guidance.latent_guidance import Guidance
 from ...hrv_engine.text.alignment import TokenTable
 from ..host.conditioning import with_guidance
 from ..host.guidance import guided

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from comfy_api.latest import io, ui
 
-from ...hrv_engine.guidance.lent_values import lent_values
+from ...hrv_engine.guidance.phrase_values import lent_values
 from ...hrv_engine.text.alignment import Columns, TokenTable
 from ...hrv_engine.text.dependencies import MODEL, load_parser, noun_chunks
 from ...hrv_engine.text.lists import listed

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.descent import Schedule
-from ...hrv_engine.guidance.guidance import Guidance
+from ...hrv_engine.guidance.latent_guidance import Guidance
 from ...hrv_engine.guidance.losses import Binding
 from ...hrv_engine.guidance.readings import mean_reading
 from ...hrv_engine.text.alignment import TokenTable

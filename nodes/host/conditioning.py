@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ...hrv_engine.editing.inversion import Trajectory
+from ...hrv_engine.editing.ddim_inversion import Trajectory
 from ...hrv_engine.editing.local_blend import LocalBlend
 from ...hrv_engine.editing.paired_edit import PairedEdit
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.guidance.guidance import Guidance
-from ...hrv_engine.guidance.lent_values import LentValues
+from ...hrv_engine.guidance.latent_guidance import Guidance
+from ...hrv_engine.guidance.phrase_values import LentValues
 from ...hrv_engine.relevance.rescale import HeadScale
 from ...hrv_engine.text.alignment import TokenTable
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.guidance.guidance import Guidance
+from ...hrv_engine.guidance.latent_guidance import Guidance
 from ...hrv_engine.guidance.readings import resampled, weighted_maps
 from .activation_checkpointing import again, checkpointed
 from .calls import AttentionCall, ModelCall

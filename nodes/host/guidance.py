@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.descent import descend
-from ...hrv_engine.guidance.guidance import Guidance
+from ...hrv_engine.guidance.latent_guidance import Guidance
 from .conditioning import KEY as TAG
 from .conditioning import PairedPrompts, PromptAnnotation
 from .control import controlled, install

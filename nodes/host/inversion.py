@@ -7,7 +7,7 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
-from ...hrv_engine.editing.inversion import Trajectory, ddim_invert
+from ...hrv_engine.editing.ddim_inversion import Trajectory, ddim_invert
 from ...hrv_engine.errors import HRVError
 from .conditioning import Conditioning
 from .progress import ImageProgress

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.guidance.lent_values import LentValues
+from ...hrv_engine.guidance.phrase_values import LentValues
 from .calls import ModelCall
 from .conditioning import PairedPrompts, PromptAnnotation
 from .control import Control, StepPlan, controlled

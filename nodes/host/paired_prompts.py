@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...hrv_engine.editing.inversion import Trajectory
+from ...hrv_engine.editing.ddim_inversion import Trajectory
 from ...hrv_engine.editing.local_blend import LocalBlend
 from ...hrv_engine.editing.paired_edit import PairedEdit
 from ...hrv_engine.errors import HRVError

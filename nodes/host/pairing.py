@@ -7,7 +7,7 @@ from typing import Any
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ...hrv_engine.editing.inversion import Trajectory
+from ...hrv_engine.editing.ddim_inversion import Trajectory
 from ...hrv_engine.errors import HRVError
 from .conditioning import KEY, PairedPrompts
 from .control import install

@@ -15,7 +15,7 @@ from comfy.patcher_extension import WrappersMP
 from comfyui_hrv.hrv_engine.attention.values import attention_map
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.guidance.descent import Schedule
-from comfyui_hrv.hrv_engine.guidance.guidance import Guidance
+from comfyui_hrv.hrv_engine.guidance.latent_guidance import Guidance
 from comfyui_hrv.hrv_engine.guidance.losses import Binding, MaxActivation
 from comfyui_hrv.hrv_engine.guidance.readings import Reading, mean_reading, relevance_reading
 from comfyui_hrv.nodes.host import gradients

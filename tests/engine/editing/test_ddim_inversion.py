@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hrv_engine.editing.inversion import ddim_invert
+from hrv_engine.editing.ddim_inversion import ddim_invert
 from hrv_engine.editing.plms import ADAMS_BASHFORTH, sample_plms
 from hrv_engine.errors import HRVError
 

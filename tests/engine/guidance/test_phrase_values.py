@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hrv_engine.errors import HRVError
-from hrv_engine.guidance.lent_values import lent_values
+from hrv_engine.guidance.phrase_values import lent_values
 
 
 def context(seed: int, tokens: int = 77) -> torch.Tensor:
