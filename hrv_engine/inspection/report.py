@@ -69,6 +69,16 @@ def fit_lines(relevance: HeadRelevance, layout: HeadLayout, family: str, weights
     return ["The vectors were built for this very checkpoint."]
 
 
+def run_lines(receipts: Sequence[str] | None) -> list[str]:
+    """Lines on the last run of a model: what each control did, None where the model had none or was not sampled."""
+    if receipts is None:
+        return [
+            "Last run: no HRV node acted in it, or it was drawn with another model. Connect the MODEL that the sampler"
+            " has."
+        ]
+    return [f"Last run: {receipt}" for receipt in receipts]
+
+
 def prompt_lines(table: TokenTable | None, scales: Sequence[HeadScale], able: bool | None) -> list[str]:
     """Lines on one prompt of a conditioning: its words, and what each steering does to which of them.
 

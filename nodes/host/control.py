@@ -152,7 +152,9 @@ def follow_run(
     options = extra_args["model_options"].setdefault("transformer_options", {})
     run = Run(sigmas, int(noise.shape[0]), guider.conds)
     sampler = getattr(executor.class_obj, "sampler_function", executor.class_obj)
-    run.beside = neighbours(extra_args["model_options"], guider, sampler)
+    patches = getattr(getattr(guider, "model_patcher", None), "object_patches", {})
+    parts = [patch for name, patch in patches.items() if name.startswith("diffusion_model")]
+    run.beside = neighbours(extra_args["model_options"], guider, sampler, *parts)
     options[RUN] = run
     for key, control in controls_of(options).items():
         run.receipt(key, control.name)

@@ -75,7 +75,7 @@ class Receipt:
 def neighbours(model_options: dict[str, Any], *more: Any) -> list[str]:
     """The packs and nodes, as far as they can be known, that patch the attention of this model or wrap its calls.
 
-    more: other things that may stand in between, a guider or a sampler.
+    more: other things that may stand in between: a guider, a sampler, exchanged parts of the model.
     """
     transformer = model_options.get("transformer_options", {})
     found: list[Any] = [transformer.get("optimized_attention_override"), *map(model_options.get, OPTIONS), *more]

@@ -1,10 +1,11 @@
-"""HRV Report: what vectors, a model and a steered prompt say about themselves."""
+"""HRV Report: what vectors, a model, its last run and a steered prompt say about themselves."""
 
 from comfy_api.latest import io, ui
 
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.inspection.report import fit_lines, model_lines, prompt_lines, report
+from ...hrv_engine.inspection.report import fit_lines, model_lines, prompt_lines, report, run_lines
 from ..host.conditioning import annotations_of
+from ..host.control import receipts_of
 from ..host.steering import is_steered
 from ..host.unet import fingerprint, layout_of, model_family
 from ..types import CATEGORY, HRV
@@ -20,8 +21,8 @@ class HRVReport(io.ComfyNode):
             display_name="HRV Report",
             category=f"{CATEGORY}/see",
             description=(
-                "Says what an HRV was built from, whether it fits a model, and which words and heads a steered prompt"
-                " touches. Connect what you want to know about."
+                "Says what an HRV was built from, whether it fits a model, which words and heads a steered prompt"
+                " touches, and what was done in the last run. Connect what you want to know about."
             ),
             search_aliases=["hrv", "info", "debug", "inspect", "what does it do", "statistics", "no effect"],
             inputs=[
@@ -30,20 +31,31 @@ class HRVReport(io.ComfyNode):
                 io.Conditioning.Input(
                     "positive", optional=True, tooltip="The prompt, after the steering node if there is one."
                 ),
+                io.Latent.Input(
+                    "latent",
+                    optional=True,
+                    tooltip=(
+                        "The sampled latent, so that the report comes after the run and counts what HRV nodes did in it."
+                        " Connect the sampler's MODEL too."
+                    ),
+                ),
             ],
             outputs=[io.String.Output(display_name="text", tooltip="The report; connect it to Preview as Text.")],
         )
 
     @classmethod
-    def execute(cls, hrv=None, model=None, positive=None) -> io.NodeOutput:
+    def execute(cls, hrv=None, model=None, positive=None, latent=None) -> io.NodeOutput:
         if hrv is None and model is None and positive is None:
             raise HRVError("There is nothing to report on. Connect hrv, model or positive, or several of them.")
+        if latent is not None and model is None:
+            raise HRVError("A latent does not say what was done to it. Connect the MODEL of its sampler too.")
         lines = [] if hrv is None else [report(hrv)]
         able = None if model is None else is_steered(model)
         if model is not None:
             about = (layout_of(model), model_family(model), fingerprint(model))
             lines += model_lines(*about, bool(able))
             lines += [] if hrv is None else fit_lines(hrv, *about)
+            lines += [] if latent is None else run_lines(receipts_of(model))
         for tag in [] if positive is None else annotations_of(positive):
             lines += prompt_lines(tag.table if tag else None, tag.scales if tag else (), able)
         text = "\n".join(lines)

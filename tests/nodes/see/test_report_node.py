@@ -82,6 +82,29 @@ def test_nothing_connected_is_refused_with_the_fix():
         text_of()
 
 
+def test_with_the_sampled_latent_the_report_counts_what_was_done_in_the_run(trio, hrv):
+    positive = HRVPrompt.execute(trio.clip, "a rose-colored vase").args[0]
+    settings = ("rose-colored", "Color", 1.0, 0, 0.0, 0.0, 1.0)
+    model, marked = HRVConceptStrengthen.execute(trio.model, positive, hrv, *settings).args
+    latent = {"samples": trio.sample(model, marked, trio.encode(""), batch=3)}
+    layers, steps = len(hrv.layout.sites), 2
+    counted = (
+        f"{layers} of {layers} layers, 2 of 2 steps, {3 * layers * steps} rows in {layers * steps} attention calls"
+    )
+    assert f"Last run: HRV steering: {counted}" in text_of(model=model, latent=latent)
+    assert "Last run" not in text_of(model=model)
+    other = HRVConceptStrengthen.execute(trio.model, positive, hrv, *settings).args[0]
+    assert "Connect the MODEL that the sampler has" in text_of(model=other, latent=latent)
+    assert "Connect the MODEL that the sampler has" in text_of(model=trio.model, latent=latent)
+    trio.sample(model, positive, trio.encode(""))
+    assert "HRV steering: nothing to do in this run" in text_of(model=model, latent=latent)
+
+
+def test_a_latent_without_its_model_is_refused_with_the_fix(trio, hrv):
+    with pytest.raises(HRVError, match="Connect the MODEL of its sampler"):
+        text_of(hrv=hrv, latent={"samples": torch.zeros(1, 4, 8, 8)})
+
+
 def test_imported_vectors_say_that_their_checkpoint_is_unknown(trio, hrv):
     imported = HeadRelevance(np.ones_like(hrv.values), hrv.concepts, hrv.layout, source={"imported_from": "x.npy"})
     assert "nothing is known of the checkpoint" in text_of(hrv=imported, model=trio.model)
