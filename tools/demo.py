@@ -19,7 +19,7 @@ import yaml
 from PIL import Image
 
 from hrv_engine.paths import PRESETS, ROOT
-from hrv_engine.pocket.scoring import Reading, Scorer, read_polysemous
+from hrv_engine.pocket.scoring import Scorer, SeenSenses, read_polysemous
 from hrv_engine.relevance import files
 
 from . import demo_graphs as graphs
@@ -53,7 +53,7 @@ def draw(server: ComfyServer, asked: dict[str, str], condition: str, seeds: list
     return [server.client.images(outputs, f"image {seed}")[0] for seed in seeds]
 
 
-def read(scorer: Scorer, asked: dict[str, str], pictures: list[Image.Image]) -> Reading:
+def read(scorer: Scorer, asked: dict[str, str], pictures: list[Image.Image]) -> SeenSenses:
     pixels = np.stack([np.asarray(image) for image in pictures]).astype(np.float32) / 255
     return read_polysemous(scorer(torch.from_numpy(pixels).movedim(-1, 1)), asked)
 

@@ -24,11 +24,11 @@ class LocalBlend:
     start: float = 0.2
 
 
-def blend_blocks(levels: Downsampling) -> frozenset[SiteKey]:
+def blend_blocks(downsampling: Downsampling) -> frozenset[SiteKey]:
     """The layers at the encoder's coarsest level of attention: 16x16 at 512 px on SD1.x, without the middle's 8x8."""
-    small = small_maps(levels, "auto")
-    least = min(levels[block] for block in small)
-    return frozenset(block for block in small if levels[block] == least)
+    small = small_maps(downsampling, "auto")
+    least = min(downsampling[block] for block in small)
+    return frozenset(block for block in small if downsampling[block] == least)
 
 
 def blend_mask(maps: Tensor, branches: int, size: tuple[int, int], threshold: float) -> Tensor:

@@ -18,29 +18,29 @@ from .paired_edit import KEY_VALUE, CrossEdit, FeatureInjection, PairedEdit, Sel
 
 
 def prompt_to_prompt(
-    cross: list[CrossEdit | None], self_replace: float, levels: Downsampling, limit: str
+    cross: list[CrossEdit | None], self_replace: float, downsampling: Downsampling, limit: str
 ) -> PairedEdit:
     """Prompt-to-Prompt: edited cross-attention maps, and the source's self-attention of small maps at first."""
-    injections = (SelfInjection(StepWindow(0.0, self_replace), small_maps(levels, limit)),)
+    injections = (SelfInjection(StepWindow(0.0, self_replace), small_maps(downsampling, limit)),)
     return PairedEdit(tuple(cross), injections)
 
 
-def free_prompt_editing(targets: int, self_replace: float, levels: Downsampling, limit: str) -> PairedEdit:
+def free_prompt_editing(targets: int, self_replace: float, downsampling: Downsampling, limit: str) -> PairedEdit:
     """Free-Prompt-Editing: the source's self-attention alone; auto: all layers but those with the largest maps."""
-    blocks = without_finest(levels) if limit == AUTO else small_maps(levels, limit)
+    blocks = without_finest(downsampling) if limit == AUTO else small_maps(downsampling, limit)
     return PairedEdit((None,) * targets, (SelfInjection(StepWindow(0.0, self_replace), blocks),))
 
 
-def plug_and_play(targets: int, attention: float, features: float, levels: Downsampling) -> PairedEdit:
+def plug_and_play(targets: int, attention: float, features: float, downsampling: Downsampling) -> PairedEdit:
     """Plug-and-Play: the source's queries and keys in the decoder, and the features of its second block."""
-    place, blocks = decoder_from_second_block(levels)
+    place, blocks = decoder_from_second_block(downsampling)
     injection = SelfInjection(StepWindow(0.0, attention), blocks, unconditional=True)
     return PairedEdit((None,) * targets, (injection,), (FeatureInjection(StepWindow(0.0, features), place),))
 
 
-def masactrl(targets: int, start: float, start_layer: int, levels: Downsampling) -> PairedEdit:
+def masactrl(targets: int, start: float, start_layer: int, downsampling: Downsampling) -> PairedEdit:
     """MasaCtrl: from a step and a layer on, the target's queries look into the source's keys and values."""
-    blocks = from_layer(levels, start_layer)
+    blocks = from_layer(downsampling, start_layer)
     injection = SelfInjection(StepWindow(start, 1.0), blocks, KEY_VALUE, unconditional=True)
     return PairedEdit((None,) * targets, (injection,))
 

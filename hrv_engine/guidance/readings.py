@@ -1,7 +1,7 @@
 """Which heads a loss reads, with what weight, and at which resolution: derived from the model and the latent's size."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..attention.downsampling import Downsampling
 from ..attention.heads import HeadLayout, SiteKey
 from ..attention.values import attention_map
 
@@ -43,18 +44,18 @@ class Reading:
         return height, width
 
 
-def mean_reading(layout: HeadLayout, levels: Mapping[SiteKey, int]) -> Reading:
+def mean_reading(layout: HeadLayout, downsampling: Downsampling) -> Reading:
     """The plain mean over the layers at a quarter of the latent's sides, as Attend-and-Excite and SynGen read.
 
-    levels: by how much each layer's maps are smaller than the latent, per side. A model without such layers is read at
-    its next finer ones.
+    A model without such layers is read at its next finer ones.
     """
-    level = max((one for one in levels.values() if one <= QUARTER), default=min(levels.values()))
+    factors = downsampling.values()
+    factor = max((factor for factor in factors if factor <= QUARTER), default=min(factors))
     weights: np.ndarray = np.zeros((1, layout.total), np.float32)
     for site in layout.sites:
-        if levels[site.key] == level:
+        if downsampling[site.key] == factor:
             weights[:, layout.head_range(site.key)] = 1
-    return Reading(layout, weights / weights.sum(), level)
+    return Reading(layout, weights / weights.sum(), factor)
 
 
 def relevance_reading(layout: HeadLayout, rows: Sequence[np.ndarray]) -> Reading:

@@ -99,7 +99,7 @@ class Scorer(nn.Module):
 
 
 @dataclass(frozen=True)
-class Reading:
+class SeenSenses:
     """What the scorer saw of a polysemous prompt, one boolean [n] each."""
 
     unintended: Tensor
@@ -117,7 +117,7 @@ class Reading:
         return self.unintended | ~self.intended
 
 
-def read_polysemous(scores: Mapping[str, Tensor], prompt: Mapping[str, str]) -> Reading:
+def read_polysemous(scores: Mapping[str, Tensor], prompt: Mapping[str, str]) -> SeenSenses:
     """How images of one polysemous prompt were read.
 
     `prompt` is an entry of ``hrv_presets/benchmarks/pocket_polysemous.yaml``: its ``color`` and ``shape`` are what was
@@ -129,7 +129,7 @@ def read_polysemous(scores: Mapping[str, Tensor], prompt: Mapping[str, str]) -> 
         raise ValueError(f"shape {shape!r} or color {color!r} is unknown; {legal}")
     present = scores["object"] > PRESENT
     chosen = scores["color_of"][:, KINDS.index(shape)].argmax(-1)
-    return Reading(
+    return SeenSenses(
         unintended=present[:, KINDS.index(thing)],
         shape=present[:, KINDS.index(shape)],
         color=chosen == CLASSES["color"].index(color),

@@ -31,6 +31,10 @@ class Pair:
     gap: float
     cosine: float
 
+    def role(self, concept: str) -> str:
+        """desired or undesired, empty for a concept that is not of the pair."""
+        return {self.desired: "desired", self.undesired: "undesired"}.get(concept, "")
+
 
 @dataclass(frozen=True)
 class Check:

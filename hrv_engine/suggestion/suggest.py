@@ -17,7 +17,7 @@ ALIKE = 0.7  # cosine of two vectors above which there is little to turn
 
 
 @dataclass(frozen=True)
-class Reading:
+class WordSenses:
     """One word of a prompt: its senses, nearest first, and the pair proposed for it.
 
     gap: of the pair that would be proposed if no meaning were given; listed: concepts that have this very word;
@@ -34,17 +34,17 @@ class Reading:
 
 def content_words(table: TokenTable) -> list[str]:
     """The words of a prompt that could mean something to see, each once; raises HRVError when there is none."""
-    found: dict[str, None] = {}
+    words: dict[str, None] = {}
     for spaced, _ in table.spaced():
         word = spaced.strip(string.punctuation)
         if any(letter.isalpha() for letter in word) and word not in (*CUTS, *MEDIA) and table.find(word):
-            found[word] = None
-    if not found:
+            words[word] = None
+    if not words:
         raise HRVError(
             f'The prompt "{table.prompt}" has no word that could mean something to see: articles, prepositions, numbers'
             ' and "photo of" are left out. Write a prompt, or name the words in `words`.'
         )
-    return list(found)
+    return list(words)
 
 
 def chosen_words(table: TokenTable, text: str) -> list[str]:
@@ -55,62 +55,62 @@ def chosen_words(table: TokenTable, text: str) -> list[str]:
     return words or content_words(table)
 
 
-def readings(
+def word_senses(
     lexicon: Lexicon, vectors: Mapping[str, np.ndarray], unknown: Sequence[str] = (), desired: str = ""
-) -> list[Reading]:
-    """Each word's reading from its embedding [channels]; unknown: words the encoder has not learned."""
-    found = []
+) -> list[WordSenses]:
+    """Each word's senses from its embedding [channels]; unknown: words the encoder has not learned."""
+    words = []
     for word, vector in vectors.items():
         senses = lexicon.senses(vector)
         pair, gap, own = lexicon.pair(senses, desired), lexicon.pair(senses).gap, tuple(lexicon.listed(word))
-        found.append(Reading(word, tuple(senses), pair, gap, own, word not in unknown))
-    return found
+        words.append(WordSenses(word, tuple(senses), pair, gap, own, word not in unknown))
+    return words
 
 
-def most_open(found: Sequence[Reading]) -> Reading:
+def most_open(words: Sequence[WordSenses]) -> WordSenses:
     """The word whose two proposed senses are equally near; words the encoder does not know come last."""
-    return min(found, key=lambda reading: (not reading.known, abs(reading.pair.gap)))
+    return min(words, key=lambda word: (not word.known, abs(word.pair.gap)))
 
 
-def sense_rows(found: Sequence[Reading]) -> list[dict[str, Any]]:
+def sense_rows(words: Sequence[WordSenses]) -> list[dict[str, Any]]:
     """One row a word and concept: word, rank (from 1), concept, similarity, like, proposed as."""
     return [
         {
-            "word": reading.word,
+            "word": word.word,
             "rank": rank,
             "concept": sense.concept,
             "similarity": sense.similarity,
             "like": sense.like,
-            "proposed": {reading.pair.desired: "desired", reading.pair.undesired: "undesired"}.get(sense.concept, ""),
+            "proposed": word.pair.role(sense.concept),
         }
-        for reading in found
-        for rank, sense in enumerate(reading.senses, start=1)
+        for word in words
+        for rank, sense in enumerate(word.senses, start=1)
     ]
 
 
-def report_text(found: Sequence[Reading], check: Check, concepts: int, shown: int) -> str:
+def report_text(words: Sequence[WordSenses], check: Check, concepts: int, shown: int) -> str:
     """A paragraph a word, its first `shown` senses in it, and at the end how far to trust them with this encoder."""
-    first = most_open(found)
-    lines = [line for reading in found for line in _lines(reading, check, shown, reading is first)]
+    first = most_open(words)
+    lines = [line for word in words for line in _lines(word, check, shown, word is first)]
     return "\n".join([*lines, "", *_trust(check, concepts)])
 
 
-def _lines(reading: Reading, check: Check, shown: int, proposed: bool) -> list[str]:
-    senses = ", ".join(f"{one.concept} {one.similarity:.2f} (like {one.like})" for one in reading.senses[:shown])
-    lines = [f"{'> ' if proposed else '  '}{reading.word}: {senses}"]
-    if not reading.known:
+def _lines(word: WordSenses, check: Check, shown: int, proposed: bool) -> list[str]:
+    senses = ", ".join(f"{sense.concept} {sense.similarity:.2f} (like {sense.like})" for sense in word.senses[:shown])
+    lines = [f"{'> ' if proposed else '  '}{word.word}: {senses}"]
+    if not word.known:
         return [*lines, "    This text encoder does not know the word, so these senses say nothing."]
-    if reading.listed:
-        lines.append(f"    It is a word of {' and '.join(reading.listed)} in this concept set.")
-    pair = reading.pair
+    if word.listed:
+        lines.append(f"    It is a word of {' and '.join(word.listed)} in this concept set.")
+    pair = word.pair
     lines.append(f"    desired {pair.desired}, undesired {pair.undesired} (swap them if it is the other way round)")
     if pair.cosine > ALIKE:
         lines.append(f"    Their vectors share their heads (cosine {pair.cosine:.2f}): little can be turned.")
-    if check.words and not reading.listed:
-        named, of = check.alike(reading.gap)
+    if check.words and not word.listed:
+        right, near = check.alike(word.gap)
         lines.append(
-            f"    First and other sense {reading.gap:.2f} apart: {check.as_open(reading.gap):.0%} of the concept words"
-            f" look as open or more; of those with a like gap the first sense was right for {named} of {of}."
+            f"    First and other sense {word.gap:.2f} apart: {check.as_open(word.gap):.0%} of the concept words"
+            f" look as open or more; of those with a like gap the first sense was right for {right} of {near}."
         )
     return lines
 

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ...hrv_engine.editing.methods import free_prompt_editing
 from ..types import CATEGORY
-from .shared import levels_of, limit_input, more_targets, pair, pair_inputs, pair_outputs, prompts_of, seeds_input
+from .shared import downsampling_of, limit_input, more_targets, pair, pair_inputs, pair_outputs, prompts_of, seeds_input
 
 
 class HRVFreePromptEdit(io.ComfyNode):
@@ -43,5 +43,5 @@ class HRVFreePromptEdit(io.ComfyNode):
         cls, model, source, target, latent, self_replace, self_limit, seeds, target_2=None, target_3=None, target_4=None
     ) -> io.NodeOutput:
         prompts = prompts_of(source, [target, target_2, target_3, target_4])
-        edit = free_prompt_editing(len(prompts) - 1, self_replace, levels_of(model), self_limit)
+        edit = free_prompt_editing(len(prompts) - 1, self_replace, downsampling_of(model), self_limit)
         return pair(model, prompts, latent, edit, seeds)

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ...hrv_engine.editing.methods import masactrl
 from ..types import CATEGORY
-from .shared import levels_of, more_targets, pair, pair_inputs, pair_outputs, prompts_of, seeds_input
+from .shared import downsampling_of, more_targets, pair, pair_inputs, pair_outputs, prompts_of, seeds_input
 
 
 class HRVMasaCtrlEdit(io.ComfyNode):
@@ -60,5 +60,5 @@ class HRVMasaCtrlEdit(io.ComfyNode):
         cls, model, source, target, latent, start, start_layer, seeds, target_2=None, target_3=None, target_4=None
     ) -> io.NodeOutput:
         prompts = prompts_of(source, [target, target_2, target_3, target_4])
-        edit = masactrl(len(prompts) - 1, start, start_layer, levels_of(model))
+        edit = masactrl(len(prompts) - 1, start, start_layer, downsampling_of(model))
         return pair(model, prompts, latent, edit, seeds)

@@ -13,7 +13,7 @@ from ...hrv_engine.text.word_values import parse_word_values, parse_word_windows
 from ..host.unet import layout_of, model_family
 from ..types import CATEGORY, HRV, clamp_input
 from .shared import (
-    levels_of,
+    downsampling_of,
     limit_input,
     more_targets,
     pair,
@@ -186,11 +186,11 @@ class HRVP2PEdit(io.ComfyNode):
                 notes.append(f'"{word}" times r from {factors.min():.2f} to {factors.max():.2f}')
             edits.append(cross_edit(mapping, table, cross_replace, windows, weights, heads, rescaled))
         until = self_replace if self_replace >= 0 else PLAIN if factors is None else WITH_HRV
-        levels, blend = levels_of(model), None
+        downsampling, blend = downsampling_of(model), None
         if blend_words.strip():
             where = blend_columns(blend_words, [from_source, *tables])
-            blend = LocalBlend(where, blend_blocks(levels), blend_threshold, blend_start)
-        edit = prompt_to_prompt(edits, until, levels, self_limit)
+            blend = LocalBlend(where, blend_blocks(downsampling), blend_threshold, blend_start)
+        edit = prompt_to_prompt(edits, until, downsampling, self_limit)
         return pair(model, prompts, latent, edit, seeds, ", ".join(notes), blend)
 
 

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ...hrv_engine.editing.methods import plug_and_play
 from ..types import CATEGORY
-from .shared import levels_of, more_targets, pair, pair_inputs, pair_outputs, prompts_of, seeds_input
+from .shared import downsampling_of, more_targets, pair, pair_inputs, pair_outputs, prompts_of, seeds_input
 
 
 class HRVPlugAndPlayEdit(io.ComfyNode):
@@ -51,6 +51,6 @@ class HRVPlugAndPlayEdit(io.ComfyNode):
         target_4=None,
     ) -> io.NodeOutput:  # fmt: skip
         prompts = prompts_of(source, [target, target_2, target_3, target_4])
-        edit = plug_and_play(len(prompts) - 1, attention_until, features_until, levels_of(model))
+        edit = plug_and_play(len(prompts) - 1, attention_until, features_until, downsampling_of(model))
         (feature,) = edit.features
         return pair(model, prompts, latent, edit, seeds, f"features of {feature.block[0]} {feature.block[1]}")

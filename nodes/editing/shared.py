@@ -86,7 +86,7 @@ def pair_outputs() -> list[io.Output]:
     ]
 
 
-def levels_of(model: Any) -> Downsampling:
+def downsampling_of(model: Any) -> Downsampling:
     """How far each transformer layer of a MODEL is scaled down; raises HRVError for models that are no UNets."""
     layout_of(model)
     return downsampling(model.model.diffusion_model)

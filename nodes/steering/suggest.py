@@ -5,7 +5,7 @@ from comfy_api.latest import io, ui
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.figures.suggestion import senses_figure
 from ...hrv_engine.suggestion.lexicon import Lexicon
-from ...hrv_engine.suggestion.suggest import chosen_words, most_open, readings, report_text, sense_rows
+from ...hrv_engine.suggestion.suggest import chosen_words, most_open, report_text, sense_rows, word_senses
 from ...hrv_engine.tables import as_csv
 from ..host.tokens import token_table
 from ..host.words import concept_vectors, unknown_words, word_vectors
@@ -65,12 +65,12 @@ class HRVSuggest(io.ComfyNode):
         asked = asked_words(clip, prompt, words)
         lexicon = Lexicon.of(hrv, concept_vectors(clip, hrv.concepts))
         vectors = word_vectors(clip, asked)
-        found = readings(lexicon, vectors, unknown_words(clip, vectors), desired)
-        text = report_text(found, lexicon.check, len(lexicon.concepts), shown)
-        first = most_open(found)
+        senses = word_senses(lexicon, vectors, unknown_words(clip, vectors), desired)
+        text = report_text(senses, lexicon.check, len(lexicon.concepts), shown)
+        first = most_open(senses)
         ends = (first.word, first.pair.desired, first.pair.undesired)
-        image = to_image(senses_figure(found, shown))
-        return io.NodeOutput(text, *ends, image, as_csv(sense_rows(found)), ui=ui.PreviewText(text))
+        image = to_image(senses_figure(senses, shown))
+        return io.NodeOutput(text, *ends, image, as_csv(sense_rows(senses)), ui=ui.PreviewText(text))
 
 
 def suggest_inputs(hrv_tooltip: str) -> list[io.Input]:

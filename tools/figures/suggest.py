@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...hrv_engine.suggestion.lexicon import Lexicon
-from ...hrv_engine.suggestion.suggest import Reading, content_words, most_open, readings
+from ...hrv_engine.suggestion.suggest import WordSenses, content_words, most_open, word_senses
 from ...nodes.host.families.unet_layers import cross_attentions
 from ...nodes.host.tokens import token_table
 from ...nodes.host.words import concept_vectors, encode, unknown_words, word_vectors
@@ -30,7 +30,7 @@ def task(prompts: dict[str, list[dict[str, str]]], foreign: list[str]) -> dict[s
     lexicon = Lexicon.of(hrv, concept_vectors(clip, hrv.concepts))
     senses = {one["word"]: {one["desired"], one["undesired"]} for many in prompts.values() for one in many}
     check, vectors = lexicon.check, word_vectors(clip, senses)
-    words = {reading.word: reading for reading in readings(lexicon, vectors)}
+    words = {word.word: word for word in word_senses(lexicon, vectors)}
     closer = np.abs(check.gaps)[None] - np.array([[abs(words[word].gap)] for word in senses])
     return {
         "check": {"words": check.words, "first": check.first, "among": check.among, "concepts": len(lexicon.concepts)},
@@ -48,10 +48,10 @@ def proposal(lexicon: Lexicon, clip: Any, asked: dict[str, str]) -> dict[str, An
     """What is proposed for a prompt: for its misread word, with and without the meaning, and which word is first."""
     vectors = word_vectors(clip, content_words(token_table(clip, asked["text"])))
     mine = word_vectors(clip, [asked["word"]])
-    free, told = (readings(lexicon, mine, desired=known)[0] for known in ("", asked["desired"]))
+    free, told = (word_senses(lexicon, mine, desired=known)[0] for known in ("", asked["desired"]))
     return {
         "text": asked["text"],
-        "first": most_open(readings(lexicon, vectors)).word == asked["word"].lower(),
+        "first": most_open(word_senses(lexicon, vectors)).word == asked["word"].lower(),
         "free": (free.pair.desired, free.pair.undesired),
         "told": (told.pair.desired, told.pair.undesired),
         "asked": (asked["desired"], asked["undesired"]),
@@ -59,11 +59,11 @@ def proposal(lexicon: Lexicon, clip: Any, asked: dict[str, str]) -> dict[str, An
     }
 
 
-def _places(reading: Reading, asked: set[str]) -> dict[str, Any]:
-    order = [sense.concept for sense in reading.senses]
+def _places(word: WordSenses, asked: set[str]) -> dict[str, Any]:
+    order = [sense.concept for sense in word.senses]
     return {
-        "word": reading.word,
-        "senses": [(sense.concept, round(sense.similarity, 3)) for sense in reading.senses[:4]],
+        "word": word.word,
+        "senses": [(sense.concept, round(sense.similarity, 3)) for sense in word.senses[:4]],
         "both_in_two": asked <= set(order[:2]),
         "both_in_three": asked <= set(order[:3]),
     }

@@ -14,19 +14,19 @@ from ..examples import sd1_layout, sdxl_layout, small_layout
 SD1_LEVELS = {"input": (1, 1, 1, 1, 2, 2, 4, 4, 4), "output": (8, 8, 8, 4, 4, 4, 2, 2, 2, 1, 1, 1)}
 
 
-def sd1_levels() -> dict:
+def sd1_downsampling() -> dict:
     layout = sd1_layout()
-    levels = {site.key: 8 for site in layout.sites if site.key[0] == "middle"}
-    return levels | {b: SD1_LEVELS[b[0]][b[1]] for b in (site.key for site in layout.sites) if b[0] != "middle"}
+    downsampling = {site.key: 8 for site in layout.sites if site.key[0] == "middle"}
+    return downsampling | {b: SD1_LEVELS[b[0]][b[1]] for b in (site.key for site in layout.sites) if b[0] != "middle"}
 
 
-def sdxl_levels() -> dict:
+def sdxl_downsampling() -> dict:
     fine = {("input", 4), ("input", 5), ("output", 3), ("output", 4), ("output", 5)}
     return {site.key: 2 if site.key[:2] in fine else 4 for site in sdxl_layout().sites}
 
 
 def test_on_sd1_the_mean_reads_the_five_layers_of_16x16_at_512_pixels():
-    reading = mean_reading(sd1_layout(), sd1_levels())
+    reading = mean_reading(sd1_layout(), sd1_downsampling())
     assert [b[:2] for b in reading.sites] == [("input", 7), ("input", 8), *(("output", i) for i in (3, 4, 5))]
     assert reading.size(64, 64) == (16, 16)
     assert reading.size(96, 64) == (24, 16)
@@ -34,15 +34,15 @@ def test_on_sd1_the_mean_reads_the_five_layers_of_16x16_at_512_pixels():
 
 
 def test_on_sdxl_the_mean_reads_the_quarter_size_layers_and_the_unet_may_stop_after_output_2():
-    reading = mean_reading(sdxl_layout(), sdxl_levels())
+    reading = mean_reading(sdxl_layout(), sdxl_downsampling())
     assert reading.size(128, 128) == (32, 32)
     assert reading.sites[-1] == ("output", 2, 9)
     assert len(reading.sites) == 60
 
 
 def test_a_unet_that_never_comes_down_to_a_quarter_is_read_at_its_next_finer_layers():
-    levels = {("input", 1, 0): 1, ("middle", 0, 0): 2, ("output", 2, 1): 1}
-    reading = mean_reading(small_layout(), levels)
+    downsampling = {("input", 1, 0): 1, ("middle", 0, 0): 2, ("output", 2, 1): 1}
+    reading = mean_reading(small_layout(), downsampling)
     assert reading.sites == [("middle", 0, 0)] and reading.size(8, 8) == (4, 4)
 
 
@@ -56,7 +56,7 @@ def test_with_relevance_all_heads_are_read_at_an_eighth_but_not_below_four_pixel
 
 
 def test_relevance_of_one_on_the_quarter_size_layers_is_the_plain_mean():
-    mean = mean_reading(sd1_layout(), sd1_levels())
+    mean = mean_reading(sd1_layout(), sd1_downsampling())
     ones = relevance_reading(sd1_layout(), [np.where(mean.weights[0] > 0, 128 / 40, 0)])
     assert np.allclose(ones.weights, mean.weights) and ones.sites == mean.sites
 

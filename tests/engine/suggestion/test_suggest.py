@@ -11,7 +11,7 @@ from hrv_engine.figures.suggestion import senses_figure
 from hrv_engine.relevance.concepts import Concept, ConceptSet
 from hrv_engine.relevance.relevance import HeadRelevance
 from hrv_engine.suggestion.lexicon import Lexicon
-from hrv_engine.suggestion.suggest import chosen_words, content_words, most_open, readings, report_text, sense_rows
+from hrv_engine.suggestion.suggest import chosen_words, content_words, most_open, report_text, sense_rows, word_senses
 from hrv_engine.text.alignment import Piece, TokenTable
 
 # Color points north, Fruit east and Plant nearly east; Size stands for itself.
@@ -123,7 +123,7 @@ def test_a_word_that_the_prompt_does_not_have_is_quoted_with_its_neighbours():
 
 def test_the_most_open_word_is_proposed_and_unknown_ones_are_not_believed(lexicon):
     vectors = {"cherry": at(3), "orange": at(42), "vase": at(44)}
-    found = readings(lexicon, vectors, unknown=["vase"])
+    found = word_senses(lexicon, vectors, unknown=["vase"])
     assert most_open(found).word == "orange"
     text = report_text(found, lexicon.check, 4, 2)
     assert "> orange: " in text and "does not know the word" in text
@@ -132,7 +132,7 @@ def test_the_most_open_word_is_proposed_and_unknown_ones_are_not_believed(lexico
 
 
 def test_the_table_has_every_sense_and_marks_the_pair(lexicon):
-    rows = sense_rows(readings(lexicon, {"orange": at(50)}))
+    rows = sense_rows(word_senses(lexicon, {"orange": at(50)}))
     assert [row["rank"] for row in rows] == [1, 2, 3, 4]
     assert {row["concept"]: row["proposed"] for row in rows if row["proposed"]} == {
         "Color": "undesired",
@@ -141,14 +141,14 @@ def test_the_table_has_every_sense_and_marks_the_pair(lexicon):
 
 
 def test_a_word_of_the_set_is_said_to_be_one(lexicon):
-    found = readings(lexicon, {"Apple": at(0)})
+    found = word_senses(lexicon, {"Apple": at(0)})
     assert found[0].listed == ("Fruit",)
     assert "It is a word of Fruit" in report_text(found, lexicon.check, 4, 2)
 
 
 def test_longer_bars_stand_for_nearer_senses_and_the_proposed_pair_is_coloured(lexicon):
-    image = senses_figure(readings(lexicon, {"orange": at(50)}), 3).astype(int)
+    image = senses_figure(word_senses(lexicon, {"orange": at(50)}), 3).astype(int)
     green = (image == (0, 158, 115)).all(axis=2).sum()
     vermilion = (image == (213, 94, 0)).all(axis=2).sum()
     assert 0 < green < vermilion  # the nearer sense is the undesired one
-    assert senses_figure(readings(lexicon, {"a": at(50), "b": at(3)}), 3).size > image.size
+    assert senses_figure(word_senses(lexicon, {"a": at(50), "b": at(3)}), 3).size > image.size
