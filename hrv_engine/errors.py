@@ -1,11 +1,35 @@
 """One error type whose message quotes the input, names the legal set and says how to mend it."""
 
 import difflib
+import re
+import sys
 from collections.abc import Iterable
+
+UNSAFE = re.compile(  # control characters but line feed and tab, lone surrogates, what reorders or breaks a line unseen
+    "[^\\n\\t\\x20-\\x7e\\xa0-\\u2027\\u202f-\\u2065\\u206a-\\ud7ff\\ue000-\\U0010ffff]"
+)
 
 
 class HRVError(ValueError):
-    """A user can mend this: the message quotes what was given, what is legal and the fix."""
+    """A user can mend this: the message quotes what was given, what is legal and the fix.
+
+    Whatever it quotes, a terminal and ComfyUI's log can take it: see `printable`.
+    """
+
+    def __init__(self, message: str = "", *details: object) -> None:
+        super().__init__(printable(str(message)), *details)
+
+
+def printable(text: str) -> str:
+    r"""The text with escapes (\x1b, \ud83c) for what would steer a terminal or cannot be written to standard output.
+
+    ComfyUI's log goes to these streams strictly: one character that they cannot encode ends its prompt thread.
+    """
+    text = UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+    for stream in (sys.stdout, sys.stderr):
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
+    return text
 
 
 def nearest(given: str, legal: Iterable[str], count: int = 3) -> str:

@@ -118,10 +118,10 @@ class TokenTable:
 
 def normalised(text: str) -> bytes:
     """Text as CLIP's tokenizer reads it: composed, lower case, without spaces, as bytes."""
-    return "".join(unicodedata.normalize("NFC", text).lower().split()).encode()
+    return "".join(unicodedata.normalize("NFC", text).lower().split()).encode("utf-8", "surrogatepass")
 
 
 def _without_weights(prompt: str) -> bytes:
     """A prompt as the tokenizer reads it, blanks kept as single spaces, the numbers of weights removed."""
     text = re.sub(r":\s*[-+]?[\d.]+\s*(?=\))", "", unicodedata.normalize("NFC", prompt).lower())
-    return re.sub(r"\s", " ", text).encode()
+    return re.sub(r"\s", " ", text).encode("utf-8", "surrogatepass")

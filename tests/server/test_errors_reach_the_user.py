@@ -39,3 +39,24 @@ def test_a_prompt_encoded_by_the_core_node_is_answered_with_the_node_to_use(serv
     graph = {**steered, "positive": {"class_type": "CLIPTextEncode", "inputs": steered["positive"]["inputs"]}}
     with pytest.raises(PromptFailed, match="HRV Prompt"):
         server.client.run(graph)
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("rose\ud83c", r"rose\ud83c"),
+        ("\ude00\ud83d", r"\ude00\ud83d"),
+        ("\x1b[5m\x1b]0;owned\x07", r"\x1b[5m\x1b]0;owned\x07"),
+        ("ro\x00se\x9b", r"ro\x00se\x9b"),
+        ("\u202eesor", r"\u202eesor"),
+    ],
+)
+@pytest.mark.parametrize("field", ["word", "desired", "undesired"])
+def test_a_text_that_no_log_can_take_is_quoted_with_escapes_and_the_server_goes_on(server, steered, field, typed, read):
+    with pytest.raises(PromptFailed) as failure:
+        server.client.run(with_values(steered, **{field: typed}))
+    assert failure.value.node_type == "HRVConceptAdjust" and read in failure.value.message
+    assert "\x1b[5m" not in server.log() and "\x1b]0;" not in server.log()
+    graph = with_values(steered, word="rosy")
+    with pytest.raises(PromptFailed, match="rosy"):  # the next prompt is taken and answered
+        server.client.run(graph)

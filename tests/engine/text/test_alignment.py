@@ -102,6 +102,13 @@ def test_letters_split_over_pieces_in_the_middle_of_their_bytes_are_found():
     assert naive.words() == ["a", "naïve", "夏"]
 
 
+@pytest.mark.parametrize("phrase", ["\ud83c", "skate\ude00boarder", "\udc80"])
+def test_half_a_character_is_a_word_that_is_not_there(phrase):
+    with pytest.raises(HRVError, match=r"\\ud.* is not in the prompt"):
+        SKATE.columns_of(phrase)
+    assert TokenTable(phrase, SKATE.pieces).spans()
+
+
 def test_text_is_normalised_to_composed_lower_case_bytes_without_spaces():
     assert normalised(" Cafe\u0301  Olé ") == "caféolé".encode()
 
