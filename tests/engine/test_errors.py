@@ -12,7 +12,9 @@ import pytest
 from hrv_engine.errors import HRVError, printable
 
 EVERY_CHARACTER = "".join(map(chr, range(sys.maxunicode + 1)))
-HARMLESS = ("a rose square", "été, Straße, ΟΔΟΣ", "赤い薔薇", "👩‍🌾", "שלום", "two\nlines\tand a tab", r"C:\new \x1b \ud83c", "")
+HARMLESS = (
+    "a rose square", "été, Straße, ΟΔΟΣ", "赤い薔薇", "👩‍🌾", "שלום", "two\nlines\tand tabs", r"C:\new \x1b \ud83c", "",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("text", HARMLESS)
