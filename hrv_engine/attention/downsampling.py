@@ -21,13 +21,14 @@ def small_maps(downsampling: Downsampling, limit: str) -> frozenset[SiteKey]:
         least = max((factor for (name, _, _), factor in downsampling.items() if name == ENCODER), default=1)
     else:
         least = _factor(limit)
-    found = frozenset(block for block, factor in downsampling.items() if factor >= least)
-    if not found:
+    small = frozenset(block for block, factor in downsampling.items() if factor >= least)
+    if not small:
+        sizes = ", ".join(f"1/{factor}" for factor in sorted(set(downsampling.values())))
         raise HRVError(
-            f"No layer of this model has maps of {limit} of the latent's sides or smaller; it has"
-            f" {', '.join(f'1/{factor}' for factor in sorted(set(downsampling.values())))}. Use {AUTO} or a larger limit."
+            f"No layer of this model has maps of {limit} of the latent's sides or smaller; it has {sizes}. Use {AUTO} or"
+            " a larger limit."
         )
-    return found
+    return small
 
 
 def without_finest(downsampling: Downsampling) -> frozenset[SiteKey]:

@@ -1,8 +1,10 @@
 """Editing benchmarks as readable YAML: pairs of prompts that differ in one word of a concept (Table 9)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -13,8 +15,8 @@ from ..errors import HRVError
 class EditingPair:
     """A source prompt, the target with one word exchanged, both words, and the concept of the words.
 
-    left_open: what the prompts do not say and an edit should keep, a family of the pocket scorer; empty if nothing.
-    thing: the object of both prompts; empty if they name none.
+    left_open: what the prompts do not say and an edit should keep, a family of the pocket scorer; None for nothing.
+    thing: the object of both prompts; None if they name none.
     """
 
     concept: str
@@ -22,8 +24,8 @@ class EditingPair:
     target: str
     source_word: str
     edited_word: str
-    left_open: str = ""
-    thing: str = ""
+    left_open: str | None = None
+    thing: str | None = None
 
 
 def load_editing(path: Path) -> dict[str, list[EditingPair]]:
@@ -32,11 +34,11 @@ def load_editing(path: Path) -> dict[str, list[EditingPair]]:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         return {
             str(concept): [
-                EditingPair(str(concept), *_prompts(one, thing, before, after), str(one.get("open", "")), str(thing))
-                for before, after in one["pairs"]
-                for thing in one.get("objects", [""])
+                EditingPair(str(concept), *_prompts(edit, thing, before, after), _text(edit.get("open")), _text(thing))
+                for before, after in edit["pairs"]
+                for thing in edit.get("objects", [None])
             ]
-            for concept, one in data["edits"].items()
+            for concept, edit in data["edits"].items()
         }
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise HRVError(
@@ -45,10 +47,14 @@ def load_editing(path: Path) -> dict[str, list[EditingPair]]:
         ) from error
 
 
-def _prompts(one: dict, thing: str, before: str, after: str) -> tuple[str, str, str, str]:
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _prompts(edit: Mapping[str, Any], thing: Any, before: str, after: str) -> tuple[str, str, str, str]:
     """Source prompt, target prompt, and their words."""
-    template = str(one["template"])
-    if "{x}" not in template or ("{object}" in template) != bool(thing):
+    template = str(edit["template"])
+    if "{x}" not in template or ("{object}" in template) != (thing is not None):
         raise ValueError(f"no {{x}} in {template!r}, or {{object}} without objects")
     whole = template.replace("{object}", str(thing))
     return whole.replace("{x}", str(before)), whole.replace("{x}", str(after)), str(before), str(after)

@@ -10,11 +10,11 @@ from ..errors import HRVError
 
 @dataclass(frozen=True)
 class MultiPrompt:
-    """A prompt, its nouns in order, the modifier of each ("" if it has none), and the concept of each noun."""
+    """A prompt, its nouns in order, the modifier of each (None if it has none), and the concept of each noun."""
 
     text: str
     nouns: tuple[str, ...]
-    modifiers: tuple[str, ...]
+    modifiers: tuple[str | None, ...]
     concepts: tuple[str, ...]
 
 
@@ -24,8 +24,10 @@ def load_multi(path: Path) -> dict[str, list[MultiPrompt]]:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         default = data.get("template")
         return {
-            str(name): [_prompt(one.get("template", default), pair, one["concept"]) for pair in one["pairs"]]
-            for name, one in data["sets"].items()
+            str(name): [
+                _prompt(prompts.get("template", default), pair, prompts["concept"]) for pair in prompts["pairs"]
+            ]
+            for name, prompts in data["sets"].items()
         }
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise HRVError(
@@ -47,4 +49,4 @@ def _prompt(template: str, members: list[str], concept: str | dict[str, str]) ->
     split = [member.rpartition(" ") for member in members]
     nouns = tuple(noun for _, _, noun in split)
     concepts = tuple(concept if isinstance(concept, str) else concept[noun] for noun in nouns)
-    return MultiPrompt(text, nouns, tuple(modifier for modifier, _, _ in split), concepts)
+    return MultiPrompt(text, nouns, tuple(modifier or None for modifier, _, _ in split), concepts)

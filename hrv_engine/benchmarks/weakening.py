@@ -57,8 +57,8 @@ def load_experiments(path: Path) -> dict[str, WeakeningExperiment]:
         words = data["words"]
         seeds, factor = tuple(int(seed) for seed in data["seeds"]), float(data["factor"])
         return {
-            name: WeakeningExperiment(name, str(one["concept"]), _prompts(one, words), seeds, factor)
-            for name, one in data["experiments"].items()
+            name: WeakeningExperiment(name, str(row["concept"]), _prompts(row, words), seeds, factor)
+            for name, row in data["experiments"].items()
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise HRVError(
@@ -89,7 +89,7 @@ def experiment_of(experiments: dict[str, WeakeningExperiment], name: str) -> Wea
     """An experiment by name; raises HRVError with the nearest names."""
     if name not in experiments:
         raise HRVError(
-            f'There is no weakening experiment "{name}". Nearest: {nearest(name, experiments)}. Experiments stand in'
+            f'There is no weakening experiment "{name}". Nearest: {nearest(name, experiments)}. They are in'
             " hrv_presets/benchmarks."
         )
     return experiments[name]

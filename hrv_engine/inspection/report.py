@@ -6,7 +6,6 @@ import numpy as np
 
 from ..attention.heads import HeadLayout
 from ..errors import HRVError
-from ..relevance.parts import describe_part
 from ..relevance.relevance import HeadRelevance
 from ..relevance.rescale import HeadScale
 from ..text.alignment import TokenTable
@@ -23,7 +22,7 @@ def report(relevance: HeadRelevance) -> str:
         return "\n".join(
             [*lines, f"Imported from {source}: vectors without votes, so nothing is known of images or settings."]
         )
-    lines.append(f"{votes.images} images: " + "; ".join(describe_part(part) for part in votes.parts))
+    lines.append(f"{votes.images} images: " + "; ".join(map(str, votes.parts)))
     if "model_family" in votes.recipe:
         fingerprint = votes.recipe.get("model_fingerprint", "unknown")
         lines.append(f"Built for {votes.recipe['model_family']}, weights {fingerprint}")

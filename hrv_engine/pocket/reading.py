@@ -19,6 +19,7 @@ def read_edit(pair: EditingPair, before: Mapping[str, Tensor], after: Mapping[st
 
     before, after: what the scorer saw of source and target, probabilities by family [images classes].
     """
+    assert pair.left_open is not None  # every pair of the pocket benchmark leaves something open
     family, number = readable(pair.edited_word)
     edited = after[family].argmax(1) == number
     return edited, before[pair.left_open].argmax(1) == after[pair.left_open].argmax(1)

@@ -13,6 +13,7 @@ from ..attention.heads import HeadLayout
 from ..errors import HRVError
 from .concepts import ConceptSet
 from .logit_scale import LogitScale
+from .parts import Part
 from .relevance import HeadRelevance, HeadVotes
 
 FORMAT, VERSION = "head-relevance-vectors", 1
@@ -30,7 +31,7 @@ def save(path: Path, relevance: HeadRelevance) -> None:
     }
     tensors: dict[str, np.ndarray] = {}
     if votes is not None:
-        header |= {"recipe": votes.recipe, "parts": list(votes.parts)}
+        header |= {"recipe": votes.recipe, "parts": [part.to_json() for part in votes.parts]}
         tensors["votes"] = votes.counts
         if votes.per_step is not None:
             tensors["votes_per_step"] = votes.per_step
@@ -75,7 +76,7 @@ def _relevance(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> HeadRe
             concepts,
             layout,
             header.get("recipe", {}),
-            tuple(header.get("parts", ())),
+            tuple(map(Part.from_json, header.get("parts", ()))),
             tensors.get("votes_per_step"),
             _logits(header, tensors),
         )

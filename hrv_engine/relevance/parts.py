@@ -1,52 +1,70 @@
 """Which images a vote file counted: parts, each a run of neighbouring images of one prompt set with one seed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..benchmarks.prompts import PromptSet
 from ..errors import HRVError
 
-Part = dict[str, Any]  # {"prompts": name, "digest": of the whole set, "seed", "start": first image, "images": how many}
 
+@dataclass(frozen=True)
+class Part:
+    """A run of neighbouring images: of which prompt set (its name and digest), its seed, first image and length."""
 
-def part_of(prompts: PromptSet, seed: int, start: int, images: int) -> Part:
-    """The part of `images` images from number `start` of the whole prompt set."""
-    return {"prompts": prompts.name, "digest": prompts.digest, "seed": seed, "start": start, "images": images}
+    prompts: str
+    digest: str
+    seed: int
+    start: int
+    images: int
 
+    @classmethod
+    def of(cls, prompts: PromptSet, seed: int, start: int, images: int) -> "Part":
+        """The part of `images` images from number `start` of the whole prompt set."""
+        return cls(prompts.name, prompts.digest, seed, start, images)
 
-def describe_part(part: Part) -> str:
-    """One line on a counted part: prompts, range and seed."""
-    start = int(part["start"])
-    return f'prompts "{part["prompts"]}" {start} to {start + int(part["images"]) - 1}, seed {part["seed"]}'
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Part":
+        """The inverse of `to_json`; KeyError, TypeError or ValueError for anything else."""
+        numbers = (int(data[key]) for key in ("seed", "start", "images"))
+        return cls(str(data["prompts"]), str(data["digest"]), *numbers)
 
+    def to_json(self) -> dict[str, Any]:
+        """As vote files keep it."""
+        return asdict(self)
 
-def overlap(one: Part, other: Part) -> bool:
-    """Whether both counted an image."""
-    if any(one[key] != other[key] for key in ("digest", "seed")):
-        return False
-    return one["start"] < other["start"] + other["images"] and other["start"] < one["start"] + one["images"]
+    @property
+    def end(self) -> int:
+        """The number after the last image."""
+        return self.start + self.images
+
+    def same_set(self, other: "Part") -> bool:
+        """Whether both are of one prompt set and seed."""
+        return (self.digest, self.seed) == (other.digest, other.seed)
+
+    def overlaps(self, other: "Part") -> bool:
+        """Whether both counted an image."""
+        return self.same_set(other) and self.start < other.end and other.start < self.end
+
+    def __str__(self) -> str:
+        return f'prompts "{self.prompts}" {self.start} to {self.end - 1}, seed {self.seed}'
 
 
 def joined(parts: Iterable[Part]) -> tuple[Part, ...]:
     """Parts by (prompts, seed, start), neighbours that touch made one, so the order of adding does not matter."""
-    result: list[Part] = []
-    for part in sorted(parts, key=lambda part: (part["digest"], part["seed"], part["start"])):
-        last = result[-1] if result else None
-        if (
-            last
-            and all(last[key] == part[key] for key in ("digest", "seed"))
-            and last["start"] + last["images"] == part["start"]
-        ):
-            result[-1] = {**last, "images": last["images"] + part["images"]}
+    runs: list[Part] = []
+    for part in sorted(parts, key=lambda part: (part.digest, part.seed, part.start)):
+        if runs and runs[-1].same_set(part) and runs[-1].end == part.start:
+            runs[-1] = replace(runs[-1], images=runs[-1].images + part.images)
         else:
-            result.append(dict(part))
-    return tuple(result)
+            runs.append(part)
+    return tuple(runs)
 
 
 def counted(parts: Iterable[Part], prompts: PromptSet, seed: int) -> set[int]:
     """Numbers of the images of this prompt set and seed that were counted already."""
-    mine = [part for part in parts if part["digest"] == prompts.digest and part["seed"] == seed]
-    return {number for part in mine for number in range(part["start"], part["start"] + part["images"])}
+    whole = Part.of(prompts, seed, 0, len(prompts.prompts))
+    return {number for part in parts if part.same_set(whole) for number in range(part.start, part.end)}
 
 
 def chosen(prompts: PromptSet, start: int, count: int) -> range:

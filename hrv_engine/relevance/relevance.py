@@ -9,7 +9,7 @@ from ..attention.heads import HeadLayout
 from ..errors import HRVError
 from .concepts import ConceptSet
 from .logit_scale import LogitScale
-from .parts import describe_part, joined, overlap
+from .parts import Part, joined
 
 ORDERS = ("MoRHF", "LeRHF")
 
@@ -27,7 +27,7 @@ class HeadVotes:
     concepts: ConceptSet
     layout: HeadLayout
     recipe: dict[str, Any] = field(default_factory=dict)
-    parts: tuple[dict[str, Any], ...] = ()
+    parts: tuple[Part, ...] = ()
     per_step: np.ndarray | None = None
     logits: LogitScale | None = None
 
@@ -58,15 +58,15 @@ class HeadVotes:
     @property
     def images(self) -> int:
         """How many images were counted."""
-        return sum(int(part["images"]) for part in self.parts)
+        return sum(part.images for part in self.parts)
 
     def __add__(self, other: "HeadVotes") -> "HeadVotes":
         """The sum of two ballots, in either order; raises HRVError that names the setting in which they differ."""
         self.check_compatible(other)
-        twice = [part for part in other.parts if any(overlap(part, mine) for mine in self.parts)]
+        twice = [part for part in other.parts if any(part.overlaps(mine) for mine in self.parts)]
         if twice:
             raise HRVError(
-                f"Both files counted the same images ({describe_part(twice[0])}). Adding them would count these twice: "
+                f"Both files counted the same images ({twice[0]}). Adding them would count these twice: "
                 "build the second file with another seed, other prompts or another part of them."
             )
         return HeadVotes(

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..benchmarks.prompts import PromptSet
 from ..errors import HRVError
 from ..relevance import files
-from ..relevance.parts import counted
+from ..relevance.parts import Part, counted
 from ..relevance.relevance import HeadVotes
 
 
@@ -45,8 +45,8 @@ class Tally:
             path = Path(folder) / "part.safetensors"
             path.write_bytes(payload)
             part = files.load(path).votes
-        mine = (self.prompts.digest, self.seed)
-        if part is None or {(one["digest"], one["seed"]) for one in part.parts} != {mine}:
+        whole = Part.of(self.prompts, self.seed, 0, len(self.prompts.prompts))
+        if part is None or not part.parts or not all(run.same_set(whole) for run in part.parts):
             raise HRVError(
                 f'A part came back that was not built on the prompts "{self.prompts.name}" as they are here. Have the'
                 " same version of the pack on every machine."

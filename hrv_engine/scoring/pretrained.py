@@ -46,19 +46,19 @@ SAM2 = Kind("SAM 2", FINDING, "sam2", "Sam2Model", "Sam2Processor", "facebook/sa
 _kept: dict[str, tuple[tuple[str, str, bool], Any, Any]] = {}  # model_type -> (what is loaded, model, processor)
 
 
-def model_type(folder: Path) -> str:
-    """The type that a model folder's config.json names, empty if it is no model folder."""
+def model_type(folder: Path) -> str | None:
+    """The type that a model folder's config.json names, None if it is no model folder."""
     try:
-        return str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type", ""))
+        return json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, AttributeError):
-        return ""
+        return None
 
 
 def check_folder(kind: Kind, folder: Path) -> None:
     """Raise HRVError unless the folder holds a model of this kind."""
-    found = model_type(folder)
-    if found not in (kind.model_type, *kind.also):
-        what = f"holds a model of type {found}" if found else "holds no config.json of a model"
+    actual = model_type(folder)
+    if actual not in (kind.model_type, *kind.also):
+        what = f"holds a model of type {actual}" if actual else "holds no config.json of a model"
         raise HRVError(
             f"{folder} {what}, but {kind.purpose} needs {kind.title} (type {kind.model_type}). Put all files of"
             f" {kind.download} (config, weights, preprocessor, any tokenizer) into a folder of their own."

@@ -27,7 +27,7 @@ class Endpoint:
 
     address: str
     model: str
-    key: str = field(default="", repr=False)
+    key: str | None = field(default=None, repr=False)
     timeout: float = 60.0
 
     def __post_init__(self) -> None:
@@ -91,14 +91,14 @@ class Endpoint:
         )
 
 
-def key_from(variable: str, address: str, environment: Mapping[str, str] = os.environ) -> str:
-    """The key in an environment variable, "" for no name; raises HRVError unless NAME_FOR says it belongs to `address`.
+def key_from(variable: str, address: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The key in an environment variable, None for no name; HRVError unless NAME_FOR says it belongs to `address`.
 
     A workflow from elsewhere can name any address and any variable; it must not be able to send one to the other.
     """
     name = variable.strip()
     if not name:
-        return ""
+        return None
     if not environment.get(name):
         raise HRVError(
             f'There is no environment variable "{name}" where ComfyUI runs. Set it before starting ComfyUI, together'

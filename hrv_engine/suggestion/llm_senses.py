@@ -22,12 +22,12 @@ Answer with JSON only: {"words": [{"word": "...", "senses": ["..."], "meant": ".
 
 @dataclass(frozen=True)
 class NamedSenses:
-    """One word as the model sees it; desired and undesired are "" where it names no second meaning."""
+    """One word as the model sees it; desired and undesired are None where it names no second meaning."""
 
     word: str
     senses: tuple[str, ...]
-    desired: str
-    undesired: str
+    desired: str | None = None
+    undesired: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Answer:
     dropped: tuple[str, ...]
 
     @property
-    def first(self) -> NamedSenses:
-        """The first word with two meanings, or one of empty texts."""
-        return next((one for one in self.words if one.undesired), NamedSenses("", (), "", ""))
+    def first(self) -> NamedSenses | None:
+        """The first word with two meanings, None if there is none."""
+        return next((named for named in self.words if named.undesired), None)
 
 
 def ask(endpoint: Endpoint, prompt: str, words: Sequence[str], relevance: HeadRelevance) -> Answer:
@@ -51,71 +51,65 @@ def ask(endpoint: Endpoint, prompt: str, words: Sequence[str], relevance: HeadRe
 
 def read_answer(text: str, words: Sequence[str], concepts: Sequence[str]) -> Answer:
     """What is legal in a model's text: words that were asked, concepts that exist (capitals do not count)."""
-    found, dropped = dict[str, NamedSenses](), list[str]()
+    named, dropped = dict[str, NamedSenses](), list[str]()
     legal = {name.casefold(): name for name in concepts}
     by_word = {word.casefold(): word for word in words}
     for entry in _entries(text, words, concepts):
         word = by_word.get(str(entry.get("word", "")).strip().casefold()) if isinstance(entry, dict) else None
-        if word is None or word in found:
+        if word is None or word in named:
             dropped.append(f"{str(entry)[:80]} (a word that was not asked for, or twice)")
             continue
         given = entry.get("senses", [])
-        listed = [str(one).strip() for one in (given if isinstance(given, list) else [given])]
         meant, misread = (str(entry.get(key) or "").strip() for key in ("meant", "misread_as"))
-        dropped += [
-            f'{word}: "{one}" (no concept)'
-            for one in dict.fromkeys([*listed, meant, misread])
-            if one and one.casefold() not in legal
-        ]
-        senses = dict.fromkeys(legal[one.casefold()] for one in [*listed, meant, misread] if one.casefold() in legal)
-        desired, undesired = legal.get(meant.casefold(), ""), legal.get(misread.casefold(), "")
-        if not desired or not undesired or desired == undesired:
-            desired = undesired = ""
+        names = [*(str(name).strip() for name in (given if isinstance(given, list) else [given])), meant, misread]
+        foreign = [name for name in dict.fromkeys(names) if name and name.casefold() not in legal]
+        dropped += [f'{word}: "{name}" (no concept)' for name in foreign]
+        senses = tuple(dict.fromkeys(legal[name.casefold()] for name in names if name.casefold() in legal))
+        desired, undesired = legal.get(meant.casefold()), legal.get(misread.casefold())
         if senses:
-            found[word] = NamedSenses(word, tuple(senses), desired, undesired)
-    if not found:
+            pair = (desired, undesired) if desired and undesired and desired != undesired else ()
+            named[word] = NamedSenses(word, senses, *pair)
+    if not named:
         raise HRVError(f"{_unusable(text, words, concepts)} Dropped: {'; '.join(dropped[:5]) or 'nothing'}.")
-    return Answer(tuple(found[word] for word in words if word in found), tuple(dropped))
+    return Answer(tuple(named[word] for word in words if word in named), tuple(dropped))
 
 
 def answer_text(answer: Answer, asked: Sequence[str], relevance: HeadRelevance, model: str) -> str:
     """A line a word, what was dropped or left out, and what such an answer is worth."""
     lines = []
-    for one in answer.words:
-        lines.append(f"{'> ' if one is answer.first else '  '}{one.word}: {', '.join(one.senses)}")
-        if one.undesired:
-            rows = [relevance.concepts.index(name) for name in (one.desired, one.undesired)]
+    for named in answer.words:
+        lines.append(f"{'> ' if named is answer.first else '  '}{named.word}: {', '.join(named.senses)}")
+        if named.desired and named.undesired:
+            rows = [relevance.concepts.index(name) for name in (named.desired, named.undesired)]
             cosine = float(cosines(relevance.values[rows])[0, 1])
             little = ": little can be turned" if cosine > ALIKE else ""
-            pair = f"desired {one.desired}, undesired {one.undesired}"
+            pair = f"desired {named.desired}, undesired {named.undesired}"
             lines.append(f"    {pair} (cosine of their vectors {cosine:.2f}{little})")
-    silent = [word for word in asked if word not in {one.word for one in answer.words}]
+    silent = [word for word in asked if word not in {named.word for named in answer.words}]
     lines += [f"Nothing usable was said about: {', '.join(silent)}."] * bool(silent)
     lines += [f"Dropped: {'; '.join(answer.dropped)}."] * bool(answer.dropped)
-    lines += ["No word has a second meaning by this answer."] * (not answer.first.word)
-    lines.append(
-        f"Said by {model}, which knows words but not your checkpoint: look at plain pictures before you steer."
-    )
+    lines += ["No word has a second meaning by this answer."] * (answer.first is None)
+    lines.append(f"Said by {model}, which knows words but not your checkpoint: look at plain images before you steer.")
     return "\n".join(lines)
 
 
 def _entries(text: str, words: Sequence[str], concepts: Sequence[str]) -> list[Any]:
     """The list under "words" of the last such JSON object in a text that may hold anything around it."""
-    objects = [one for one in _objects(text) if isinstance(one.get("words"), list)]
-    if not objects:
+    lists = [answer["words"] for answer in _objects(text) if isinstance(answer.get("words"), list)]
+    if not lists:
         raise HRVError(_unusable(text, words, concepts))
-    return objects[-1]["words"]
+    return lists[-1]
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
     decoder, place = json.JSONDecoder(), text.find("{")
     while place >= 0:
         try:
-            found, end = decoder.raw_decode(text, place)
+            decoded, end = decoder.raw_decode(text, place)
         except ValueError:
             end = place + 1
         else:
-            yield found
+            yield decoded
         place = text.find("{", end)
 
 

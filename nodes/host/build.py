@@ -16,7 +16,7 @@ from ...hrv_engine.relevance import files
 from ...hrv_engine.relevance.build_settings import BuildSettings
 from ...hrv_engine.relevance.concepts import ConceptSet
 from ...hrv_engine.relevance.logit_scale import LogitScale
-from ...hrv_engine.relevance.parts import chosen, counted, joined, part_of
+from ...hrv_engine.relevance.parts import Part, chosen, counted, joined
 from ...hrv_engine.relevance.relevance import HeadVotes
 from ...hrv_engine.relevance.voting import WordSampler
 from .progress import ImageProgress
@@ -67,7 +67,7 @@ def build(
             _draw(recorded, batch, negative, settings, images[0], progress.callback(len(new)))
             counts = recorder.take().numpy()
             per_step = counts if settings.per_timestep else None
-            parts = joined(part_of(prompts, settings.seed, number, 1) for number in new)
+            parts = joined(Part.of(prompts, settings.seed, number, 1) for number in new)
             batch_votes = replace(ballot, counts=counts.sum(axis=0), per_step=per_step, parts=parts)
             votes = votes + replace(batch_votes, logits=recorder.scale())
             if path is not None and time.monotonic() - saved > SAVE_EVERY:

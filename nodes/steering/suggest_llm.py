@@ -74,4 +74,5 @@ class HRVSuggestLLM(io.ComfyNode):
         answer = ask(Endpoint(address, model, key_from(key_variable, address), timeout), prompt, asked, hrv)
         text = answer_text(answer, asked, hrv, model.strip())
         first = answer.first
-        return io.NodeOutput(text, first.word, first.desired, first.undesired, ui=ui.PreviewText(text))
+        ends = (first.word, first.desired, first.undesired) if first else ("", "", "")
+        return io.NodeOutput(text, *ends, ui=ui.PreviewText(text))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from hrv_engine.attention.heads import HeadLayout
 from hrv_engine.relevance.concepts import Concept, ConceptSet
+from hrv_engine.relevance.parts import Part
 from hrv_engine.relevance.relevance import HeadVotes
 
 RECIPE = {"steps": 20, "cfg": 7.5, "sampler_name": "ddim", "sampling": "per layer", "bos_key": True}
-PART = {"prompts": "quick", "digest": "d1", "seed": 0, "start": 0, "images": 4}
+PART = Part("quick", "d1", seed=0, start=0, images=4)
 
 
 def sd1_layout() -> HeadLayout:
@@ -47,7 +50,7 @@ def ballot(counts: list[list[int]] | np.ndarray, start: int = 0, images: int = 4
         "concepts": concept_set(*("Color", "Shape", "Size", "Texture")[: len(counts)]),
         "layout": small_layout(),
         "recipe": dict(RECIPE),
-        "parts": ({**PART, "start": start, "images": images},),
+        "parts": (replace(PART, start=start, images=images),),
     }
     return HeadVotes(**(fields | changes))
 

@@ -28,13 +28,13 @@ def test_the_paper_has_every_pair_of_twelve_animals_and_150_pairs_of_coloured_on
         assert len(set(prompt.nouns)) == 2 == len(set(prompt.modifiers))
 
 
-def test_nouns_stand_at_the_authors_token_indices():
+def test_nouns_are_at_the_authors_token_indices():
     for prompt in PAPER["two objects"]:
         assert [prompt.text.split().index(noun) + 1 for noun in prompt.nouns] == [2, 5]
     for prompt in PAPER["two coloured objects"]:
         assert [prompt.text.split().index(noun) + 1 for noun in prompt.nouns] == [3, 7]
         assert [prompt.text.split().index(colour) + 1 for colour in prompt.modifiers] == [2, 6]
-    assert PAPER["two objects"][0] == MultiPrompt("a bird and a fish", ("bird", "fish"), ("", ""), ("Animals",) * 2)
+    assert PAPER["two objects"][0] == MultiPrompt("a bird and a fish", ("bird", "fish"), (None, None), ("Animals",) * 2)
     assert PAPER["two coloured objects"][4].text == "a white bird and a red bear"
 
 

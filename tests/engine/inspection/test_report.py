@@ -1,5 +1,7 @@
 """The report of a build: what was counted, how, and what is too little."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from comfyui_hrv.tests.engine.examples import PART, RECIPE, ballot, concept_set, small_layout
@@ -13,7 +15,7 @@ def lines(votes) -> list[str]:
 
 def test_a_report_names_layout_images_settings_and_shares_most_voted_first():
     counts = np.array([[200] * 8, [500] * 8, [300] * 8])
-    layout, images, settings, shares = lines(ballot(counts, parts=(PART, {**PART, "start": 9, "images": 1})))
+    layout, images, settings, shares = lines(ballot(counts, parts=(PART, replace(PART, start=9, images=1))))
     assert layout == "3 concepts (test), 3 layers, 8 heads"
     assert images == '5 images: prompts "quick" 0 to 3, seed 0; prompts "quick" 9 to 9, seed 0'
     assert all(f"{key} {value}" in settings for key, value in RECIPE.items())

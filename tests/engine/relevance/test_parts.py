@@ -1,23 +1,26 @@
 """Parts of a build: which images were counted, and sums that do not depend on how the images were parted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hrv_engine.benchmarks.prompts import PromptSet
 from hrv_engine.errors import HRVError
 from hrv_engine.relevance.logit_scale import LogitScale
-from hrv_engine.relevance.parts import chosen, counted, describe_part, joined, overlap, part_of
+from hrv_engine.relevance.parts import Part, chosen, counted, joined
 
 PROMPTS = PromptSet("ten", tuple(f"prompt {number}" for number in range(10)))
 
 
-def part(start: int, images: int, seed: int = 7) -> dict:
-    return part_of(PROMPTS, seed, start, images)
+def part(start: int, images: int, seed: int = 7) -> Part:
+    return Part.of(PROMPTS, seed, start, images)
 
 
 def test_a_part_keeps_the_digest_and_the_numbers_of_the_whole_set():
-    assert part(4, 3) == {"prompts": "ten", "digest": PROMPTS.digest, "seed": 7, "start": 4, "images": 3}
-    assert describe_part(part(4, 3)) == 'prompts "ten" 4 to 6, seed 7'
+    assert part(4, 3).to_json() == {"prompts": "ten", "digest": PROMPTS.digest, "seed": 7, "start": 4, "images": 3}
+    assert Part.from_json(part(4, 3).to_json()) == part(4, 3)
+    assert str(part(4, 3)) == 'prompts "ten" 4 to 6, seed 7'
 
 
 @pytest.mark.parametrize("start, count, numbers", [(0, 0, range(10)), (4, 0, range(4, 10)), (4, 3, range(4, 7))])
@@ -36,7 +39,7 @@ def test_a_part_outside_the_set_is_refused_with_the_legal_numbers(start, count):
 
 
 def test_images_are_counted_for_their_own_prompts_and_seed_only():
-    others = {**part(0, 9), "digest": "else"}
+    others = replace(part(0, 9), digest="else")
     assert counted([part(2, 2), part(7, 1), part(0, 5, seed=8), others], PROMPTS, 7) == {2, 3, 7}
 
 
@@ -46,8 +49,8 @@ def test_single_images_in_any_order_join_into_their_runs():
 
 
 def test_parts_overlap_when_they_share_an_image_of_one_seed():
-    assert overlap(part(0, 4), part(3, 4)) and overlap(part(3, 1), part(0, 9))
-    assert not overlap(part(0, 4), part(4, 4)) and not overlap(part(0, 4), part(0, 4, seed=8))
+    assert part(0, 4).overlaps(part(3, 4)) and part(3, 1).overlaps(part(0, 9))
+    assert not part(0, 4).overlaps(part(4, 4)) and not part(0, 4).overlaps(part(0, 4, seed=8))
 
 
 def test_the_logit_scale_of_parts_adds_up_to_the_last_bit_in_any_order():

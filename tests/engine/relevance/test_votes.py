@@ -10,7 +10,6 @@ from comfyui_hrv.tests.engine.examples import PART, RECIPE, ballot, concept_set,
 from hrv_engine.attention.heads import HeadLayout
 from hrv_engine.errors import HRVError
 from hrv_engine.relevance import files
-from hrv_engine.relevance.parts import describe_part
 from hrv_engine.relevance.relevance import HeadVotes
 
 
@@ -29,8 +28,8 @@ def test_the_sum_of_parts_is_the_same_file_in_every_order_of_adding(tmp_path):
     # neighbours, a gap, another seed, other prompts; and another name for the same concepts
     a, b = ballot(random_counts(1), start=0, images=4), ballot(random_counts(2), start=4, images=4)
     c = ballot(random_counts(3), start=20, images=1, concepts=concept_set("Color", "Shape", "Size", name="also test"))
-    d = ballot(random_counts(4), parts=({**PART, "seed": 9},))
-    e = ballot(random_counts(5), parts=({**PART, "prompts": "others", "digest": "d2"},))
+    d = ballot(random_counts(4), parts=(replace(PART, seed=9),))
+    e = ballot(random_counts(5), parts=(replace(PART, prompts="others", digest="d2"),))
     files_written = set()
     for order in permutations((a, b, c, d, e)):
         total = order[0]
@@ -51,7 +50,7 @@ def test_an_empty_ballot_is_neutral():
 
 def test_neighbouring_parts_become_one_and_gaps_stay():
     total = ballot(random_counts(1), start=8) + ballot(random_counts(1), start=4) + ballot(random_counts(1), start=16)
-    assert [(part["start"], part["images"]) for part in total.parts] == [(4, 8), (16, 4)]
+    assert [(part.start, part.images) for part in total.parts] == [(4, 8), (16, 4)]
 
 
 @pytest.mark.parametrize("start, images", [(0, 4), (3, 1), (2, 9), (1, 2)])
@@ -59,12 +58,12 @@ def test_images_that_both_counted_are_refused_and_named(start, images):
     mine = ballot(random_counts(1), start=0, images=4)
     with pytest.raises(HRVError) as error:
         mine + ballot(random_counts(2), start=start, images=images)
-    assert describe_part({**PART, "start": start, "images": images}) in str(error.value)
+    assert str(replace(PART, start=start, images=images)) in str(error.value)
     assert "another seed" in str(error.value)
 
 
 def test_a_part_is_described_by_its_first_and_last_image():
-    assert describe_part({**PART, "start": 4, "images": 3}) == 'prompts "quick" 4 to 6, seed 0'
+    assert str(replace(PART, start=4, images=3)) == 'prompts "quick" 4 to 6, seed 0'
 
 
 @pytest.mark.parametrize(

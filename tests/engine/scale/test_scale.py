@@ -12,7 +12,7 @@ from hrv_engine.__main__ import main
 from hrv_engine.benchmarks.prompts import PromptSet
 from hrv_engine.errors import HRVError
 from hrv_engine.relevance import files
-from hrv_engine.relevance.parts import part_of
+from hrv_engine.relevance.parts import Part
 from hrv_engine.scale.command import into_file
 from hrv_engine.scale.tally import Tally, split
 
@@ -20,7 +20,7 @@ PROMPTS = PromptSet("ten", tuple(f"prompt {number}" for number in range(10)))
 
 
 def payload(folder: Path, start: int, images: int, **changes) -> bytes:
-    votes = ballot(random_counts(start), parts=(part_of(PROMPTS, 7, start, images),), **changes)
+    votes = ballot(random_counts(start), parts=(Part.of(PROMPTS, 7, start, images),), **changes)
     files.save(folder / "one.part", votes.relevance())
     return (folder / "one.part").read_bytes()
 
@@ -52,7 +52,7 @@ def test_parts_in_any_order_make_one_file_which_goes_on_later(tmp_path):
     again.add(payload(tmp_path, 0, 6))
     assert again.missing == 0 and told == [4, 6]
     (part,) = files.load(path).votes.parts
-    assert part == part_of(PROMPTS, 7, 0, 10)
+    assert part == Part.of(PROMPTS, 7, 0, 10)
     assert (files.load(path).votes.counts == random_counts(6) + random_counts(0)).all()
 
 

@@ -82,7 +82,7 @@ def test_the_model_is_loaded_once_and_let_go_for_another(folder, images, tmp_pat
 
 def test_a_folder_of_another_model_or_of_none_is_refused_by_name(folder, tmp_path):
     other = tiny_eval.save_dinov2(tmp_path / "dino")
-    assert (model_type(folder), model_type(other), model_type(tmp_path)) == ("blip-2", "dinov2", "")
+    assert (model_type(folder), model_type(other), model_type(tmp_path)) == ("blip-2", "dinov2", None)
     with pytest.raises(HRVError, match="dino holds a model of type dinov2, but Captioning needs BLIP-2"):
         Captioner(other)
     with pytest.raises(HRVError, match="holds no config.json.*Salesforce/blip2-opt-2.7b"):

@@ -76,7 +76,7 @@ def test_what_is_outside_the_legal_set_is_dropped_and_said_so(chat):
 def test_a_meaning_that_is_no_concept_proposes_nothing(chat):
     chat.says({"word": "orange", "senses": ["Fruit"], "meant": "Colour", "misread_as": "Fruit"})
     answer = put(chat)
-    assert answer.first.word == "" and "No word has a second meaning" in answer_text(answer, WORDS, HRV, "tiny")
+    assert answer.first is None and "No word has a second meaning" in answer_text(answer, WORDS, HRV, "tiny")
 
 
 def test_json_is_found_among_thoughts_and_fences(chat):
@@ -146,7 +146,7 @@ def test_an_endpoint_needs_a_web_address_and_a_model(address, model, message):
 
 def test_a_key_goes_only_where_the_environment_says_it_belongs():
     here = {"KEY": "secret", "KEY_FOR": "https://good.example/v1/"}
-    assert key_from("", "https://anywhere", here) == ""
+    assert key_from("", "https://anywhere", here) is None
     assert key_from("KEY", "https://good.example/v1", here) == "secret"
     with pytest.raises(
         HRVError, match="not sent to https://evil.example.*KEY_FOR is https://good.example/v1"

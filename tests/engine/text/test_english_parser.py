@@ -32,7 +32,7 @@ def texts(groups: list[list[Word]]) -> list[str]:
 
 @pytest.mark.parametrize("prompts", SETS)
 def test_the_groups_and_phrases_of_every_benchmark_prompt_are_those_its_preset_knows(parse, prompts):
-    members = [[f"{m} {noun}".strip() for m, noun in zip(p.modifiers, p.nouns, strict=True)] for p in prompts]
+    members = [[f"{m or ''} {noun}".strip() for m, noun in zip(p.modifiers, p.nouns, strict=True)] for p in prompts]
     tables = [table(prompt.text, prompt.text) for prompt in prompts]
     found = [texts(dependency_groups(one, parse)) for one in tables]
     assert found == [[member for member in own if " " in member] for own in members]
@@ -43,7 +43,7 @@ def test_the_groups_and_phrases_of_every_benchmark_prompt_are_those_its_preset_k
 @pytest.mark.parametrize("prompts", SETS)
 def test_the_simple_rules_find_the_same(prompts):
     for prompt in prompts:
-        members = [f"{m} {noun}".strip() for m, noun in zip(prompt.modifiers, prompt.nouns, strict=True)]
+        members = [f"{m or ''} {noun}".strip() for m, noun in zip(prompt.modifiers, prompt.nouns, strict=True)]
         assert texts(noun_phrases(table(prompt.text, prompt.text))) == members
 
 

@@ -86,7 +86,7 @@ def test_merged_parts_are_the_very_file_of_one_build(trio, whole, tmp_path, part
 def test_a_part_has_other_votes_than_the_images_of_another_part(trio, tmp_path):
     one, two = (run(trio, tmp_path / f"{start}.safetensors", start, 2) for start in (0, 2))
     assert not np.array_equal(one.counts, two.counts)
-    assert [part["start"] for part in one.parts + two.parts] == [0, 2]
+    assert [part.start for part in one.parts + two.parts] == [0, 2]
 
 
 def test_a_cancelled_part_goes_on_inside_the_part_to_the_same_bytes(trio, tmp_path, monkeypatch):
@@ -96,7 +96,7 @@ def test_a_cancelled_part_goes_on_inside_the_part_to_the_same_bytes(trio, tmp_pa
         counting_draws(patched, stop_at=2)
         with pytest.raises(comfy.model_management.InterruptProcessingException):
             run(trio, cut, 2, 4, batch_size=1)
-    assert [(part["start"], part["images"]) for part in files.load(cut).votes.parts] == [(2, 2)]
+    assert [(part.start, part.images) for part in files.load(cut).votes.parts] == [(2, 2)]
     drawn = counting_draws(monkeypatch)
     run(trio, cut, 2, 4, batch_size=1)
     assert drawn == [4, 5]
