@@ -2,25 +2,24 @@
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import yaml
 
+from ..addresses import below, web_address
 from ..attention.heads import HeadLayout
 from ..errors import HRVError, nearest
+from ..exchange import NoReply, ask, never
 from ..paths import PRESETS
 from .concepts import ConceptSet
 from .files import import_published, load, save
 from .relevance import HeadRelevance
 
 REGISTRY = PRESETS / "published.yaml"
-TIMEOUT = 60  # seconds without an answer
+SECONDS = 300  # for a whole download
 LARGEST = 64 * 2**20  # bytes; the arrays are below one megabyte
 
 
@@ -88,15 +87,17 @@ def published(name: str, known: Mapping[str, Published] | None = None) -> Publis
     return entries[name]
 
 
-def fetch(entry: Published, path: Path, mirror: str = "") -> HeadRelevance:
+def fetch(entry: Published, path: Path, mirror: str = "", cancelled: Callable[[], None] = never) -> HeadRelevance:
     """Download, check and import an entry to the HRV file `path`, which is written whole or not at all.
 
-    mirror: another http(s) address of the folder the file lies in. A file that holds these vectors already is returned
-    without a download. Raises HRVError offline, for other bytes than the registry names, and for a file in the way.
+    mirror: another http(s) address of the folder the file lies in. cancelled: looked at during the download; it may
+    raise. A file that holds these vectors already is returned without a download. Raises HRVError offline, for a mirror
+    of another form, for other bytes than the registry names, and for a file in the way.
     """
     if path.exists():
         return _present(entry, path)
-    relevance = entry.import_from(_download(entry, mirror.strip() or entry.address))
+    folder = web_address(mirror.strip() or entry.address, "a folder to fetch from", entry.address)
+    relevance = entry.import_from(_download(entry, folder, cancelled))
     save(path, relevance)
     return relevance
 
@@ -111,27 +112,24 @@ def _present(entry: Published, path: Path) -> HeadRelevance:
     return relevance
 
 
-def _download(entry: Published, folder: str) -> bytes:
-    address = f"{folder.rstrip('/')}/{entry.file}"
-    if not address.startswith(("http://", "https://")):
-        raise HRVError(f'"{folder}" is no address to fetch from: it must begin with http:// or https://.')
+def _download(entry: Published, folder: str, cancelled: Callable[[], None]) -> bytes:
+    address = below(folder, entry.file)
     try:
-        with urlopen(address, timeout=TIMEOUT) as answer:
-            payload = answer.read(LARGEST)
-    except HTTPError as error:
+        reply = ask(address, seconds=SECONDS, largest=LARGEST, cancelled=cancelled)
+    except NoReply as error:
         raise HRVError(
-            f"{address} answered {error.code} {error.reason}. The file may have moved: look for {entry.file} at"
-            " https://github.com/SNU-DRL/HRV, put it into models/hrv and use HRV Import."
+            f"{address} cannot be fetched: {error}. Nothing was written. Check the network and fetch again, or download"
+            f" {entry.file} elsewhere, put it into models/hrv and use HRV Import."
         ) from error
-    except (OSError, HTTPException, ValueError) as error:
+    if not reply.ok:
         raise HRVError(
-            f"{address} cannot be reached: {getattr(error, 'reason', error)}. Nothing was written. Check the network"
-            f" and fetch again, or download {entry.file} elsewhere, put it into models/hrv and use HRV Import."
-        ) from error
-    found = hashlib.sha256(payload).hexdigest()
-    if found != entry.sha256:
-        raise HRVError(
-            f"{address} is not the file that was published: its sha256 is {found}, expected {entry.sha256}"
-            f" ({len(payload)} bytes came). Nothing was written. Fetch again; if it stays so, do not use that address."
+            f"{address} answered {reply.described}; a redirect is not followed. The file may have moved: look for"
+            f" {entry.file} at https://github.com/SNU-DRL/HRV, put it into models/hrv and use HRV Import."
         )
-    return payload
+    digest = hashlib.sha256(reply.body).hexdigest()
+    if digest != entry.sha256:
+        raise HRVError(
+            f"{address} is not the file that was published: its sha256 is {digest}, expected {entry.sha256}"
+            f" ({len(reply.body)} bytes came). Nothing was written. Fetch again; if it stays so, use another address."
+        )
+    return reply.body

@@ -4,6 +4,7 @@ import io
 import time
 import uuid
 from functools import cached_property
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,7 +12,9 @@ import requests
 from PIL import Image
 from requests.adapters import HTTPAdapter, Retry
 
+from ..addresses import web_address
 from ..errors import HRVError
+from ..exchange import described
 from .prompt import Outputs, Prompt, PromptForgotten, PromptRefused, outputs_of
 
 PACK = "HRVPrompt"  # a node that every version of this pack has
@@ -40,10 +43,8 @@ class Server:
     """One ComfyUI server, `address` as "127.0.0.1:8188" or "http://host:port"; raises HRVError for another form."""
 
     def __init__(self, address: str, retries: Retry = RETRIES) -> None:
-        text = address.strip().rstrip("/")
-        self.url = text if "://" in text else f"http://{text}"
-        if not self.url.startswith(("http://", "https://")):
-            raise HRVError(f'"{address}" is no address of a ComfyUI server. Write it like http://127.0.0.1:8188.')
+        text = address.strip()
+        self.url = web_address(text if "://" in text else f"http://{text}", "a ComfyUI server", "http://127.0.0.1:8188")
         self.client_id = uuid.uuid4().hex
         self._tries = 1 + (retries.total or 0)
         self._session = requests.Session()
@@ -73,12 +74,12 @@ class Server:
         prompt_id = str(uuid.uuid4())
         data = {"prompt": prompt, "prompt_id": prompt_id, "client_id": self.client_id}
         response = self._send("POST", "/prompt", data)
-        if not response.ok and response.status_code != 400:
-            raise HRVError(f"{self.url} answered {response.status_code} to a prompt: {response.text[:300]}")
+        if not _succeeded(response) and response.status_code != 400:
+            raise HRVError(f"{self.url} answered {_described(response)} to a prompt. Its own log may say why.")
         answer = self._parsed(response, "/prompt")
-        if response.ok and not answer.get("node_errors"):
+        if _succeeded(response) and not answer.get("node_errors"):
             return prompt_id
-        if response.ok:
+        if _succeeded(response):
             self.cancel(prompt_id)
         raise PromptRefused(self.url, prompt, answer)
 
@@ -123,7 +124,7 @@ class Server:
     def file(self, reference: dict[str, str]) -> bytes:
         """The bytes of a file an output names, {"filename", "subfolder", "type"}; raises FileGone."""
         response = self._send("GET", f"/view?{urlencode(reference)}")
-        if not response.ok:
+        if not _succeeded(response):
             raise FileGone(f"{self.url} has no file {reference.get('filename')} any more: {response.status_code}.")
         return response.content
 
@@ -135,32 +136,36 @@ class Server:
         """The body of GET path, or of POST path with `data` as JSON; raises HRVError for any status but success."""
         return self._fetched("GET" if data is None else "POST", path, data).content
 
-    def get(self, path: str) -> Any:
-        """The JSON of GET path; raises HRVError for any status but success, and for what is no JSON."""
+    def get(self, path: str) -> dict[str, Any]:
+        """The JSON object of GET path; raises HRVError for any status but success, and for what is no such object."""
         return self._parsed(self._fetched("GET", path), path)
 
     def _in_queue(self, prompt_id: str) -> bool:
         queue = self.get("/queue")
-        return any(prompt_id in entry for entry in [*queue["queue_running"], *queue["queue_pending"]])
+        entries = [entry for name in ("queue_running", "queue_pending") for entry in queue.get(name) or ()]
+        return any(prompt_id in entry for entry in entries if isinstance(entry, list))
 
     def _fetched(self, method: str, path: str, data: dict[str, Any] | None = None) -> requests.Response:
         response = self._send(method, path, data)
-        if not response.ok:
-            status = f"{response.status_code} {response.reason}"
-            raise HRVError(f"{self.url}{path} answered {status}. Is it a ComfyUI server?")
+        if not _succeeded(response):
+            raise HRVError(f"{self.url}{path} answered {_described(response)}. Is it a ComfyUI server?")
         return response
 
-    def _parsed(self, response: requests.Response, path: str) -> Any:
+    def _parsed(self, response: requests.Response, path: str) -> dict[str, Any]:
         try:
-            return response.json()
-        except requests.JSONDecodeError as error:
-            text = response.text[:100]
-            raise HRVError(f"{self.url} is no ComfyUI server: {path} answered {text!r}.") from error
+            answer = response.json()
+        except (requests.JSONDecodeError, UnicodeDecodeError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            raise HRVError(
+                f"{self.url} is no ComfyUI server: {path} answered {_described(response)}, which is no JSON object."
+            )
+        return answer
 
     def _send(self, method: str, path: str, data: dict[str, Any] | None = None) -> requests.Response:
         """One request with its retries; raises ServerLost when none got an answer."""
         try:
-            return self._session.request(method, self.url + path, json=data, timeout=TIMEOUT)
+            return self._session.request(method, self.url + path, json=data, timeout=TIMEOUT, allow_redirects=False)
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             raise ServerLost(
                 f"The ComfyUI server at {self.url} cannot be reached ({_reason(error, self._tries)}). What is finished"
@@ -170,10 +175,25 @@ class Server:
             raise HRVError(f'"{self.url}" is no address that can be asked: {error}.') from error
 
 
+def _succeeded(response: requests.Response) -> bool:
+    """Whether it is an answer: a redirect is none, and is not followed."""
+    return 200 <= response.status_code < 300
+
+
+def _described(response: requests.Response) -> str:
+    return described(response.status_code, response.headers.get("Content-Type"))
+
+
 def _reason(error: requests.RequestException, tries: int) -> str:
     """Why the last of all tries failed, or why an answer broke off in the middle, which is not tried again."""
     cause = error.args[0] if error.args else error
     last = getattr(cause, "reason", None)
+    *_, root = getattr(last or cause, "args", ()) or (None,)
     text = str(last or cause)
-    text = "connection refused" if "refused" in text else "no answer in time" if "timed out" in text else text[:120]
-    return f"{text}; tried {tries} times" if last else text
+    if "refused" in text:
+        text = "connection refused"
+    elif "timed out" in text:
+        text = "no answer in time"
+    elif isinstance(root, HTTPException) and not isinstance(root, (RemoteDisconnected, IncompleteRead)):
+        text = "what answers there does not speak HTTP"  # the text would quote it
+    return f"{text[:120]}; tried {tries} times" if last else text[:120]

@@ -1,5 +1,6 @@
 """HRV Fetch: vectors that the paper's authors published, in one step."""
 
+import comfy.model_management
 from comfy_api.latest import io, ui
 
 from ...hrv_engine.inspection.report import report
@@ -46,7 +47,10 @@ class HRVFetch(io.ComfyNode):
                     default="",
                     placeholder="https://...",
                     advanced=True,
-                    tooltip="Another address of the authors' folder. The hash is checked all the same.",
+                    tooltip=(
+                        "Another http(s) address of the authors' folder, without ?, # or a user. The hash is checked"
+                        " all the same, and redirects are not followed."
+                    ),
                 ),
             ],
             outputs=[HRV.Output(display_name="hrv", tooltip="The published vectors.")],
@@ -56,6 +60,6 @@ class HRVFetch(io.ComfyNode):
     def execute(cls, name, save_as, mirror) -> io.NodeOutput:
         entry = published(name)
         path = new_hrv_path(save_as.strip() or entry.save_as)
-        relevance = fetch(entry, path, mirror)
+        relevance = fetch(entry, path, mirror, comfy.model_management.throw_exception_if_processing_interrupted)
         forget_listing()
         return io.NodeOutput(relevance, ui=ui.PreviewText(f"{path.name}\n{report(relevance)}"))

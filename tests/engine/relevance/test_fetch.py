@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import socket
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from comfyui_hrv.tests import skips
 from comfyui_hrv.tests.engine.examples import concept_set, random_counts, sd1_layout, sdxl_layout, small_layout
 from comfyui_hrv.tests.fileserver import serving
+from comfyui_hrv.tests.oddserver import OK, dripping, sending
 from hrv_engine.__main__ import main
 from hrv_engine.errors import HRVError
 from hrv_engine.relevance import fetch, files
@@ -85,7 +87,7 @@ def test_offline_the_message_names_the_address_and_another_way(small, tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    with pytest.raises(HRVError, match=rf"{address}/v.npy cannot be reached.*HRV Import"):
+    with pytest.raises(HRVError, match=rf"{address}/v.npy cannot be fetched: Connection refused.*HRV Import"):
         fetch.fetch(small[0], tmp_path / "here" / "x.safetensors", address)
     assert nothing_in(tmp_path / "here")
 
@@ -93,14 +95,58 @@ def test_offline_the_message_names_the_address_and_another_way(small, tmp_path):
 def test_a_file_that_is_gone_is_told_with_the_servers_answer(small, tmp_path):
     entry, folder = small
     (folder / "v.npy").unlink()
-    with serving(folder) as (address, _), pytest.raises(HRVError, match="answered 404"):
+    with serving(folder) as (address, _), pytest.raises(HRVError, match=r"answered 404 Not Found \(text/html\)"):
         fetch.fetch(entry, tmp_path / "x.safetensors", address)
 
 
-@pytest.mark.parametrize("mirror", ["file:///etc", "there", "ftp://127.0.0.1"])
-def test_only_web_addresses_are_fetched_from(small, tmp_path, mirror):
-    with pytest.raises(HRVError, match=mirror):
-        fetch.fetch(small[0], tmp_path / "x.safetensors", mirror)
+@pytest.mark.parametrize("mirror", ["file:///etc", "there", "ftp://127.0.0.1", "{}?x=", "{}#", "{}/.."])
+def test_only_folders_of_web_servers_are_fetched_from(small, tmp_path, mirror):
+    entry, folder = small
+    with serving(folder) as (address, asked):
+        with pytest.raises(HRVError) as refusal:
+            fetch.fetch(entry, tmp_path / "x.safetensors", mirror.format(address))
+        assert f'"{mirror.format(address)}" is no address of a folder to fetch from' in str(refusal.value)
+        assert fetch.fetch(entry, tmp_path / "x.safetensors", f" {address}// ").source["sha256"] == entry.sha256
+    assert asked == ["/v.npy"]
+
+
+def test_a_redirect_is_not_followed_even_to_the_right_file(small, tmp_path):
+    entry, folder = small
+    with serving(folder) as (address, asked):
+        moved = (0.0, f"HTTP/1.1 302 Found\r\nLocation: {address}/v.npy\r\n\r\n".encode())
+        with sending(moved) as odd, pytest.raises(HRVError, match="answered 302 Found.*redirect is not followed"):
+            fetch.fetch(entry, tmp_path / "here" / "x.safetensors", odd.address)
+    assert asked == [] and nothing_in(tmp_path / "here")
+
+
+def test_a_mirror_that_drips_or_never_ends_is_left(small, tmp_path, monkeypatch):
+    class Cancelled(Exception):
+        pass
+
+    def cancel() -> None:
+        if time.monotonic() > start + 0.3:
+            raise Cancelled
+
+    path = tmp_path / "here" / "x.safetensors"
+    with sending((0.0, OK), dripping()) as odd:
+        start = time.monotonic()
+        with pytest.raises(Cancelled):
+            fetch.fetch(small[0], path, odd.address, cancel)
+        assert time.monotonic() - start < 2
+        monkeypatch.setattr(fetch, "SECONDS", 0.5)
+        with pytest.raises(HRVError, match="cannot be fetched: there was no whole answer within 0.5 seconds"):
+            fetch.fetch(small[0], path, odd.address)
+    monkeypatch.setattr(fetch, "LARGEST", 1000)
+    with sending((0.0, OK + b"x" * 1001)) as odd, pytest.raises(HRVError, match="more than 1000 bytes"):
+        fetch.fetch(small[0], path, odd.address)
+    assert nothing_in(tmp_path / "here")
+
+
+@pytest.mark.parametrize("mirror", ["http://127.0.0.1:8188/x?y=", "http://user:hunter2@127.0.0.1/x"])
+def test_the_command_takes_no_other_mirrors_than_the_node(tmp_path, capsys, mirror):
+    assert main(["fetch", "sd14", "--to", str(tmp_path), "--mirror", mirror]) == 1
+    said = capsys.readouterr().err
+    assert "is no address of a folder to fetch from" in said and "hunter2" not in said
 
 
 def test_a_file_of_ones_own_is_never_replaced(small, tmp_path):

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from comfyui_hrv.tests.oddserver import sending
 from hrv_engine.errors import HRVError
 from hrv_engine.remote.client import RETRIES, WITHOUT_WAITING, FileGone, Server, ServerLost
 from hrv_engine.remote.prompt import PromptCancelled, PromptFailed, PromptForgotten, PromptRefused, outputs_of
@@ -29,6 +30,7 @@ class Script:
     """Answers by path, (status, JSON or bytes) each, the last of them for good; and the requests so far."""
 
     url: str = ""
+    location: str = ""  # where its redirects go
     answers: dict[str, list[tuple[int, Any]]] = field(default_factory=lambda: defaultdict(list))
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
 
@@ -53,6 +55,8 @@ class _Handler(BaseHTTPRequestHandler):
         payload = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(payload) + (status == 206)))  # 206 here: a body that breaks off
+        if 300 <= status < 400:
+            self.send_header("Location", self.script.location)
         self.end_headers()
         self.wfile.write(payload)
 
@@ -91,7 +95,7 @@ def test_503_and_then_200_is_tried_again_whatever_the_method(script: Script, ser
 
 def test_503_for_good_is_told_after_six_tries(script: Script, server: Server):
     script.says("/queue", (503, {}))
-    with pytest.raises(HRVError, match=r"/queue answered 503 Service Unavailable\. Is it a ComfyUI server\?"):
+    with pytest.raises(HRVError, match=r"/queue answered 503 Service Unavailable .*\. Is it a ComfyUI server\?"):
         server.get("/queue")
     assert script.count("/queue") == 6
 
@@ -117,10 +121,39 @@ def test_an_answer_that_breaks_off_is_a_lost_server(script: Script, server: Serv
         server.file({"filename": "a.png"})
 
 
-@pytest.mark.parametrize("address", ["ftp://x", "http://a b:8188"])
-def test_what_is_no_address_is_quoted(address: str):
-    with pytest.raises(HRVError, match=f'"{address}" is no address'):
-        Server(address, WITHOUT_WAITING).object_info()
+@pytest.mark.parametrize("address", ["ftp://x", "http://a b:8188", "127.0.0.1:8188/#", "good:1@evil:8188", ""])
+def test_what_is_no_address_is_refused_before_anything_is_sent(address: str):
+    with pytest.raises(HRVError, match="is no address of a ComfyUI server.*127.0.0.1:8188"):
+        Server(address, WITHOUT_WAITING)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_an_answer_and_is_not_followed(script: Script, server: Server, status: int):
+    for path in ("/queue", "/prompt", "/view"):
+        script.says(path, (status, {}))
+    script.location = f"{script.url}/object_info"
+    for question in (lambda: server.get("/queue"), lambda: server.submit(PROMPT)):
+        with pytest.raises(HRVError, match=f"answered {status}"):
+            question()
+    with pytest.raises(FileGone):
+        server.file({"filename": "a.png"})
+    assert script.count("/object_info") == 0
+
+
+@pytest.mark.parametrize("content", [b"root:x:0:0", b"[" * 100_000, b'["root:x:0:0"]', b"\xff\xfe", b"3"])
+def test_what_another_server_answers_is_described_and_not_quoted(script: Script, server: Server, content: bytes):
+    script.says("/queue", (200, content))
+    script.says("/prompt", (500, content))
+    for question in (lambda: server.get("/queue"), lambda: server.submit(PROMPT)):
+        with pytest.raises(HRVError, match="answered [25]00") as failure:
+            question()
+        assert "root" not in str(failure.value)
+
+
+def test_what_speaks_another_protocol_is_not_quoted():
+    with sending((0.0, b"SSH-2.0-OpenSSH_9.6\r\n")) as odd, pytest.raises(ServerLost) as failure:
+        Server(odd.address, WITHOUT_WAITING).get("/queue")
+    assert "does not speak HTTP; tried 6 times" in str(failure.value) and "SSH" not in str(failure.value)
 
 
 def test_a_server_without_the_pack_and_what_is_no_comfyui_are_told_apart(script: Script, server: Server):
@@ -128,7 +161,7 @@ def test_a_server_without_the_pack_and_what_is_no_comfyui_are_told_apart(script:
     with pytest.raises(HRVError, match=r"does not have this pack.*custom_nodes"):
         _ = server.schemas
     script.says("/object_info", (200, b"<html>"))
-    with pytest.raises(HRVError, match=r"is no ComfyUI server: /object_info answered '<html>'"):
+    with pytest.raises(HRVError, match=r"is no ComfyUI server: /object_info answered 200 OK .*, which is no JSON"):
         _ = server.schemas
     script.says("/object_info", (404, {}))
     with pytest.raises(HRVError, match="answered 404 Not Found"):
@@ -168,7 +201,7 @@ def test_a_prompt_of_which_only_a_part_is_valid_is_cancelled_and_refused(script:
 
 def test_an_error_of_the_server_itself_is_no_refusal(script: Script, server: Server):
     script.says("/prompt", (500, b"Traceback"))
-    with pytest.raises(HRVError, match="answered 500 to a prompt: Traceback") as error:
+    with pytest.raises(HRVError, match="answered 500 Internal Server Error .* to a prompt. Its own log") as error:
         server.submit(PROMPT)
     assert not isinstance(error.value, PromptRefused) and script.count("/prompt") == 1
 
