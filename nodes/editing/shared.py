@@ -13,6 +13,7 @@ from ..host.families.unet_layers import downsampling
 from ..host.paired_prompts import REPLAY, Prompt, paired_latent, single_prompt, stacked
 from ..host.pairing import paired
 from ..host.unet import layout_of
+from ..host.wires import check_wires
 
 MORE_TARGETS = ("target_2", "target_3", "target_4")
 
@@ -118,6 +119,7 @@ def pair(
 
     A latent of HRV DDIM Invert has its source replayed.
     """
+    check_wires("This editing node", {0: "MODEL", 1: "positive", 2: "LATENT"})
     replay = latent.get(REPLAY)
     if replay is not None and seeds > 1:
         raise HRVError(f"A real image has one start latent, but seeds is {seeds}. Set it to 1.")

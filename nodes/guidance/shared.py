@@ -9,11 +9,13 @@ from ...hrv_engine.guidance.latent_guidance import Guidance
 from ...hrv_engine.text.alignment import TokenTable
 from ..host.conditioning import with_guidance
 from ..host.guidance import guided
+from ..host.wires import check_wires
 from ..types import steering_outputs
 
 
 def guide(model: Any, positive: list, guidance_for: Callable[[TokenTable], Guidance], note: str) -> io.NodeOutput:
     """MODEL and CONDITIONING; `note` is shown under the node."""
+    check_wires("This guiding node", {0: "MODEL", 1: "positive"})
     marked = with_guidance(positive, guidance_for)
     return io.NodeOutput(guided(model), marked, ui=ui.PreviewText(note))
 

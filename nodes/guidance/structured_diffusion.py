@@ -11,6 +11,7 @@ from ...hrv_engine.text.lists import listed
 from ...hrv_engine.text.phrases import noun_phrases, with_article
 from ..host.conditioning import KEY, PromptAnnotation, tables_of
 from ..host.lent_values import with_own_values
+from ..host.wires import check_wires
 from ..host.words import encode
 from ..types import CATEGORY
 from .shared import guide_inputs, guide_outputs
@@ -65,6 +66,7 @@ class HRVStructuredDiffusion(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, positive, clip, phrases, finder) -> io.NodeOutput:
+        check_wires("HRV Structured Diffusion", {0: "MODEL", 1: "positive"})
         typed, tables = listed(phrases, ";"), tables_of(positive)
         for phrase in typed:
             _check(phrase, tables)

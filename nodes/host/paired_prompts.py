@@ -48,10 +48,12 @@ def stacked(
 ) -> Conditioning:
     """One conditioning with a row a prompt, source first, contexts repeated to one length; keeps the source's values.
 
-    Raises HRVError when the prompts come from different text encoders.
+    Raises HRVError when the prompts come from different text encoders, or a target has an area, a mask, a range or
+    anything else of its own that the source has not: rows of one conditioning share all of it.
     """
     source = prompts[0]
-    for prompt in prompts[1:]:
+    for number, prompt in enumerate(prompts[1:], start=1):
+        _check_shared(source, prompt, number)
         ours, theirs = _encoder(source), _encoder(prompt)
         if ours != theirs:
             raise HRVError(
@@ -66,6 +68,34 @@ def stacked(
     if values.get("pooled_output") is not None:
         values["pooled_output"] = torch.cat([p.values["pooled_output"] for p in prompts])
     return [[context, values]]
+
+
+OWN = (KEY, "pooled_output")  # what every row of a conditioning has for itself
+SAID = {  # how people call what a conditioning may carry
+    "area": "an area", "mask": "a mask", "strength": "a strength", "mask_strength": "the strength of a mask",
+    "start_percent": "a timestep range", "end_percent": "a timestep range", "control": "a ControlNet",
+    "gligen": "GLIGEN boxes", "hooks": "hooks (a LoRA of its own, or a schedule)", "width": "an image size (SDXL)",
+    "height": "an image size (SDXL)", "target_width": "an image size (SDXL)", "target_height": "an image size (SDXL)",
+    "crop_w": "a crop (SDXL)", "crop_h": "a crop (SDXL)", "concat_latent_image": "an inpainting image",
+    "reference_latents": "a reference image",
+}  # fmt: skip
+
+
+def _check_shared(source: Prompt, target: Prompt, number: int) -> None:
+    own = [key for key in target.values if key not in OWN and not _same(target.values[key], source.values.get(key))]
+    if own:
+        said = ", ".join(dict.fromkeys(SAID.get(key, f'"{key}"') for key in own))
+        raise HRVError(
+            f"Target {number} carries {said} that the source does not have, but source and targets are rows of one"
+            " conditioning and share all that is not words. Set it on the source and the target alike, or on neither."
+        )
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor) or isinstance(other, Tensor):
+        alike = isinstance(one, Tensor) and isinstance(other, Tensor) and one.shape == other.shape
+        return alike and torch.equal(one, other.to(one))
+    return one is other or bool(one == other)
 
 
 def _encoder(prompt: Prompt) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from comfy_api.latest import io, ui
 from ...hrv_engine.relevance.rescale import HeadScale, check_window, with_strength
 from ..host.conditioning import Where, with_scale
 from ..host.steering import steered
+from ..host.wires import check_wires
 
 
 def steer(
@@ -15,6 +16,7 @@ def steer(
 ) -> io.NodeOutput:
     """MODEL and CONDITIONING in which every head h scales the map columns `where` finds by 1 + strength (r_h - 1)."""
     check_window(start, end)
+    check_wires("This steering node", {0: "MODEL", 1: "positive"})
     scale = HeadScale((), with_strength(factors, strength), start, end)
     marked = with_scale(positive, where, scale)
     touched = 0 if start == end else int((scale.factors != 1).sum())

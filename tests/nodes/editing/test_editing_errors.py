@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 import nodes
 from comfyui_hrv.hrv_engine.errors import HRVError
@@ -81,3 +82,29 @@ def test_token_maps_of_stacked_prompts_are_refused(trio):
 def test_a_sampler_whose_steps_depend_on_the_whole_batch_is_refused(trio):
     with pytest.raises(HRVError, match="sample_dpm_adaptive|dpm_adaptive.*euler"):
         draw(trio, edited(trio), sampler="dpm_adaptive")
+
+
+RANGE = nodes.ConditioningSetTimestepRange()
+
+
+@pytest.mark.parametrize(
+    "own, said",
+    [
+        (lambda c: nodes.ConditioningSetArea().append(c, 32, 32, 0, 0, 1.0)[0], "an area"),
+        (lambda c: nodes.ConditioningSetMask().append(c, torch.ones(1, 8, 8), "default", 1.0)[0], "a mask"),
+        (lambda c: RANGE.set_range(c, 0.2, 0.9)[0], "a timestep range"),
+        (lambda c: [[c[0][0], {**c[0][1], "width": 512, "height": 768}]], "an image size"),
+        (lambda c: [[c[0][0], {**c[0][1], "control": object()}]], "a ControlNet"),
+        (lambda c: [[c[0][0], {**c[0][1], "somebody_s_key": 3}]], '"somebody_s_key"'),
+    ],
+)
+def test_what_only_the_target_carries_is_refused_and_what_both_carry_is_kept(trio, own, said):
+    source, target = prompt(trio, SOURCE), prompt(trio, "a red car on a road")
+    latent = nodes.EmptyLatentImage().generate(64, 64, 1)[0]
+    rest = ("", "", "", 0.8, 0.5, "auto", "", "", "aligned", "auto", 0.0, "", 0.3, 0.2, 1)
+    with pytest.raises(HRVError, match=f"Target 1 carries {said}"):
+        HRVP2PEdit.execute(trio.model, source, own(target), latent, *rest)
+    key = next(iter(set(own(target)[0][1]) - set(target[0][1])))
+    shared = own([[source[0][0], source[0][1]]])
+    twin = [[target[0][0], {**target[0][1], **{k: v for k, v in shared[0][1].items() if k not in source[0][1]}}]]
+    assert key in HRVP2PEdit.execute(trio.model, shared, twin, latent, *rest).args[1][0][1]
