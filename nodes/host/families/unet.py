@@ -124,6 +124,7 @@ def _check_blocks(module: Any, options: dict[str, Any]) -> None:
     if not masks:
         return
     for layer in module.modules():
+        layer = getattr(layer, "_orig_mod", layer)  # of a compiled one
         if hasattr(layer, "attn2") and hasattr(layer, "attn1"):
             home = type(layer).__module__
             if not home.startswith("comfy."):
