@@ -12,7 +12,7 @@ MARGIN, BAR = 14, PALETTE[0]
 RGB = [np.array(ImageColor.getrgb(hue), float) for hue in PALETTE]
 
 
-def role_grid(relevance: HeadRelevance) -> np.ndarray:
+def concept_grid(relevance: HeadRelevance) -> np.ndarray:
     """Layers from top to bottom, heads from left to right, each cell with its strongest concept; uint8 [H W 3].
 
     A concept has its letters and a hue (hues repeat beyond six concepts); the stronger the head's relevance, the darker
@@ -65,16 +65,16 @@ def _key(rows: list[int], short: dict[str, str], height: int) -> Image.Image:
     return key
 
 
-def role_bars(relevance: HeadRelevance, heads: list[int], count: int = 8) -> np.ndarray:
+def concept_bars(relevance: HeadRelevance, heads: list[int], count: int = 8) -> np.ndarray:
     """A panel a head: its `count` strongest concepts as bars of their relevance, on one scale; uint8 [H W 3].
 
-    A fine line marks 1, the average head. Beside each bar stands the relevance and, where votes are known, the part of
+    A fine line marks 1, the average head. Beside each bar is the relevance and, where votes are known, the part of
     the head's votes.
     """
     check_concepts(relevance)
-    rows, text, small = concepts_of_heads(relevance, heads, count), font(14), font(12)
-    peak, voted = max(max(row["relevance"] for row in rows), 1.0), relevance.votes is not None
-    names = 16 + max(int(text.getlength(row["concept"])) for row in rows)
+    carried, text, small = concepts_of_heads(relevance, heads, count), font(14), font(12)
+    peak, voted = max(max(concept.relevance for concept in carried), 1.0), relevance.votes is not None
+    names = 16 + max(int(text.getlength(concept.concept)) for concept in carried)
     bar, line = 220, 24
     width, height = names + bar + 160, 62 + line * min(count, len(relevance.concepts.names))
     columns = max(1, min(len(heads), round((len(heads) * height / width) ** 0.5)))
@@ -87,13 +87,13 @@ def role_bars(relevance: HeadRelevance, heads: list[int], count: int = 8) -> np.
         draw.text((figures, y + 32), "relevance", INK, small, anchor="ra")
         if voted:
             draw.text((shares, y + 32), "its votes", INK, small, anchor="ra")
-        for place, row in enumerate(row for row in rows if row["head"] == head):
+        for place, concept in enumerate(concept for concept in carried if concept.head == head):
             middle = top + (place + 0.5) * line
-            draw.text((zero - 8, middle), row["concept"], INK, text, anchor="rm")
-            draw.rectangle((zero, middle - 8, zero + row["relevance"] / peak * bar, middle + 8), BAR)
-            draw.text((figures, middle), f"{row['relevance']:.2f}", INK, text, anchor="rm")
-            if voted:
-                draw.text((shares, middle), f"{row['vote_share']:.1%}", INK, text, anchor="rm")
+            draw.text((zero - 8, middle), concept.concept, INK, text, anchor="rm")
+            draw.rectangle((zero, middle - 8, zero + concept.relevance / peak * bar, middle + 8), BAR)
+            draw.text((figures, middle), f"{concept.relevance:.2f}", INK, text, anchor="rm")
+            if concept.vote_share is not None:
+                draw.text((shares, middle), f"{concept.vote_share:.1%}", INK, text, anchor="rm")
         draw.line((zero + bar / peak, top, zero + bar / peak, y + height - 12), QUIET)
     note = "bars: relevance; the grey line is the average head, 1" + "; its votes: share of the head's own" * voted
     draw.text((MARGIN, image.height - 22), note, INK, small)

@@ -75,41 +75,16 @@ def _move(latent: Tensor, distance: Tensor, images: Tensor) -> None:
 
 def parse_thresholds(text: str) -> tuple[tuple[int, float], ...]:
     """Steps and thresholds from "0:.05, 10:.5, 20:.8"; nothing gives none; raises HRVError for anything else."""
-    found: dict[int, float] = {}
+    thresholds: dict[int, float] = {}
     for part in listed(text):
         step, colon, value = part.partition(":")
         try:
-            found[int(step)] = float(value)
+            thresholds[int(step)] = float(value)
         except ValueError:
-            found[-1] = 0.0
-        if not colon or min(found) < 0 or not all(0 <= one <= 1 for one in found.values()):
+            thresholds[-1] = 0.0
+        if not colon or min(thresholds) < 0 or not all(0 <= value <= 1 for value in thresholds.values()):
             raise HRVError(
                 f'"{part}" is no threshold. Write step:value with a step from 0 and a value from 0 to 1, separated by'
                 f' commas, e.g. "{REFINEMENT}", or nothing for no refinement.'
             )
-    return tuple(sorted(found.items()))
-
-
-Measured = list[tuple[str, int, list[list[float]]]]  # (guidance, step, losses by evaluation and image)
-
-
-def losses_table(measured: Measured) -> list[dict[str, str | int | float]]:
-    """One row for every loss of a run."""
-    return [
-        {"guidance": name, "step": step, "evaluation": number, "image": image, "loss": loss}
-        for name, step, found in measured
-        for number, several in enumerate(found)
-        for image, loss in enumerate(several)
-    ]
-
-
-def losses_text(measured: Measured, steps: int) -> str:
-    """One line a step: the loss of each image before the step's moves, after them if it was refined, and how often."""
-    if not measured:
-        return "Nothing was altered: no step of the run was to be moved, or the model has not sampled yet."
-    lines = [f"{len({step for _, step, _ in measured})} of {steps} steps altered; losses by image"]
-    for name, step, found in measured:
-        first, last = (", ".join(f"{loss:.3f}" for loss in several) for several in (found[0], found[-1]))
-        refined = f" -> {last} after {len(found) - 1} refinements" if len(found) > 1 else ""
-        lines.append(f"{name}, step {step}: {first}{refined}")
-    return "\n".join(lines)
+    return tuple(sorted(thresholds.items()))

@@ -1,9 +1,9 @@
 """The other way round: which concepts a head carries, and short names for them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
@@ -11,28 +11,34 @@ from ..errors import HRVError
 from ..relevance.relevance import HeadRelevance
 
 
-def concepts_of_heads(relevance: HeadRelevance, heads: list[int], count: int | None = None) -> list[dict[str, Any]]:
-    """The concepts of each head by falling relevance: head, label, concept, relevance, rank (from 1), vote_share.
+@dataclass(frozen=True)
+class CarriedConcept:
+    """A concept that a head carries: its relevance there, its rank among the head's concepts (from 1).
 
-    vote_share is the part of the head's own votes that the concept won, "" without votes. `count` keeps the first
-    ranks only; ties keep the row order. Raises HRVError for a head that does not exist.
+    head: HRV index; vote_share: the part of the head's own votes that the concept won, None without votes.
     """
-    shares = vote_shares(relevance)
-    rows = []
+
+    head: int
+    label: str
+    concept: str
+    relevance: float
+    rank: int
+    vote_share: float | None
+
+
+def concepts_of_heads(relevance: HeadRelevance, heads: list[int], count: int | None = None) -> list[CarriedConcept]:
+    """The concepts of each head by falling relevance, ties in row order; `count` keeps the first ranks only.
+
+    Raises HRVError for a head that does not exist.
+    """
+    names, shares = relevance.concepts.names, vote_shares(relevance)
+    carried = []
     for head in heads:
         label, elements = relevance.layout.label(head), relevance.values[:, head]
         for rank, row in enumerate(np.argsort(-elements, kind="stable")[:count], start=1):
-            rows.append(
-                {
-                    "head": head,
-                    "label": label,
-                    "concept": relevance.concepts.names[row],
-                    "relevance": float(elements[row]),
-                    "rank": rank,
-                    "vote_share": "" if shares is None else float(shares[row, head]),
-                }
-            )
-    return rows
+            share = None if shares is None else float(shares[row, head])
+            carried.append(CarriedConcept(head, label, names[row], float(elements[row]), rank, share))
+    return carried
 
 
 def vote_shares(relevance: HeadRelevance) -> np.ndarray | None:
@@ -46,14 +52,13 @@ def vote_shares(relevance: HeadRelevance) -> np.ndarray | None:
     return counts / np.maximum(counts.sum(axis=0), 1)
 
 
-def head_concepts_text(rows: list[dict[str, Any]]) -> str:
-    """The rows of `concepts_of_heads` as one line a head."""
+def head_concepts_text(carried: Sequence[CarriedConcept]) -> str:
+    """What `concepts_of_heads` gives as one line a head."""
     lines: dict[str, list[str]] = {}
-    for row in rows:
-        share = "" if row["vote_share"] == "" else f", {row['vote_share']:.0%} of its votes"
-        lines.setdefault(f"head {row['head']} = {row['label']}", []).append(
-            f"{row['concept']} ({row['relevance']:.2f}{share})"
-        )
+    for concept in carried:
+        share = "" if concept.vote_share is None else f", {concept.vote_share:.0%} of its votes"
+        text = f"{concept.concept} ({concept.relevance:.2f}{share})"
+        lines.setdefault(f"head {concept.head} = {concept.label}", []).append(text)
     return "\n".join(f"{head}: {'; '.join(concepts)}" for head, concepts in lines.items())
 
 
@@ -61,8 +66,8 @@ def abbreviations(names: tuple[str, ...]) -> dict[str, str]:
     """Three letters for each name, no two alike: Col for Color, FrV for Fruits and Vegetables."""
     short: dict[str, str] = {}
     for name in names:
-        taken = {each.casefold() for each in short.values()}
-        short[name] = next(each for each in _candidates(name) if each.casefold() not in taken)
+        taken = {letters.casefold() for letters in short.values()}
+        short[name] = next(letters for letters in _candidates(name) if letters.casefold() not in taken)
     return short
 
 
@@ -78,6 +83,6 @@ def _candidates(name: str) -> Iterator[str]:
 
 
 def check_concepts(relevance: HeadRelevance) -> None:
-    """Raise HRVError when no concept won a vote, so that no head has a role."""
+    """Raise HRVError when no concept won a vote, so that no head carries one."""
     if not relevance.voted:
-        raise HRVError("No concept of this HRV won a vote, so no head has a role. Build on more prompts.")
+        raise HRVError("No concept of this HRV won a vote, so no head carries one. Build on more prompts.")

@@ -1,7 +1,7 @@
 """How alike Head Relevance Vectors are: cosines of concepts and of timesteps (figure 47), and a concept's top heads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -78,11 +78,34 @@ def summary(matrix: np.ndarray, names: list[str]) -> CosineSummary:
     )
 
 
-def top_heads(relevance: HeadRelevance, concept: str, count: int = 10) -> list[tuple[int, str, float]]:
-    """The most relevant heads of a concept: (HRV index, label, element), most relevant first."""
-    row = relevance.row(concept)
-    order = relevance.order(concept)[:count]
-    return [(int(head), relevance.layout.label(int(head)), float(row[head])) for head in order]
+@dataclass(frozen=True)
+class TopHead:
+    """A head by its rank (from 1) in a concept's order; head: HRV index; relevance: the vector's element."""
+
+    concept: str
+    rank: int
+    head: int
+    label: str
+    relevance: float
+
+
+def top_heads(relevance: HeadRelevance, concepts: Sequence[str], count: int = 10) -> list[TopHead]:
+    """The most relevant heads of each concept, most relevant first."""
+    return [
+        TopHead(concept, rank, int(head), relevance.layout.label(int(head)), float(relevance.row(concept)[head]))
+        for concept in concepts
+        for rank, head in enumerate(relevance.order(concept)[:count], start=1)
+    ]
+
+
+def top_heads_text(heads: Sequence[TopHead]) -> str:
+    """The top heads as one paragraph a concept, one line a head."""
+    lines: list[str] = []
+    for head in heads:
+        if head.rank == 1:
+            lines += [""] * bool(lines) + [head.concept]
+        lines.append(f"{head.rank:>3}. head {head.head} = {head.label}: {head.relevance:.2f}")
+    return "\n".join(lines)
 
 
 def named_cosines(relevance: HeadRelevance, of: str) -> tuple[list[str], np.ndarray]:
@@ -102,29 +125,9 @@ def named_cosines(relevance: HeadRelevance, of: str) -> tuple[list[str], np.ndar
 
 def summary_text(matrix: np.ndarray, names: list[str], of: str) -> str:
     """The summary of a cosine matrix as two lines, with the pairs that are closest and farthest."""
-    found = summary(matrix, names)
-    word = of.removesuffix("s")
+    cosine, kind = summary(matrix, names), of.removesuffix("s")
     return (
-        f"{len(names)} {of}, {len(names) * (len(names) - 1) // 2} pairs: mean cosine {found.mean:.4f}, median"
-        f" {found.median:.4f}\nclosest: {word} {' and '.join(found.closest)}, {found.most:.4f}; farthest: {word}"
-        f" {' and '.join(found.farthest)}, {found.least:.4f}"
+        f"{len(names)} {of}, {len(names) * (len(names) - 1) // 2} pairs: mean cosine {cosine.mean:.4f}, median"
+        f" {cosine.median:.4f}\nclosest: {kind} {' and '.join(cosine.closest)}, {cosine.most:.4f}; farthest: {kind}"
+        f" {' and '.join(cosine.farthest)}, {cosine.least:.4f}"
     )
-
-
-def top_heads_table(relevance: HeadRelevance, concepts: list[str], count: int) -> list[dict[str, Any]]:
-    """The top heads of several concepts: concept, rank (from 1), head (HRV index), label, relevance."""
-    return [
-        {"concept": concept, "rank": rank, "head": head, "label": label, "relevance": element}
-        for concept in concepts
-        for rank, (head, label, element) in enumerate(top_heads(relevance, concept, count), start=1)
-    ]
-
-
-def top_heads_text(rows: list[dict[str, Any]]) -> str:
-    """The rows of `top_heads_table` as one paragraph a concept, one line a head."""
-    lines: list[str] = []
-    for row in rows:
-        if row["rank"] == 1:
-            lines += [""] * bool(lines) + [row["concept"]]
-        lines.append(f"{row['rank']:>3}. head {row['head']} = {row['label']}: {row['relevance']:.2f}")
-    return "\n".join(lines)

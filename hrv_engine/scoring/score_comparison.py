@@ -20,15 +20,18 @@ MINUS = "\N{MINUS SIGN}"
 
 @dataclass(frozen=True)
 class ScoreComparison:
-    """Scores float64 [2 pairs] of the first and the second, their means and the mean of second - first."""
+    """Scores float64 [2 pairs] of the first and the second, their means and the mean of second - first.
+
+    scorer, word: what the scores are and what was scored against, None where the rows do not say.
+    """
 
     names: tuple[str, str]
     scores: np.ndarray
     means: tuple[Interval, Interval]
     difference: Interval
     confidence: float
-    scorer: str
-    word: str
+    scorer: str | None
+    word: str | None
 
     @classmethod
     def of(
@@ -48,17 +51,16 @@ class ScoreComparison:
                 )
         a, b = ([float(row["score"]) for row in rows] for rows in (first, second))
         difference = paired_difference(a, b, seed, confidence)
-        for number, (one, other) in enumerate(zip(first, second, strict=True), 1):
+        for number, (row, other) in enumerate(zip(first, second, strict=True), 1):
             for key, differ in ALIKE.items():
-                if key in one and key in other and one[key] != other[key]:
+                if key in row and key in other and row[key] != other[key]:
                     raise HRVError(
-                        f"Pair {number} is no pair: its images were {differ} ({one[key]} and {other[key]}). Score the"
+                        f"Pair {number} is no pair: its images were {differ} ({row[key]} and {other[key]}). Score the"
                         " same prompts and seeds in both tables, in the same order."
                     )
         means = (mean_interval(a, seed, confidence), mean_interval(b, seed, confidence))
-        about = {key: dict.fromkeys(str(row.get(key, "")) for row in first) for key in ("scorer", "word")}
-        scorer, word = (", ".join(filter(None, values)) for values in about.values())
-        return cls(names, np.array([a, b]), means, difference, confidence, scorer, word)
+        scores = np.array([a, b])
+        return cls(names, scores, means, difference, confidence, _named(first, "scorer"), _named(first, "word"))
 
     def text(self) -> str:
         """The comparison in a few lines."""
@@ -76,3 +78,8 @@ class ScoreComparison:
                 f"{second} is higher in {gains} pairs, lower in {losses}",
             ]
         )
+
+
+def _named(rows: Sequence[Mapping[str, Any]], key: str) -> str | None:
+    """What the rows hold under a key, each once; None if they hold nothing."""
+    return ", ".join(dict.fromkeys(str(row[key]) for row in rows if row.get(key))) or None

@@ -10,7 +10,7 @@ from scipy import integrate, stats
 
 from ..errors import HRVError
 from .orders import RANDOM, WeakeningCurve, area_between
-from .scored_rows import check_rows
+from .scored_rows import ScoredImage, scored_images
 
 LEAST_PROMPTS = 3  # below that a band would say nothing
 RESAMPLES, SEED = 2000, 0
@@ -45,15 +45,15 @@ class WeakeningResult:
     """The curves of one experiment.
 
     total: H, the number of heads of the model; prompts: how many were averaged; confidence: of the bands; concept and
-    scorer: whose heads were weakened and what the score is, "" where the rows do not say.
+    scorer: whose heads were weakened and what the score is, None where the rows do not say.
     """
 
     curves: tuple[Curve, ...]
     total: int
     prompts: int
     confidence: float
-    concept: str
-    scorer: str
+    concept: str | None
+    scorer: str | None
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]], confidence: float = 0.95) -> "WeakeningResult":
@@ -63,26 +63,25 @@ class WeakeningResult:
         (2000 resamples, fixed seed). Raises HRVError for no rows, rows without scores, rows of several models, concepts
         or scorers, a single k, or orders with different k.
         """
-        check_rows(rows)
+        images = scored_images(rows)
         if not 0 < confidence < 1:
             raise HRVError(
                 f"confidence = {confidence} is no probability. Use a number between 0 and 1, for instance 0.95."
             )
-        keys = dict.fromkeys((str(row["order"]), float(row["factor"])) for row in rows)
-        curves = tuple(_curve(order, factor, rows, confidence) for order, factor in keys)
+        keys = dict.fromkeys((image.order, image.factor) for image in images)
+        curves = tuple(_curve(order, factor, images, confidence) for order, factor in keys)
         if len({curve.heads for curve in curves}) > 1 or len(curves[0].heads) < 2:
-            listed = "; ".join(f"{curve.order}: {list(curve.heads)}" for curve in curves)
+            drawn = "; ".join(f"{curve.order}: {list(curve.heads)}" for curve in curves)
             raise HRVError(
-                f"A curve needs the same two or more numbers of heads in every order, but these were drawn: {listed}."
+                f"A curve needs the same two or more numbers of heads in every order, but these were drawn: {drawn}."
                 " Draw all orders in the same HRV Weaken Sweep, with k = 0 and all heads among them."
             )
-        prompts = len({str(row["prompt"]) for row in rows})
-        concept, scorer = (str(rows[0].get(key, "")) for key in ("concept", "scorer"))
-        return cls(curves, int(rows[0]["total"]), prompts, confidence, concept, scorer)
+        first, prompts = images[0], len({image.prompt for image in images})
+        return cls(curves, first.total, prompts, confidence, first.concept, first.scorer)
 
     def curve(self, order: str, factor: float) -> Curve | None:
         """The curve of an order, None if it was not drawn."""
-        return next((one for one in self.curves if (one.order, one.factor) == (order, factor)), None)
+        return next((curve for curve in self.curves if (curve.order, curve.factor) == (order, factor)), None)
 
     @property
     def factors(self) -> tuple[float, ...]:
@@ -95,7 +94,7 @@ class WeakeningResult:
 
     def areas(self, factor: float) -> dict[str, float]:
         """LeRHF minus MoRHF over k / H (Table 6): "hrv", and each random order against its reverse where both exist."""
-        found = {}
+        areas = {}
         pairs = {"hrv": ("LeRHF", "MoRHF")} | {
             curve.order: (f"{curve.order} reversed", curve.order)
             for curve in self.curves
@@ -104,8 +103,8 @@ class WeakeningResult:
         for name, (less, more) in pairs.items():
             both = self.curve(less, factor), self.curve(more, factor)
             if both[0] and both[1]:
-                found[name] = area_between(both[0].plain, both[1].plain, self.total)
-        return found
+                areas[name] = area_between(both[0].plain, both[1].plain, self.total)
+        return areas
 
     def table(self) -> list[dict[str, Any]]:
         """One row a curve and point: order, factor, heads, score, low, high."""
@@ -135,17 +134,17 @@ class WeakeningResult:
                 )
             chance = [area for name, area in areas.items() if name != "hrv"]
             if chance:
-                listed = ", ".join(f"{area:+.4f}" for area in chance)
-                lines.append(f"factor {factor:g}: random orders {listed}; mean {np.mean(chance):+.4f}")
+                each = ", ".join(f"{area:+.4f}" for area in chance)
+                lines.append(f"factor {factor:g}: random orders {each}; mean {np.mean(chance):+.4f}")
         lines += [f"{curve.order} x {curve.factor:g}: mean score {curve.mean_score():.4f}" for curve in self.curves]
         return "\n".join(lines)
 
 
-def _curve(order: str, factor: float, rows: Iterable[Mapping[str, Any]], confidence: float) -> Curve:
+def _curve(order: str, factor: float, images: Iterable[ScoredImage], confidence: float) -> Curve:
     by_heads: dict[int, dict[str, list[float]]] = {}
-    for row in rows:
-        if (row["order"], float(row["factor"])) == (order, factor):
-            by_heads.setdefault(int(row["heads"]), {}).setdefault(str(row["prompt"]), []).append(float(row["score"]))
+    for image in images:
+        if (image.order, image.factor) == (order, factor):
+            by_heads.setdefault(image.heads, {}).setdefault(image.prompt, []).append(image.score)
     heads = tuple(sorted(by_heads))
     prompts = list(by_heads[heads[0]])
     if any(set(by_heads[k]) != set(prompts) for k in heads):

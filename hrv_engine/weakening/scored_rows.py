@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,38 @@ SAME = {  # what all rows of one result share, if they have it
     "concept": "weaken the heads of different concepts",
     "scorer": "hold scores of different kinds",
 }
+
+
+@dataclass(frozen=True)
+class ScoredImage:
+    """An image of a sweep and its score: `heads` of the model's `total` heads weakened by `factor`, in an order.
+
+    concept, scorer: whose heads were weakened and what the score is, None where the row does not say.
+    """
+
+    order: str
+    factor: float
+    heads: int
+    prompt: str
+    score: float
+    total: int
+    concept: str | None
+    scorer: str | None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "ScoredImage":
+        """The image of a row; KeyError, TypeError or ValueError for one that is not scored."""
+        concept, scorer = (None if row.get(key) is None else str(row[key]) for key in ("concept", "scorer"))
+        return cls(
+            order=str(row["order"]),
+            factor=float(row["factor"]),
+            heads=int(row["heads"]),
+            prompt=str(row["prompt"]),
+            score=float(row["score"]),
+            total=int(row["total"]),
+            concept=concept,
+            scorer=scorer,
+        )
 
 
 def read_rows(text: str) -> list[dict[str, Any]]:
@@ -58,8 +91,8 @@ def with_scores(
     return [{**row, "caption": text} for row, text in zip(scored, captions, strict=True)] if captions else scored
 
 
-def check_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Raise HRVError unless the rows are scored rows of sweeps of one model, concept and scorer."""
+def scored_images(rows: Sequence[Mapping[str, Any]]) -> list[ScoredImage]:
+    """The images of scored rows; raises HRVError unless they are of sweeps of one model, concept and scorer."""
     if not rows:
         raise HRVError(
             "There is nothing to draw a curve from: the table is empty. Connect the table of HRV Score Images."
@@ -76,3 +109,7 @@ def check_rows(rows: Sequence[Mapping[str, Any]]) -> None:
         values = dict.fromkeys(str(row.get(key, "")) for row in rows)
         if len(values) > 1:
             raise HRVError(f"These rows {differ} ({', '.join(values)}). Draw one curve for each of them.")
+    try:
+        return [ScoredImage.of(row) for row in rows]
+    except (TypeError, ValueError) as error:
+        raise HRVError(f"A row holds no number where one is needed: {error}. Give the table as it was made.") from error

@@ -3,7 +3,7 @@
 from comfy_api.latest import io, ui
 
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.guidance.descent import losses_table, losses_text
+from ...hrv_engine.guidance.loss_tables import losses_table, losses_text
 from ...hrv_engine.tables import as_csv
 from ..host.guidance import losses_of
 from ..types import CATEGORY

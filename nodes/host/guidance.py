@@ -12,6 +12,7 @@ from torch import Tensor
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.descent import descend
 from ...hrv_engine.guidance.latent_guidance import Guidance
+from ...hrv_engine.guidance.loss_tables import StepLosses
 from .conditioning import KEY as TAG
 from .conditioning import PairedPrompts, PromptAnnotation
 from .control import controlled, install
@@ -23,9 +24,9 @@ KEY = "hrv_guidance"
 
 @dataclass
 class Losses:
-    """What the last run of a guided model measured: rows (name, step, losses by evaluation and image)."""
+    """What the last run of a guided model measured."""
 
-    rows: list[tuple[str, int, list[list[float]]]] = field(default_factory=list)
+    rows: list[StepLosses] = field(default_factory=list)
     steps: int = 0
 
 
@@ -103,7 +104,7 @@ def move_latent(executor: Any, x: Tensor, timestep: Tensor, model_options: dict,
         for cond, guidance in asked(guider.conds.get("positive", [])):
             if guidance.schedule.acts(step):
                 moved = _move(guider.inner_model, cond, guidance, x, timestep, model_options, step, state.steps)
-                losses.rows.append((guidance.name, step, moved))
+                losses.rows.append(StepLosses(guidance.name, step, moved))
     return executor(x, timestep, model_options, seed)
 
 

@@ -65,8 +65,9 @@ class HRVCompareScores(io.ComfyNode):
 
     @classmethod
     def execute(cls, table, other, name, other_name, title, confidence, seed) -> io.NodeOutput:
-        found = ScoreComparison.of(
+        comparison = ScoreComparison.of(
             read_rows("\n".join(table)), read_rows("\n".join(other)), (name[0], other_name[0]), confidence[0], seed[0]
         )
-        image = to_image(score_figure(found, title[0].strip()))
-        return io.NodeOutput(image, found.text(), found.difference.mean, ui=ui.PreviewText(found.text()))
+        image = to_image(score_figure(comparison, title[0].strip()))
+        text = comparison.text()
+        return io.NodeOutput(image, text, comparison.difference.mean, ui=ui.PreviewText(text))

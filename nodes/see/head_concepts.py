@@ -1,9 +1,11 @@
 """HRV Head Concepts: which concept is this head?"""
 
+from dataclasses import asdict
+
 from comfy_api.latest import io, ui
 
 from ...hrv_engine.attention.heads import parse_heads
-from ...hrv_engine.figures.head_concepts import role_bars, role_grid
+from ...hrv_engine.figures.head_concepts import concept_bars, concept_grid
 from ...hrv_engine.inspection.head_concepts import concepts_of_heads, head_concepts_text
 from ...hrv_engine.tables import as_csv
 from ..images import to_image
@@ -50,7 +52,8 @@ class HRVHeadConcepts(io.ComfyNode):
     @classmethod
     def execute(cls, hrv, heads) -> io.NodeOutput:
         chosen = parse_heads(heads, hrv.layout)
-        image = role_bars(hrv, chosen) if chosen else role_grid(hrv)
-        rows = concepts_of_heads(hrv, chosen or list(range(hrv.layout.total)))
-        text = head_concepts_text([row for row in rows if row["rank"] <= SHOWN])
-        return io.NodeOutput(to_image(image), text, as_csv(rows), ui=ui.PreviewText(text))
+        image = concept_bars(hrv, chosen) if chosen else concept_grid(hrv)
+        carried = concepts_of_heads(hrv, chosen or list(range(hrv.layout.total)))
+        text = head_concepts_text([concept for concept in carried if concept.rank <= SHOWN])
+        table = as_csv([asdict(concept) for concept in carried])
+        return io.NodeOutput(to_image(image), text, table, ui=ui.PreviewText(text))

@@ -1,8 +1,10 @@
 """HRV Top Heads: which heads are the most relevant of each concept."""
 
+from dataclasses import asdict
+
 from comfy_api.latest import io, ui
 
-from ...hrv_engine.inspection.similarity import top_heads_table, top_heads_text
+from ...hrv_engine.inspection.similarity import top_heads, top_heads_text
 from ...hrv_engine.relevance.rescale import chosen_concepts
 from ...hrv_engine.tables import as_csv
 from ..types import CATEGORY, HRV
@@ -37,6 +39,6 @@ class HRVTopHeads(io.ComfyNode):
 
     @classmethod
     def execute(cls, hrv, concept, count) -> io.NodeOutput:
-        rows = top_heads_table(hrv, chosen_concepts(hrv, concept), count)
-        text = top_heads_text(rows)
-        return io.NodeOutput(text, as_csv(rows), ui=ui.PreviewText(text))
+        heads = top_heads(hrv, chosen_concepts(hrv, concept), count)
+        text = top_heads_text(heads)
+        return io.NodeOutput(text, as_csv([asdict(head) for head in heads]), ui=ui.PreviewText(text))

@@ -9,7 +9,7 @@ from comfyui_hrv.tests.engine.examples import ballot, concept_set, random_counts
 from comfyui_hrv.tests.engine.relevance.test_published import needs_arrays, paper34, published
 from hrv_engine.attention.heads import HeadLayout
 from hrv_engine.errors import HRVError
-from hrv_engine.figures.head_concepts import role_bars, role_grid, shade
+from hrv_engine.figures.head_concepts import concept_bars, concept_grid, shade
 from hrv_engine.figures.heat_map import NO_HEAD
 from hrv_engine.figures.plots import PALETTE
 from hrv_engine.inspection.head_concepts import abbreviations, concepts_of_heads, head_concepts_text, vote_shares
@@ -19,14 +19,14 @@ from hrv_engine.relevance.relevance import HeadRelevance
 def test_the_concepts_of_a_head_are_ranked_by_relevance_and_carry_their_share_of_its_votes():
     votes = ballot([[90, 10, 0, 0, 0, 0, 0, 0], [10, 90, 100, 100, 100, 100, 100, 100]])
     rows = concepts_of_heads(votes.relevance(), [0, 1])
-    assert [(row["head"], row["concept"], row["rank"]) for row in rows] == [
+    assert [(row.head, row.concept, row.rank) for row in rows] == [
         (0, "Color", 1),
         (0, "Shape", 2),
         (1, "Shape", 1),
         (1, "Color", 2),
     ]
-    assert [row["relevance"] for row in rows] == pytest.approx([7.2, 80 / 700, 720 / 700, 0.8])
-    assert [row["vote_share"] for row in rows] == pytest.approx([0.9, 0.1, 0.9, 0.1])
+    assert [row.relevance for row in rows] == pytest.approx([7.2, 80 / 700, 720 / 700, 0.8])
+    assert [row.vote_share for row in rows] == pytest.approx([0.9, 0.1, 0.9, 0.1])
     assert head_concepts_text(rows).startswith(
         "head 0 = L1/h0 (input 1.0): Color (7.20, 90% of its votes); Shape (0.11, 10%"
     )
@@ -35,7 +35,7 @@ def test_the_concepts_of_a_head_are_ranked_by_relevance_and_carry_their_share_of
 def test_a_rare_concept_may_be_the_strongest_of_a_head_that_votes_mostly_for_another():
     votes = ballot([[20, 1, 1, 1, 1, 1, 1, 1], [80, 99, 99, 99, 99, 99, 99, 99]])
     first = concepts_of_heads(votes.relevance(), [0])
-    assert first[0]["concept"] == "Color" and first[0]["vote_share"] < first[1]["vote_share"]
+    assert first[0].concept == "Color" and first[0].vote_share < first[1].vote_share
 
 
 def test_shares_of_a_head_add_up_to_one_unless_it_never_voted_and_need_votes():
@@ -46,12 +46,12 @@ def test_shares_of_a_head_add_up_to_one_unless_it_never_voted_and_need_votes():
     assert shares is not None
     np.testing.assert_allclose(shares.sum(axis=0), [1, 1, 1, 1, 0, 1, 1, 1])
     imported = HeadRelevance(hrv.values, hrv.concepts, hrv.layout)
-    assert vote_shares(imported) is None and concepts_of_heads(imported, [0])[0]["vote_share"] == ""
+    assert vote_shares(imported) is None and concepts_of_heads(imported, [0])[0].vote_share is None
     assert "votes" not in head_concepts_text(concepts_of_heads(imported, [0]))
 
 
 def test_only_the_first_ranks_are_listed_when_asked():
-    assert [row["rank"] for row in concepts_of_heads(ballot(random_counts(1)).relevance(), [2, 5], 2)] == [1, 2, 1, 2]
+    assert [row.rank for row in concepts_of_heads(ballot(random_counts(1)).relevance(), [2, 5], 2)] == [1, 2, 1, 2]
     with pytest.raises(HRVError, match="Head 8 does not exist"):
         concepts_of_heads(ballot(random_counts(1)).relevance(), [8])
 
@@ -83,7 +83,7 @@ def hrv_of(layout: HeadLayout, concepts: int = 5) -> HeadRelevance:
 @pytest.mark.parametrize("layout", [sd1_layout(), sdxl_layout(), small_layout()], ids=lambda layout: layout.summary)
 def test_each_cell_of_the_grid_has_the_hue_of_its_strongest_concept_as_dark_as_its_relevance(layout):
     hrv = hrv_of(layout)
-    image = role_grid(hrv)
+    image = concept_grid(hrv)
     strongest, peaks = hrv.values.argmax(axis=0), hrv.values.max(axis=0)
     wide = len(layout.sites) > 24
     width, height = (34, 17) if wide else (46, 28)
@@ -110,9 +110,9 @@ def test_full_colour_is_the_palette_and_none_is_white():
 
 def test_places_without_a_head_and_heads_that_never_voted_are_grey():
     counts = random_counts(1)
-    full = grey(role_grid(ballot(counts).relevance()))
+    full = grey(concept_grid(ballot(counts).relevance()))
     counts[:, 5] = 0
-    assert grey(role_grid(ballot(counts).relevance())) > full > 0
+    assert grey(concept_grid(ballot(counts).relevance())) > full > 0
 
 
 def grey(image: np.ndarray) -> int:
@@ -128,16 +128,16 @@ def bar_lengths(image: np.ndarray) -> list[int]:
 
 def test_bars_are_as_long_as_the_relevance_of_the_heads_strongest_concepts():
     hrv = ballot(random_counts(1)).relevance()
-    lengths = bar_lengths(role_bars(hrv, [6]))
+    lengths = bar_lengths(concept_bars(hrv, [6]))
     expected = np.sort(hrv.values[:, 6])[::-1]
     assert len(lengths) == 3
     np.testing.assert_allclose(np.array(lengths) / lengths[0], expected / expected[0], atol=0.02)
-    assert len(bar_lengths(role_bars(hrv, [6], count=2))) == 2
+    assert len(bar_lengths(concept_bars(hrv, [6], count=2))) == 2
 
 
-def test_vectors_in_which_no_concept_won_a_vote_have_no_roles_to_draw():
+def test_vectors_in_which_no_concept_won_a_vote_have_nothing_to_draw():
     silent = ballot([[0] * 8] * 2).relevance()
-    for draw in (lambda: role_grid(silent), lambda: role_bars(silent, [0])):
+    for draw in (lambda: concept_grid(silent), lambda: concept_bars(silent, [0])):
         with pytest.raises(HRVError, match="No concept of this HRV won a vote"):
             draw()
 
@@ -145,5 +145,5 @@ def test_vectors_in_which_no_concept_won_a_vote_have_no_roles_to_draw():
 @needs_arrays
 def test_the_last_layers_first_head_of_sd14_is_the_head_of_color():
     first, second, third = concepts_of_heads(published("sd14"), [120], 3)
-    assert (first["concept"], second["concept"], third["concept"]) == ("Color", "Time of Day", "Fruits and Vegetables")
-    assert [row["relevance"] for row in (first, second, third)] == pytest.approx([8.31, 3.92, 2.82], abs=5e-3)
+    assert (first.concept, second.concept, third.concept) == ("Color", "Time of Day", "Fruits and Vegetables")
+    assert [row.relevance for row in (first, second, third)] == pytest.approx([8.31, 3.92, 2.82], abs=5e-3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -61,15 +62,15 @@ def test_the_published_timesteps_are_as_alike_as_the_facts_say():
 def test_the_top_ten_heads_of_the_published_vectors_are_those_of_the_facts_to_the_digit(model):
     with TOP_TEN.open(encoding="utf-8", newline="") as file:
         expected = [row for row in csv.DictReader(file) if row.pop("model") == model]
-    found = similarity.top_heads_table(published(model), ["Color", "Animals"], 10)
-    assert [{**row, "relevance": f"{row['relevance']:.2f}"} for row in found] == [
+    heads = similarity.top_heads(published(model), ["Color", "Animals"], 10)
+    assert [{**asdict(head), "relevance": f"{head.relevance:.2f}"} for head in heads] == [
         {**row, "rank": int(row["rank"]), "head": int(row["head"])} for row in expected
     ]
 
 
 def test_top_heads_carry_their_layer_and_head_number():
     hrv = ballot([[0, 9, 1, 1, 1, 5, 1, 1], [1] * 8]).relevance()
-    assert [(head, label) for head, label, _ in similarity.top_heads(hrv, "Color", 2)] == [
+    assert [(head.head, head.label) for head in similarity.top_heads(hrv, ["Color"], 2)] == [
         (1, "L1/h1 (input 1.0)"),
         (5, "L2/h3 (middle 0.0)"),
     ]
@@ -100,12 +101,12 @@ def test_the_summary_text_gives_both_pairs_and_their_cosines():
 
 def test_the_table_of_top_heads_ranks_each_concept_from_one_and_the_text_repeats_it():
     hrv = ballot([[0, 9, 1, 1, 1, 5, 1, 1], [1, 1, 1, 1, 1, 1, 1, 3]]).relevance()
-    rows = similarity.top_heads_table(hrv, ["Color", "Shape"], 2)
-    assert [(row["concept"], row["rank"], row["head"]) for row in rows] == [
+    heads = similarity.top_heads(hrv, ["Color", "Shape"], 2)
+    assert [(head.concept, head.rank, head.head) for head in heads] == [
         ("Color", 1, 1),
         ("Color", 2, 5),
         ("Shape", 1, 7),
         ("Shape", 2, 0),
     ]
-    assert rows[0]["relevance"] == pytest.approx(9 * 8 / 19)
-    assert similarity.top_heads_text(rows).split("\n")[:2] == ["Color", "  1. head 1 = L1/h1 (input 1.0): 3.79"]
+    assert heads[0].relevance == pytest.approx(9 * 8 / 19)
+    assert similarity.top_heads_text(heads).split("\n")[:2] == ["Color", "  1. head 1 = L1/h1 (input 1.0): 3.79"]

@@ -125,6 +125,7 @@ def test_the_figure_draws_both_orders_in_their_colours_and_one_panel_a_factor():
         ([row(), row(heads=8, total=9)], "different numbers of heads .8, 9."),
         ([{**row(), "concept": "Color"}, {**row(heads=8), "concept": "Shape"}], "different concepts .Color, Shape."),
         ([{**row(), "scorer": "a"}, {**row(heads=8), "scorer": "b"}], "scores of different kinds"),
+        ([{**row(), "score": "high"}], "no number where one is needed: .*'high'"),
     ],
 )
 def test_rows_without_a_curve_are_refused_with_the_fix(rows, quoted):
