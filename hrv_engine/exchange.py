@@ -24,7 +24,7 @@ def never() -> None:
 
 
 class NoReply(Exception):
-    """There was no whole answer; the text says why in words of ours, none of the server's."""
+    """There was no whole answer; the text says what the address did ("cannot be reached: ..."), in words of ours."""
 
 
 class TooSlow(NoReply):
@@ -74,7 +74,7 @@ def ask(
             cancelled()
             left = deadline - time.monotonic()
             if left <= 0:
-                raise TooSlow(f"there was no whole answer within {seconds:g} seconds")
+                raise TooSlow(f"gave no whole answer within {seconds:g} seconds")
             if wait([future], min(POLL, left)).done:
                 return future.result()
     finally:
@@ -124,21 +124,21 @@ class _Exchange:
         except (OSError, HTTPException, ValueError) as error:
             raise _explained(error) from None  # the server's words, or a header's, may stand in it
         if len(body) > self.largest:
-            raise NoReply(f"the answer has more than {self.largest} bytes")
+            raise NoReply(f"answered with more than {self.largest} bytes")
         return Reply(answer.status, answer.headers.get("Content-Type"), body)
 
 
 def _explained(error: Exception) -> NoReply:
     reason = error.reason if isinstance(error, URLError) else error
     if isinstance(reason, TimeoutError):
-        return TooSlow("there was no answer in time")
+        return TooSlow("gave no answer in time")
     if isinstance(reason, (RemoteDisconnected, IncompleteRead)):
-        return NoReply("the connection was closed before the answer was whole")
+        return NoReply("closed the connection before its answer was whole")
     if isinstance(reason, OSError):
-        return NoReply(reason.strerror or type(reason).__name__)
+        return NoReply(f"cannot be reached: {reason.strerror or type(reason).__name__}")
     if isinstance(reason, HTTPException):
-        return NoReply("what answers there does not speak HTTP")
-    return NoReply(f"the question cannot be sent ({type(reason).__name__})")
+        return NoReply("does not speak HTTP")
+    return NoReply(f"cannot be asked this ({type(reason).__name__})")
 
 
 def _connection(kind: Any, exchange: _Exchange) -> Any:

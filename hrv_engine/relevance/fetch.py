@@ -118,7 +118,7 @@ def _download(entry: Published, folder: str, cancelled: Callable[[], None]) -> b
         reply = ask(address, seconds=SECONDS, largest=LARGEST, cancelled=cancelled)
     except NoReply as error:
         raise HRVError(
-            f"{address} cannot be fetched: {error}. Nothing was written. Check the network and fetch again, or download"
+            f"{address} {error}. Nothing was written. Check the network and fetch again, or download"
             f" {entry.file} elsewhere, put it into models/hrv and use HRV Import."
         ) from error
     if not reply.ok:

@@ -1,11 +1,13 @@
 """Word senses from a language model: asked for within the concepts there are, everything else dropped and said so."""
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import HRVError
+from ..errors import HRVError, printable
+from ..exchange import never
 from ..inspection.similarity import cosines
 from ..relevance.relevance import HeadRelevance
 from .llm import Endpoint
@@ -18,6 +20,12 @@ given:
 "meant": the one that is meant in this prompt; "misread_as": the one a picture might wrongly show instead, or "" if
 there is none.
 Answer with JSON only: {"words": [{"word": "...", "senses": ["..."], "meant": "...", "misread_as": "..."}]}"""
+
+LONGEST = 2**18  # characters of an answer that are looked through
+LAST = 20  # places in it, from its end, where the list may begin
+SHOWN = 20  # dropped entries in the report
+QUOTED = 80  # characters of each
+LIST = re.compile(r'"words"\s*:\s*(?=\[)')
 
 
 @dataclass(frozen=True)
@@ -43,10 +51,17 @@ class Answer:
         return next((named for named in self.words if named.undesired), None)
 
 
-def ask(endpoint: Endpoint, prompt: str, words: Sequence[str], relevance: HeadRelevance) -> Answer:
-    """Ask for the senses of some words of a prompt; raises HRVError when nothing of the answer can be used."""
+def ask(
+    endpoint: Endpoint, prompt: str, words: Sequence[str], relevance: HeadRelevance,
+    cancelled: Callable[[], None] = never,
+) -> Answer:  # fmt: skip
+    """Ask for the senses of some words of a prompt; raises HRVError when nothing of the answer can be used.
+
+    cancelled: looked at while waiting; it may raise.
+    """
     asked = {"prompt": prompt, "words": list(words), "concepts": relevance.voted}
-    return read_answer(endpoint.complete(TASK, json.dumps(asked, ensure_ascii=False)), words, relevance.voted)
+    text = endpoint.complete(TASK, json.dumps(asked, ensure_ascii=False), cancelled)
+    return read_answer(text, words, relevance.voted)
 
 
 def read_answer(text: str, words: Sequence[str], concepts: Sequence[str]) -> Answer:
@@ -54,23 +69,30 @@ def read_answer(text: str, words: Sequence[str], concepts: Sequence[str]) -> Ans
     named, dropped = dict[str, NamedSenses](), list[str]()
     legal = {name.casefold(): name for name in concepts}
     by_word = {word.casefold(): word for word in words}
-    for entry in _entries(text, words, concepts):
-        word = by_word.get(str(entry.get("word", "")).strip().casefold()) if isinstance(entry, dict) else None
+    entries = _entries(text)
+    if entries is None:
+        raise HRVError(_unusable("It holds no such list", words, concepts))
+    for entry in entries:
+        fields = entry if isinstance(entry, dict) else {}
+        said = _text(fields.get("word"))
+        word = by_word.get(said.casefold())
         if word is None or word in named:
-            dropped.append(f"{str(entry)[:80]} (a word that was not asked for, or twice)")
+            dropped.append(f'"{said[:QUOTED]}" (a word that was not asked for, or twice)')
             continue
-        given = entry.get("senses", [])
-        meant, misread = (str(entry.get(key) or "").strip() for key in ("meant", "misread_as"))
-        names = [*(str(name).strip() for name in (given if isinstance(given, list) else [given])), meant, misread]
+        given = fields.get("senses")
+        meant, misread = _text(fields.get("meant")), _text(fields.get("misread_as"))
+        names = [*map(_text, given if isinstance(given, list) else [given]), meant, misread]
         foreign = [name for name in dict.fromkeys(names) if name and name.casefold() not in legal]
-        dropped += [f'{word}: "{name}" (no concept)' for name in foreign]
+        dropped += [f'{word}: "{name[:QUOTED]}" (no concept)' for name in foreign]
         senses = tuple(dict.fromkeys(legal[name.casefold()] for name in names if name.casefold() in legal))
         desired, undesired = legal.get(meant.casefold()), legal.get(misread.casefold())
         if senses:
             pair = (desired, undesired) if desired and undesired and desired != undesired else ()
             named[word] = NamedSenses(word, senses, *pair)
     if not named:
-        raise HRVError(f"{_unusable(text, words, concepts)} Dropped: {'; '.join(dropped[:5]) or 'nothing'}.")
+        raise HRVError(
+            _unusable(f"It names {len(dropped)} other words or concepts, and none of these", words, concepts)
+        )
     return Answer(tuple(named[word] for word in words if word in named), tuple(dropped))
 
 
@@ -87,34 +109,30 @@ def answer_text(answer: Answer, asked: Sequence[str], relevance: HeadRelevance, 
             lines.append(f"    {pair} (cosine of their vectors {cosine:.2f}{little})")
     silent = [word for word in asked if word not in {named.word for named in answer.words}]
     lines += [f"Nothing usable was said about: {', '.join(silent)}."] * bool(silent)
-    lines += [f"Dropped: {'; '.join(answer.dropped)}."] * bool(answer.dropped)
+    more = f"; and {len(answer.dropped) - SHOWN} more" if len(answer.dropped) > SHOWN else ""
+    lines += [f"Dropped: {printable('; '.join(answer.dropped[:SHOWN]))}{more}."] * bool(answer.dropped)
     lines += ["No word has a second meaning by this answer."] * (answer.first is None)
     lines.append(f"Said by {model}, which knows words but not your checkpoint: look at plain images before you steer.")
     return "\n".join(lines)
 
 
-def _entries(text: str, words: Sequence[str], concepts: Sequence[str]) -> list[Any]:
-    """The list under "words" of the last such JSON object in a text that may hold anything around it."""
-    lists = [answer["words"] for answer in _objects(text) if isinstance(answer.get("words"), list)]
-    if not lists:
-        raise HRVError(_unusable(text, words, concepts))
-    return lists[-1]
-
-
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    decoder, place = json.JSONDecoder(), text.find("{")
-    while place >= 0:
+def _entries(text: str) -> list[Any] | None:
+    """The last list under "words" in a text that may hold anything around it, None if there is none."""
+    decoder = json.JSONDecoder(parse_int=str, parse_float=str)
+    for match in reversed([*LIST.finditer(text[:LONGEST])][-LAST:]):
         try:
-            decoded, end = decoder.raw_decode(text, place)
-        except ValueError:
-            end = place + 1
-        else:
-            yield decoded
-        place = text.find("{", end)
+            return decoder.raw_decode(text, match.end())[0]
+        except (ValueError, RecursionError):
+            continue
+    return None
 
 
-def _unusable(text: str, words: Sequence[str], concepts: Sequence[str]) -> str:
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _unusable(fault: str, words: Sequence[str], concepts: Sequence[str]) -> str:
     return (
-        f"The language model's answer cannot be used: {' '.join(text.split())[:200]!r}. It must be JSON about"
+        f'The language model\'s answer cannot be used. {fault}: it must be JSON with a list "words" about'
         f" {', '.join(words)} with concepts among {', '.join(concepts)}. Run again, or choose a larger model."
     )

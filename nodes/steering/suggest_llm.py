@@ -1,5 +1,6 @@
 """HRV Suggest LLM: the same question put to a language model that the user runs or rents."""
 
+import comfy.model_management
 from comfy_api.latest import io, ui
 
 from ...hrv_engine.suggestion.llm import Endpoint, key_from
@@ -38,8 +39,8 @@ class HRVSuggestLLM(io.ComfyNode):
                     "base_url",
                     default="http://127.0.0.1:11434/v1",
                     tooltip=(
-                        "An OpenAI-compatible server, without /chat/completions; the default is Ollama on this machine."
-                        " Prompt and concepts are sent there when the node runs."
+                        "An OpenAI-compatible server, without /chat/completions, ?, # or a user; the default is Ollama"
+                        " on this machine. Prompt and concepts are sent there when the node runs, and nowhere else."
                     ),
                 ),
                 io.String.Input(
@@ -61,7 +62,7 @@ class HRVSuggestLLM(io.ComfyNode):
                     min=1,
                     max=3600,
                     advanced=True,
-                    tooltip="Seconds to wait for the answer. A model that has to be loaded first is slow once.",
+                    tooltip="Seconds for the whole answer. A model that has to be loaded first is slow once.",
                 ),
             ],
             outputs=suggest_outputs(),
@@ -70,8 +71,8 @@ class HRVSuggestLLM(io.ComfyNode):
     @classmethod
     def execute(cls, prompt, hrv, words, clip, base_url, model, key_variable, timeout) -> io.NodeOutput:
         asked = asked_words(clip, prompt, words)
-        address = base_url.strip()
-        answer = ask(Endpoint(address, model, key_from(key_variable, address), timeout), prompt, asked, hrv)
+        endpoint = Endpoint(base_url, model, key_from(key_variable, base_url), timeout)
+        answer = ask(endpoint, prompt, asked, hrv, comfy.model_management.throw_exception_if_processing_interrupted)
         text = answer_text(answer, asked, hrv, model.strip())
         first = answer.first
         ends = (first.word, first.desired, first.undesired) if first else ("", "", "")

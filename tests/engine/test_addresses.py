@@ -12,8 +12,10 @@ from hrv_engine.addresses import below, web_address
 from hrv_engine.errors import HRVError
 from hrv_engine.relevance import fetch
 from hrv_engine.remote.client import Server
+from hrv_engine.suggestion.llm import Endpoint, key_from
 
 EXAMPLE = "https://example.org/v1"
+KEY = {"KEY": "secret", "KEY_FOR": "https://example.org/v1"}
 ILLEGAL = {
     "nothing": "",
     "only blanks": " \n ",
@@ -130,11 +132,14 @@ def test_no_place_where_an_address_is_typed_takes_another_form(text, fetched_fro
         Server(text if ":/" in text else f"file://{text}")
     with pytest.raises(HRVError, match="is no address of a folder"):
         fetched_from(text)
+    for take in (lambda: Endpoint(text, "tiny"), lambda: key_from("", text), lambda: key_from("KEY", text, KEY)):
+        with pytest.raises(HRVError, match="is no address of a language model"):
+            take()
 
 
 @pytest.mark.parametrize(("text", "address"), LEGAL.items())
 def test_every_place_where_an_address_is_typed_asks_below_it(text, address, fetched_from):
-    assert Server(text).url == address
+    assert Server(text).url == Endpoint(text, "tiny").address == address
     assert fetched_from(text) == f"{address}/{fetch.published('sd14').file}"
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 
 import numpy as np
 import pytest
 
 from comfyui_hrv.tests import workflows
 from comfyui_hrv.tests.chatserver import chatting
+from comfyui_hrv.tests.oddserver import OK, dripping, sending
 from comfyui_hrv.tools.thumbnails import write_thumbnail
-from hrv_engine.remote.prompt import PromptFailed
+from hrv_engine.remote.prompt import PromptCancelled, PromptFailed
 
 NAME = "25_pocket_suggest_and_adjust"
 
@@ -86,6 +88,37 @@ def test_a_language_model_that_is_not_there_stops_the_run_with_its_address(serve
     with pytest.raises(PromptFailed, match="127.0.0.1:9/v1.*cannot be reached.*HRV Suggest needs none") as failure:
         server.client.run(asking(prompt, "http://127.0.0.1:9/v1"))
     assert failure.value.node_type == "HRVSuggestLLM"
+
+
+@pytest.mark.parametrize("ending", ["#", "?x=", "/../..", "/%2e%2e", " ", "\\"])
+def test_a_workflow_can_ask_no_other_path_or_host_than_the_one_it_shows(server, prompt, ending):
+    with chatting() as chat, pytest.raises(PromptFailed, match="is no address of a language model"):
+        server.client.run(asking(prompt, f"{chat.address}{ending}/jobs"))
+    assert chat.asked == []
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_what_another_kind_of_server_answers_is_shown_nowhere(server, prompt, status):
+    with chatting() as chat:
+        chat.status, chat.raw = status, b'{"admin_password": "hunter2"}'
+        with pytest.raises(PromptFailed, match=f"{status} .*application/json") as failure:
+            server.client.run(asking(prompt, chat.address))
+    assert "hunter2" not in failure.value.message + failure.value.traceback + server.log()
+
+
+@pytest.mark.parametrize("steps", [[(60.0, b"")], [(0.0, OK), dripping()]], ids=["silent", "a byte at a time"])
+def test_a_language_model_that_never_ends_is_cancelled_and_the_next_prompt_runs(server, prompt, steps):
+    with sending(*steps) as odd, chatting() as chat:
+        prompt_id = server.client.submit(asking(prompt, odd.address, timeout=3600))
+        while not odd.asked:
+            time.sleep(0.05)
+        start = time.monotonic()
+        server.client.stop(prompt_id)
+        assert time.monotonic() - start < 2
+        with pytest.raises(PromptCancelled):
+            server.client.outputs(prompt_id)
+        chat.says({"word": "rose", "senses": ["Plant", "Color"], "meant": "Color", "misread_as": "Plant"})
+        assert "> rose" in server.client.run(asking(prompt, chat.address))[titled("Report")]["text"][0]
 
 
 def test_a_key_of_the_server_is_not_sent_where_a_workflow_wants_it(server, prompt):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from comfyui_hrv.tests.chatserver import Chat, chatting
 from comfyui_hrv.tests.engine.examples import concept_set, small_layout
+from comfyui_hrv.tests.oddserver import OK, dripping, sending
 from hrv_engine.errors import HRVError
 from hrv_engine.relevance.relevance import HeadRelevance
 from hrv_engine.suggestion.llm import Endpoint, key_from
-from hrv_engine.suggestion.llm_senses import answer_text, ask
+from hrv_engine.suggestion.llm_senses import answer_text, ask, read_answer
 
 HRV = HeadRelevance(np.eye(4, 8, dtype=np.float32) * 8, concept_set("Color", "Fruit", "Plant", "Size"), small_layout())
 ORANGE = {"word": "orange", "senses": ["Fruit", "Color"], "meant": "Color", "misread_as": "Fruit"}
@@ -49,7 +52,7 @@ def test_a_model_that_has_but_one_temperature_is_asked_without():
         assert put(chat).first.word == "orange"
         assert ["temperature" in request["body"] for request in chat.asked] == [True, False]
         chat.refuses = "messages"
-        with pytest.raises(HRVError, match="answered 400.*Unsupported value: messages"):
+        with pytest.raises(HRVError, match="answered 400 Bad Request"):
             put(chat)
         assert len(chat.asked) == 3
 
@@ -88,31 +91,87 @@ def test_json_is_found_among_thoughts_and_fences(chat):
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["I cannot tell.", '{"words": [', '{"words": [{"word": "orange", "senses": ["Drink"]}]}', '{"words": ["orange"]}'],
-    ids=["prose", "half an answer", "no concept at all", "another form"],
+    ("text", "fault"),
+    [
+        ("I cannot tell.", "no such list"),
+        ('{"words": [', "no such list"),
+        ('{"words": "orange"}', "no such list"),
+        ('{"words": [{"word": "orange", "senses": ["Drink"]}]}', "1 other words or concepts"),
+        ('{"words": ["orange"]}', "1 other words or concepts"),
+        ('{"words": [{"word": ["orange"], "senses": {"a": "Fruit"}}, 7, null]}', "3 other words or concepts"),
+    ],
+    ids=["prose", "half an answer", "no list", "no concept at all", "another form", "other types"],
 )
-def test_an_answer_of_no_use_is_quoted_with_what_would_have_been_legal(chat, text):
+def test_an_answer_of_no_use_is_told_with_what_would_have_been_legal(chat, text, fault):
     chat.text = text
-    with pytest.raises(HRVError, match="(?s)cannot be used.*orange, square.*Color, Fruit, Plant, Size") as failure:
+    with pytest.raises(HRVError, match=f"cannot be used.*{fault}.*orange, square.*Color, Fruit, Plant, Size"):
         put(chat)
-    assert text[:10] in str(failure.value)
+
+
+BOMBS = {
+    "braces": "{" * 2**20,
+    "brackets": '{"words": ' + "[" * 2**20,
+    "nested objects": '{"words": [' + '{"word": ' * 2**17,
+    "many beginnings": '{"words": [' * 2**16,
+    "many whole lists in one that is not": '{"words": [[' + '{"words": []},' * 2**15,
+    "keys": '"words"' * 2**17,
+    "keys and blanks": ('"words"' + " " * 1000) * 1000,
+    "a digit": '{"words": [' + "9" * 2**20,
+    "a number": '{"words": [' + "9" * 2**17 + "]}",
+    "quotes": '{"words": ["' + '\\"' * 2**18,
+    "escapes": '{"words": ["' + "\\ud83c" * 2**16,
+    "too long to look through": " " * 2**19 + json.dumps({"words": [ORANGE]}),
+}
+
+
+@pytest.mark.parametrize("text", BOMBS.values(), ids=list(BOMBS))
+def test_whatever_a_model_says_is_read_or_refused_at_once(text):
+    start = time.monotonic()
+    with pytest.raises(HRVError, match="cannot be used"):
+        read_answer(text, WORDS, HRV.voted)
+    assert time.monotonic() - start < 2
+
+
+def test_an_answer_after_long_thoughts_is_found_at_once(chat):
+    chat.text = '{"words": [{"word": ' * 5000 + "{" * 100_000 + json.dumps({"note": {}, "words": [ORANGE]}) + "}"
+    start = time.monotonic()
+    assert put(chat).first.word == "orange"
+    assert time.monotonic() - start < 2
+
+
+def test_the_report_of_what_was_dropped_is_short_and_printable(chat):
+    strange = [{"word": "\x1b[31m\ud83c" * 50, "senses": []} for _ in range(1000)]
+    chat.says(ORANGE, {"word": "square", "senses": [f"\ud83cX{number}" for number in range(1000)]}, *strange)
+    text = answer_text(put(chat), WORDS, HRV, "tiny")
+    assert "and 1980 more" in text and len(text) < 5000 and "\x1b" not in text
+    text.encode()
 
 
 @pytest.mark.parametrize(("status", "advice"), [(401, "key_variable"), (404, "base_url"), (429, "quota"), (500, "log")])
-def test_a_refusal_is_quoted_with_what_to_look_at_and_without_the_key(chat, status, advice):
-    chat.status, chat.raw = status, b'{"error": {"message": "no such model"}}'
-    with pytest.raises(HRVError, match=f"answered {status}.*no such model.*{advice}") as failure:
+def test_a_refusal_is_described_with_what_to_look_at_and_without_its_words_or_the_key(chat, status, advice):
+    chat.status, chat.raw = status, b'{"error": {"message": "root:x:0:0"}}'
+    with pytest.raises(HRVError, match=rf"answered {status} .*\(application/json\).*{advice}") as failure:
         put(chat, key="secret")
-    assert "secret" not in str(failure.value) and "secret" not in repr(Endpoint(chat.address, "tiny", "secret"))
+    assert "root" not in told(failure) and "secret" not in told(failure)
+    assert "secret" not in repr(Endpoint(chat.address, "tiny", "secret"))
 
 
-def test_a_redirect_is_not_followed_with_the_key(chat):
+def told(failure) -> str:
+    """All messages that a log shows of an error: its own and those of its causes."""
+    error, messages = failure.value, []
+    while error is not None:
+        messages.append(repr(error))
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return " ".join(messages)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(chat, status):
     with chatting() as other:
-        chat.status, chat.headers = 302, {"Location": f"{other.address}/chat/completions"}
-        with pytest.raises(HRVError, match="answered 302"):
+        chat.status, chat.headers = status, {"Location": f"{other.address}/chat/completions"}
+        with pytest.raises(HRVError, match=f"answered {status} .*not followed: write the final one into base_url"):
             put(chat, key="secret")
-        assert other.asked == []
+        assert other.asked == [] and len(chat.asked) == 1
 
 
 def test_a_server_that_is_not_there_or_does_not_answer_is_told_apart(chat):
@@ -120,14 +179,65 @@ def test_a_server_that_is_not_there_or_does_not_answer_is_told_apart(chat):
     chat.delay = 1.0
     with pytest.raises(HRVError, match="no answer within 0.2 seconds.*timeout"):
         put(chat, timeout=0.2)
-    with pytest.raises(HRVError, match="127.0.0.1:9/v1/chat/completions cannot be reached"):
+    with pytest.raises(HRVError, match="127.0.0.1:9/v1/chat/completions cannot be reached: Connection refused"):
         ask(Endpoint("http://127.0.0.1:9/v1", "tiny"), PROMPT, WORDS, HRV)
 
 
-@pytest.mark.parametrize("raw", [b"<html>hello</html>", b'{"choices": []}', b'{"choices": [{"message": null}]}', b"[]"])
-def test_another_protocol_is_quoted(chat, raw):
+class Cancelled(Exception):
+    pass
+
+
+@pytest.mark.parametrize("steps", [[(60.0, b"")], [(0.0, OK), dripping()]], ids=["silent", "a byte at a time"])
+def test_a_server_that_drips_is_left_in_time_or_when_the_user_cancels(steps):
+    def cancel() -> None:
+        if time.monotonic() > start + 0.3:
+            raise Cancelled
+
+    with sending(*steps) as odd:
+        endpoint = Endpoint(odd.address, "tiny", timeout=60)
+        start = time.monotonic()
+        with pytest.raises(Cancelled):
+            ask(endpoint, PROMPT, WORDS, HRV, cancel)
+        assert time.monotonic() - start < 2
+        start = time.monotonic()
+        with pytest.raises(HRVError, match="no answer within 0.5 seconds"):
+            ask(replace(endpoint, timeout=0.5), PROMPT, WORDS, HRV)
+        assert time.monotonic() - start < 2
+
+
+def test_asking_again_without_temperature_gets_no_time_of_its_own(chat):
+    chat.says(ORANGE)
+    chat.refuses, chat.delay = "temperature", 0.7
+    with pytest.raises(HRVError, match="no answer within 1 seconds"):
+        put(chat, timeout=1)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"root:x:0:0",
+        b"<html>root</html>",
+        b'{"choices": []}',
+        b'{"choices": [{"message": null}]}',
+        b"[]",
+        b'"root"',
+        b"[" * 100_000,
+        b'{"choices": ' + b"9" * 100_000 + b"}",
+        b"\xff\xfe\x00",
+        b"",
+    ],
+    ids=range(10),
+)
+def test_another_protocol_is_described_and_not_quoted(chat, raw):
     chat.raw = raw
-    with pytest.raises(HRVError, match="did not answer as a chat-completions endpoint"):
+    with pytest.raises(HRVError, match=f"did not answer as a chat-completions endpoint.*{len(raw)} bytes") as failure:
+        put(chat)
+    assert "root" not in told(failure)
+
+
+def test_an_answer_of_many_megabytes_is_not_taken(chat):
+    chat.raw = b"{" * (2**20 + 1)
+    with pytest.raises(HRVError, match="more than 1048576 bytes"):
         put(chat)
 
 
@@ -136,6 +246,8 @@ def test_another_protocol_is_quoted(chat, raw):
     [
         ("localhost:11434", "a", "no address"),
         ("file:///etc/passwd", "a", "no address"),
+        ("http://127.0.0.1:8188/api/jobs#", "a", "no address"),
+        ("http://127.0.0.1:8188/upload?", "a", "no address"),
         ("http://x/v1", " ", "No model"),
     ],
 )
@@ -157,3 +269,35 @@ def test_a_key_goes_only_where_the_environment_says_it_belongs():
         key_from("PATH", "https://evil.example", {"PATH": "/bin"})
     with pytest.raises(HRVError, match='no environment variable "ABSENT"'):
         key_from("ABSENT", "https://good.example", here)
+
+
+@pytest.mark.parametrize("owner", ["HTTPS://Good.Example:443/v1", " https://good.example/v1// "])
+def test_an_address_may_be_spelt_in_another_way_for_its_key(owner):
+    here = {"KEY": " secret\n", "KEY_FOR": owner}
+    assert key_from("KEY", "https://good.example/v1", here) == "secret"
+
+
+@pytest.mark.parametrize(
+    "owner", ["https://good.example", "http://good.example/v1", "https://good.example:444/v1", "x"]
+)
+def test_a_key_for_another_path_scheme_or_port_stays(owner):
+    with pytest.raises(HRVError, match="The key in KEY is not sent"):
+        key_from("KEY", "https://good.example/v1", {"KEY": "secret", "KEY_FOR": owner})
+
+
+@pytest.mark.parametrize(
+    "key", ["sk-proj-hunter2", "hunter2", "AIza_hunter2", "hunter2=", "hunter2\x00", "\ud83chunter2"]
+)
+def test_a_key_typed_as_the_name_of_its_variable_is_not_quoted(key):
+    with pytest.raises(HRVError, match="not quoted: it may be a key.*never the key") as failure:
+        key_from(key, "https://good.example")
+    assert "hunter2" not in told(failure)
+
+
+@pytest.mark.parametrize(
+    "key", ["hunter2\r\nX-Evil: 1", "hunter2 hunter2", "hunter2\u20ac", "hunter2\ud83c", "hunter2\x00"]
+)
+def test_a_key_that_no_header_can_carry_is_not_quoted(chat, key):
+    with pytest.raises(HRVError, match="key_variable") as failure:
+        put(chat, key=key)
+    assert "hunter2" not in told(failure) and chat.asked == []
