@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from .host.conditioning import KEY, PromptAnnotation
+from .host.conditioning import annotated
 from .host.tokens import token_table
 from .types import CATEGORY
 
@@ -41,5 +41,5 @@ class HRVPrompt(io.ComfyNode):
 
     @classmethod
     def execute(cls, clip, text) -> io.NodeOutput:
-        tag = PromptAnnotation(token_table(clip, text))
-        return io.NodeOutput(clip.encode_from_tokens_scheduled(clip.tokenize(text), add_dict={KEY: tag}))
+        table = token_table(clip, text)
+        return io.NodeOutput(annotated(clip.encode_from_tokens_scheduled(clip.tokenize(text)), table))

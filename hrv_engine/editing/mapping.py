@@ -3,7 +3,7 @@
 Columns are those of each prompt's own context, every 77-token chunk included (Hertz et al., arXiv 2208.01626).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,42 +41,72 @@ def map_tokens(
     for name, value, legal in (("mode", mode, MODES), ("tail", tail, TAILS)):
         if value not in legal:
             raise HRVError(f'The {name} "{value}" is unknown. Legal: {", ".join(legal)}.')
-    counts = len(source.spaced()), len(target.spaced())
+    counts = len(source.spoken()), len(target.spoken())
     if mode == "auto":
         mode = "replace" if counts[0] == counts[1] else "refine"
-    if mode == "refine":
-        return _refinement(source, target, lengths, tail)
-    if counts[0] != counts[1]:
+    if mode == "replace" and counts[0] != counts[1]:
         raise HRVError(
             f'Replace pairs words one to one, but "{source.prompt}" has {counts[0]} words and "{target.prompt}" has'
             f" {counts[1]}. Use the mode refine, or auto, which chooses it here."
         )
-    return _replacement(source, target, lengths, tail)
+    own = min(source.length or lengths[0], lengths[0]), min(target.length or lengths[1], lengths[1])
+    return _extended((_refinement if mode == "refine" else _replacement)(source, target, own, tail), own, lengths)
+
+
+def _extended(mapping: TokenMapping, own: tuple[int, int], lengths: tuple[int, int]) -> TokenMapping:
+    """With columns that were appended to both contexts, the nth of the target's reading the nth of the source's."""
+    matrix: np.ndarray = np.zeros(lengths, np.float32)
+    matrix[: own[0], : own[1]] = mapping.matrix
+    aligned: np.ndarray = np.zeros(lengths[1], bool)
+    aligned[: own[1]] = mapping.aligned
+    appended = np.arange(min(lengths[0] - own[0], lengths[1] - own[1]))
+    matrix[own[0] + appended, own[1] + appended] = 1
+    aligned[own[1] + appended] = True
+    return replace(mapping, matrix=matrix, aligned=aligned)
 
 
 def _replacement(source: TokenTable, target: TokenTable, lengths: tuple[int, int], tail: str) -> TokenMapping:
-    """Words in pairs: equal numbers of tokens one to one, else every source token spread evenly over the target's."""
+    """Words in pairs: equal numbers of tokens one to one, else every source token spread evenly over the target's.
+
+    Punctuation between two words is paired with that at the same place, token by token.
+    """
     matrix: np.ndarray = np.zeros(lengths, np.float32)
-    pairs = list(zip(source.spaced(), target.spaced(), strict=True))
-    last = max((columns[-1] for (word, _), (other, columns) in pairs if word != other), default=-1)
+    pairs = list(zip(source.spoken(), target.spoken(), strict=True))
+    changed = [(other, columns) for (word, _), (other, columns) in pairs if word != other]
     for (_, ours), (_, theirs) in pairs:
         if len(ours) == len(theirs):
             matrix[ours, theirs] = 1
         else:
             matrix[np.ix_(ours, theirs)] = 1 / len(theirs)
     aligned = _specials(matrix, source, target)
-    if tail == "index" and last >= 0:
-        _by_index(matrix, aligned, range(last + 1, lengths[1]), len(source.pieces) - len(target.pieces))
-    changed = _joined([(other, columns) for (word, _), (other, columns) in pairs if word != other], target)
-    return TokenMapping(matrix, aligned, changed)
+    for ours, theirs in zip(_punctuation(source), _punctuation(target), strict=True):
+        paired = min(len(ours), len(theirs))
+        matrix[ours[:paired], theirs[:paired]] = 1
+        aligned[list(theirs[paired:])] = False
+    if tail == "index" and changed:
+        rest = range(changed[-1][1][-1] + 1, lengths[1])
+        _by_index(matrix, aligned, rest, len(source.pieces) - len(target.pieces))
+    return TokenMapping(matrix, aligned, _joined(changed, target))
+
+
+def _punctuation(table: TokenTable) -> list[Span]:
+    """The columns of the punctuation before the first spoken word, after it, after the second, and so on."""
+    places: list[Span] = [()]
+    spoken = {columns for _, columns in table.spoken()}
+    for _, columns in table.spans():
+        if columns in spoken:
+            places.append(())
+        else:
+            places[-1] += columns
+    return places
 
 
 def _refinement(source: TokenTable, target: TokenTable, lengths: tuple[int, int], tail: str) -> TokenMapping:
     """The longest common run of tokens; the target's other tokens are new."""
     matrix: np.ndarray = np.zeros(lengths, np.float32)
     found = longest_common(
-        [(piece.text, piece.ends_word) for piece in source.pieces],
-        [(piece.text, piece.ends_word) for piece in target.pieces],
+        [(piece.text, piece.ends_word, piece.vector) for piece in source.pieces],
+        [(piece.text, piece.ends_word, piece.vector) for piece in target.pieces],
     )
     new = {piece.column for piece, at in zip(target.pieces, found, strict=True) if at < 0}
     for piece, at in zip(target.pieces, found, strict=True):
@@ -87,7 +117,7 @@ def _refinement(source: TokenTable, target: TokenTable, lengths: tuple[int, int]
     if tail == "index":
         first = target.columns[-1] + 2 if target.pieces else 2  # past the end-of-text token, which is aligned
         _by_index(matrix, aligned, range(first, lengths[1]), 0)
-    changed = _joined([(word, span) for word, span in target.spaced() if new & set(span)], target)
+    changed = _joined([(word, span) for word, span in target.spoken() if new & set(span)], target)
     return TokenMapping(matrix, aligned, changed)
 
 

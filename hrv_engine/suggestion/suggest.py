@@ -1,6 +1,5 @@
 """What the words of a prompt may mean, and between which concepts a misread one could be turned."""
 
-import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,9 +34,8 @@ class WordSenses:
 def content_words(table: TokenTable) -> list[str]:
     """The words of a prompt that could mean something to see, each once; raises HRVError when there is none."""
     words: dict[str, None] = {}
-    for spaced, _ in table.spaced():
-        word = spaced.strip(string.punctuation)
-        if any(letter.isalpha() for letter in word) and word not in (*CUTS, *MEDIA) and table.find(word):
+    for word, _ in table.spoken():
+        if any(letter.isalpha() for letter in word) and word not in (*CUTS, *MEDIA):
             words[word] = None
     if not words:
         raise HRVError(

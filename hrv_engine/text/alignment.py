@@ -1,95 +1,69 @@
 """Word -> token spans: which columns of the context hold a word, whatever the chunks, weights and pieces."""
 
-import re
-import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..errors import HRVError, nearest
+from .spelling import Columns, Piece, Spelling, Word, normalised
+
+__all__ = ["CHUNK", "Columns", "Piece", "TokenTable", "Word"]
 
 CHUNK = 77  # tokens of one CLIP chunk; the first is the begin-of-text token
-
-Columns = tuple[int, ...]
-Word = tuple[str, Columns]  # a word of the prompt and the columns of its tokens
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One semantic token: its column in the context, its bytes, and whether it ends a word."""
-
-    column: int
-    text: bytes
-    ends_word: bool
 
 
 @dataclass(frozen=True)
 class TokenTable:
-    """The semantic tokens of an encoded prompt in reading order (special tokens and padding left out)."""
+    """The semantic tokens of an encoded prompt in reading order (special tokens and padding left out).
+
+    length: of the context they are part of, None if unknown; unknown: columns after it that a node appended, such as
+    ConditioningConcat those of a second prompt, and whose words nobody knows.
+    """
 
     prompt: str
     pieces: tuple[Piece, ...]
+    length: int | None = None
+    unknown: int = 0
 
     @property
     def columns(self) -> Columns:
         """The columns of all semantic tokens."""
         return tuple(piece.column for piece in self.pieces)
 
+    @cached_property
+    def spelling(self) -> Spelling:
+        """The characters of the prompt, and its words as a person reads them."""
+        return Spelling.of(self.pieces)
+
     def spans(self) -> list[Word]:
-        """The words as the tokenizer split them, each with its columns, in reading order."""
-        words, start = list[Word](), 0
-        for end, piece in enumerate(self.pieces, start=1):
-            if piece.ends_word or end == len(self.pieces):
-                pieces = self.pieces[start:end]
-                text = b"".join(piece.text for piece in pieces).decode("utf-8", "replace")
-                words.append((text, tuple(piece.column for piece in pieces)))
-                start = end
-        return words
+        """Words and runs of punctuation with their columns, in reading order; every column is in exactly one."""
+        return [word for word, _ in self.spelling.words]
 
     def words(self) -> list[str]:
-        """The words as the tokenizer split them, in reading order."""
+        """The words and runs of punctuation, in reading order."""
         return [word for word, _ in self.spans()]
+
+    def spoken(self) -> list[Word]:
+        """The words without the punctuation around them, with their columns; punctuation between blanks is a word."""
+        return [word for word, spoken in self.spelling.words if spoken]
 
     def words_at(self, columns: Collection[int]) -> list[str]:
         """The words that have a token in one of the columns, in reading order, once for each occurrence."""
         return [word for word, own in self.spans() if not set(own).isdisjoint(columns)]
 
-    def spaced(self) -> list[Word]:
-        """The words between the blanks of the prompt, such as polka-dot, with their columns, in reading order.
-
-        Weights are left out; a textual-inversion embedding is one word, whatever the number of its vectors.
-        """
-        text, place, last = _without_weights(self.prompt), 0, b""
-        words: list[tuple[bytes, list[int]]] = []
-        for piece in self.pieces:
-            start = text.find(piece.text, place)  # -1 for the vectors of an embedding, which have no text
-            apart = piece.text != last if start < 0 else b" " in text[place:start]
-            if apart or not words:
-                words.append((b"", []))
-            words[-1] = (words[-1][0] + piece.text, [*words[-1][1], piece.column])
-            place, last = (place if start < 0 else start + len(piece.text)), piece.text
-        return [(word.decode("utf-8", "replace"), tuple(columns)) for word, columns in words]
-
     def find(self, phrase: str) -> list[Columns]:
-        """Every occurrence of a word or phrase as its columns, whole words only, ignoring case and spaces."""
+        r"""Every occurrence of a word or phrase as its columns, whole words only, ignoring case and spaces.
+
+        The columns are those of all tokens that hold a part of it. Escaped brackets, \( and \), may be typed as such or
+        plainly; an embedding is found by its name, "embedding:name".
+        """
         wanted = normalised(phrase)
         if not wanted:
             raise HRVError(
                 f'The word "{phrase}" has no tokens: nothing is left of it after removing spaces. Type a word of the'
                 f' prompt "{self.prompt}".'
             )
-        occurrences = []
-        for start in range(len(self.pieces)):
-            if start and not self.pieces[start - 1].ends_word:
-                continue
-            read = b""
-            for stop in range(start, len(self.pieces)):
-                read += self.pieces[stop].text
-                if not wanted.startswith(read):
-                    break
-                if read == wanted and self.pieces[stop].ends_word:
-                    occurrences.append(tuple(piece.column for piece in self.pieces[start : stop + 1]))
-                    break
-        return occurrences
+        return self.spelling.find(wanted)
 
     def columns_anywhere(self, phrase: str) -> Columns:
         """The columns of all occurrences of a word or phrase, each once; none where the prompt does not have it."""
@@ -105,7 +79,7 @@ class TokenTable:
             raise HRVError(
                 f'The word "{phrase}" is not in the prompt "{self.prompt}". Nearest words there: '
                 f"{nearest(phrase, dict.fromkeys(self.words())) or 'none, the prompt is empty'}. Type a word or phrase"
-                " exactly as the prompt has it, without weights."
+                f" exactly as the prompt has it, without weights.{self._of_unknown()}"
             )
         if not 0 <= occurrence <= len(occurrences):
             times = "once" if len(occurrences) == 1 else f"{len(occurrences)} times"
@@ -115,13 +89,10 @@ class TokenTable:
             )
         return occurrences[occurrence - 1] if occurrence else self.columns_anywhere(phrase)
 
-
-def normalised(text: str) -> bytes:
-    """Text as CLIP's tokenizer reads it: composed, lower case, without spaces, as bytes."""
-    return "".join(unicodedata.normalize("NFC", text).lower().split()).encode("utf-8", "surrogatepass")
-
-
-def _without_weights(prompt: str) -> bytes:
-    """A prompt as the tokenizer reads it, blanks kept as single spaces, the numbers of weights removed."""
-    text = re.sub(r":\s*[-+]?[\d.]+\s*(?=\))", "", unicodedata.normalize("NFC", prompt).lower())
-    return re.sub(r"\s", " ", text).encode("utf-8", "surrogatepass")
+    def _of_unknown(self) -> str:
+        if not self.unknown:
+            return ""
+        return (
+            f" {self.unknown} further columns were appended to it, as ConditioningConcat does, and their words are not"
+            " known. To find these, connect HRV Tag Conditioning after that node, with all the texts."
+        )

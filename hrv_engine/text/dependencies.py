@@ -1,11 +1,12 @@
 """Words that belong together by grammar: groups and noun phrases that spaCy finds (extra `spacy`)."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
 from ..errors import HRVError
-from .alignment import TokenTable, Word
+from .alignment import Columns, TokenTable, Word
 
 MODEL = "en_core_web_sm"
 MODIFIERS = frozenset(("amod", "nmod", "compound", "npadvmod", "advmod", "acomp"))
@@ -37,8 +38,8 @@ def dependency_groups(table: TokenTable, parse: Any) -> list[list[Word]]:
     parse: text -> spaCy document. Covers modifiers before a noun, "the car is red" and "a car that is red"; groups that
     share a word are one.
     """
-    words = table.spans()
-    document = parse(" ".join(word for word, _ in words))
+    text, columns = table.spelling.text
+    document = parse(text)
     merged: list[list[Any]] = []
     for noun in document:
         if noun.pos_ not in NOUNS or noun.dep_ in MODIFIERS:
@@ -49,14 +50,14 @@ def dependency_groups(table: TokenTable, parse: Any) -> list[list[Word]]:
             merged.append(group)
         elif shared is not None:
             shared[:0] = [one for one in group if one.i not in {other.i for other in shared}]
-    return [[_word(token, words) for token in group] for group in merged]
+    return [[_word(token, columns) for token in group] for group in merged]
 
 
 def noun_chunks(table: TokenTable, parse: Any) -> list[list[Word]]:
     """The base noun phrases of the prompt, articles included."""
-    words = table.spans()
-    document = parse(" ".join(word for word, _ in words))
-    return [[_word(token, words) for token in chunk] for chunk in document.noun_chunks]
+    text, columns = table.spelling.text
+    document = parse(text)
+    return [[_word(token, columns) for token in chunk] for chunk in document.noun_chunks]
 
 
 def _modifiers(token: Any) -> list[Any]:
@@ -82,12 +83,7 @@ def _predicates(noun: Any) -> list[Any]:
     ]
 
 
-def _word(token: Any, words: list[Word]) -> Word:
-    """A token of the document as the words of the prompt that it covers."""
-    start, columns, text = 0, list[int](), list[str]()
-    for word, place in words:
-        if start < token.idx + len(token.text) and start + len(word) > token.idx:
-            columns += place
-            text.append(word)
-        start += len(word) + 1
-    return "".join(text), tuple(dict.fromkeys(columns))
+def _word(token: Any, columns: Sequence[Columns]) -> Word:
+    """A token of the document, and the columns of its characters."""
+    own = (column for part in columns[token.idx : token.idx + len(token.text)] for column in part)
+    return token.text, tuple(dict.fromkeys(own))

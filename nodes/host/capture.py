@@ -12,7 +12,7 @@ from ...hrv_engine.attention.heads import AttentionSite, HeadLayout, SiteKey
 from ...hrv_engine.attention.values import indicator_values, split_heads
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.inspection.token_maps import END, START, TokenMaps
-from ...hrv_engine.text.alignment import TokenTable
+from ...hrv_engine.text.alignment import CHUNK, TokenTable
 from .calls import AttentionCall, ModelCall
 from .conditioning import KEY as TAG
 from .conditioning import Conditioning, PairedPrompts, PromptAnnotation, table_of, tables_of
@@ -161,12 +161,16 @@ class _Watching:
 
 
 def _columns(word: str, table: TokenTable, tokens: int) -> tuple[int, ...]:
-    """The columns of a word in one prompt, of all its occurrences; none if it is not there."""
+    """The columns of a word in one prompt, of all its occurrences; none if it is not there.
+
+    Columns that were appended to the prompt are neither text nor special tokens.
+    """
+    own = min(table.length or tokens, tokens)
     if word == START:
-        return tuple(range(0, tokens, 77))
+        return tuple(range(0, own, CHUNK))
     if word == END:
-        return tuple(column for column in range(tokens) if column % 77 and column not in table.columns)
-    return tuple(dict.fromkeys(column for columns in table.find(word) for column in columns))
+        return tuple(column for column in range(own) if column % CHUNK and column not in table.columns)
+    return table.columns_anywhere(word)
 
 
 def _check(word: str, tables: list[TokenTable]) -> None:

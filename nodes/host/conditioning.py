@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from ...hrv_engine.editing.ddim_inversion import Trajectory
 from ...hrv_engine.editing.local_blend import LocalBlend
@@ -21,12 +22,40 @@ Conditioning = list[list[Any]]  # ComfyUI's CONDITIONING: [[tensor [batch tokens
 
 @dataclass(frozen=True)
 class PromptAnnotation:
-    """The token table of an encoded prompt and what is asked for it; copied, never changed in place."""
+    """The token table of an encoded prompt and what is asked for it; copied, never changed in place.
+
+    columns: how many the context had when it was encoded; None for a table made by hand.
+    """
 
     table: TokenTable
     scales: tuple[HeadScale, ...] = ()
     guidance: tuple[Guidance, ...] = ()
     values: LentValues | None = None
+    columns: int | None = None
+
+    def on(self, context: Tensor) -> "PromptAnnotation":
+        """The same, knowing how many columns a node appended to its context [batch tokens channels] since.
+
+        Raises HRVError for a context that was cut.
+        """
+        tokens = int(context.shape[1])
+        if self.columns is None or tokens == self.columns:
+            return self
+        if tokens < self.columns:
+            raise HRVError(
+                f'The conditioning of the prompt "{self.table.prompt}" was encoded with {self.columns} columns and has'
+                f" {tokens} now: another node cut it, so its words are not where they were. Take that node away, or put"
+                " it before HRV Tag Conditioning."
+            )
+        return replace(self, table=replace(self.table, unknown=tokens - self.columns))
+
+
+def annotated(conditioning: Conditioning, table: TokenTable) -> Conditioning:
+    """A copy in which every context carries the token table of the prompt it encodes."""
+    return [
+        [context, {**values, KEY: PromptAnnotation(table, columns=int(context.shape[1]))}]
+        for context, values in conditioning
+    ]
 
 
 @dataclass(frozen=True)
@@ -57,13 +86,12 @@ class PairedPrompts:
 def annotations_of(conditioning: Conditioning) -> list[PromptAnnotation | None]:
     """The annotation of every prompt in a conditioning, None where HRV Prompt did not encode it."""
     found: list[PromptAnnotation | None] = []
-    for _, values in conditioning:
+    for context, values in conditioning:
         annotation = values.get(KEY)
-        found += (
-            annotation.annotations
-            if isinstance(annotation, PairedPrompts)
-            else [annotation if isinstance(annotation, PromptAnnotation) else None]
-        )
+        if isinstance(annotation, PairedPrompts):
+            found += annotation.annotations
+        else:
+            found.append(annotation.on(context) if isinstance(annotation, PromptAnnotation) else None)
     return found
 
 
@@ -75,7 +103,7 @@ def tables_of(conditioning: Conditioning) -> list[TokenTable]:
     raise HRVError(
         "This conditioning has no token table, so its words cannot be found. Encode the prompt with HRV Prompt instead"
         " of CLIP Text Encode (it gives the same conditioning and adds the table), and connect nothing in between that"
-        " encodes again."
+        " encodes again. For the conditioning of another encoder, connect HRV Tag Conditioning after it."
     )
 
 
@@ -109,7 +137,7 @@ def reannotated(conditioning: Conditioning, change: Change) -> Conditioning:
     for tensor, values in conditioning:
         annotation = values.get(KEY)
         if isinstance(annotation, PromptAnnotation):
-            values = {**values, KEY: changed(annotation)}
+            values = {**values, KEY: changed(annotation.on(tensor))}
         elif isinstance(annotation, PairedPrompts):
             values = {
                 **values,

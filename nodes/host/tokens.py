@@ -8,6 +8,7 @@ import torch
 
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.text.alignment import Piece, TokenTable
+from .heard_text import Group, groups
 
 ENCODERS = ("l", "g", "h")  # CLIP-L (SD1.x, SDXL), CLIP-G (SDXL), CLIP-H (SD2.x)
 WORD_END = "</w>"
@@ -16,12 +17,18 @@ WORD_END = "</w>"
 def token_table(clip: Any, text: str) -> TokenTable:
     """The semantic tokens of `text` as CLIPTextEncode would place them in the context (column = 77 chunk + index).
 
-    Raises HRVError for a text encoder without CLIP's tokenizer, or when two encoders place the words differently.
+    Raises HRVError for a text encoder without CLIP's tokenizer, for text it cannot read, or when two encoders place the
+    words differently.
     """
-    tokens = clip.tokenize(text, return_word_ids=True)
-    tables = {
-        key: TokenTable(text, tuple(_pieces(_tokenizer(clip, key), tokens[key]))) for key in ENCODERS if key in tokens
-    }
+    _check_text(text)
+    try:
+        tokens = clip.tokenize(text, return_word_ids=True)
+    except (IndexError, RecursionError) as error:
+        raise HRVError(
+            f'The prompt "{text[:200]}" cannot be read: it has "embedding:" without a name, or brackets inside brackets'
+            " more than a hundred deep. Take these out."
+        ) from error
+    tables = {key: _table(clip, key, text, tokens[key]) for key in ENCODERS if key in tokens}
     if not tables or set(tokens) - set(ENCODERS):
         raise HRVError(
             f"This text encoder ({', '.join(tokens)}) is not the CLIP of an SD1.x, SD2.x or SDXL checkpoint, so words"
@@ -41,24 +48,67 @@ def semantic_columns(clip: Any, text: str) -> tuple[int, ...]:
     return token_table(clip, text).columns
 
 
-def _tokenizer(clip: Any, key: str) -> Any:
-    return getattr(clip.tokenizer, f"clip_{key}")
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise HRVError(
+            f'The prompt "{text}" has half a character at place {error.start + 1}, which no tokenizer can read: half of'
+            " an emoji, cut by another program. Delete it and type it again."
+        ) from error
 
 
-def _pieces(tokenizer: Any, chunks: list[list[tuple]]) -> Iterator[Piece]:
-    column = 0
+def _table(clip: Any, key: str, text: str, chunks: list[list[tuple]]) -> TokenTable:
+    tokenizer = getattr(clip.tokenizer, f"clip_{key}")
+    heard, same = groups(tokenizer, text, getattr(clip, "tokenizer_options", {}))
+    if _ids(same) != _ids(chunks):
+        raise HRVError(
+            f'Another node reads "{text}" in a way of its own on this CLIP, so words cannot be told from weights and'
+            " embeddings. Connect the CLIP without that node, or encode there and use HRV Tag Conditioning."
+        )
+    width = _width(clip, key, tokenizer)
+    return TokenTable(text, tuple(_pieces(tokenizer, chunks, heard, width)), sum(map(len, chunks)))
+
+
+def _ids(chunks: list[list[tuple]]) -> list[list[Any]]:
+    return [[None if _is_vector(token) else int(token) for token, *_ in chunk] for chunk in chunks]
+
+
+def _width(clip: Any, key: str, tokenizer: Any) -> int:
+    """The length of the vectors that the text encoder takes; it leaves out embeddings of another length."""
+    model = getattr(getattr(clip, "cond_stage_model", None), f"clip_{key}", None)
+    if model is None:
+        return tokenizer.embedding_size
+    return model.transformer.get_input_embeddings().weight.shape[-1]
+
+
+def _pieces(tokenizer: Any, chunks: list[list[tuple]], heard: list[Group], width: int) -> Iterator[Piece]:
+    """The semantic tokens in reading order; word ids count the groups from 1, 0 is for special tokens and padding."""
+    seen, start = [0] * len(heard), 0
     for chunk in chunks:
+        column = start
         for token, _weight, word in chunk:
-            if word != 0:
-                yield _piece(tokenizer, column, token)
+            if _is_vector(token) and token.shape[-1] != width:
+                continue  # core leaves it out, and pads the end of the chunk instead
+            if word:
+                yield _piece(tokenizer, column, token, heard[word - 1], seen[word - 1])
+                seen[word - 1] += 1
             column += 1
+        start += len(chunk)
 
 
-def _piece(tokenizer: Any, column: int, token: Any) -> Piece:
-    if isinstance(token, (torch.Tensor, dict)):
-        return Piece(column, b"\x00", True)  # a textual-inversion vector: a token without a spelling
+def _piece(tokenizer: Any, column: int, token: Any, group: Group, place: int) -> Piece:
+    if group.name is not None:
+        last = place == len(group.before) - 1
+        return Piece(column, group.name.encode(), last, group.before[place], place)
     text = tokenizer.inv_vocab[int(token)]
-    return Piece(column, bytes(_byte_of()[char] for char in text.removesuffix(WORD_END)), text.endswith(WORD_END))
+    ends_word = text.endswith(WORD_END) or int(token) in (tokenizer.start_token, tokenizer.end_token)
+    spelt = bytes(_byte_of()[char] for char in text.removesuffix(WORD_END))
+    return Piece(column, spelt, ends_word, group.before[place])
+
+
+def _is_vector(token: Any) -> bool:
+    return isinstance(token, torch.Tensor)
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 import nodes as core
 
+from ...hrv_engine.errors import HRVError
 from ...hrv_engine.inspection.token_maps import END, START
 from ...hrv_engine.relevance.rescale import check_window
 from ...hrv_engine.text.lists import listed
@@ -81,6 +82,11 @@ class HRVTokenMaps(io.ComfyNode):
         check_window(start_percent, end_percent)
         every = [word for table in tables_of(positive) for word in table.words()]
         wanted = list(dict.fromkeys(listed(words) or every)) + [START, END] * special_tokens
+        if not wanted:
+            raise HRVError(
+                "The prompt is empty, so there is no word whose maps could be recorded. Type a prompt in HRV Prompt, or"
+                " switch special_tokens on."
+            )
         recorder = TokenMapRecorder(model, positive, wanted, start_percent, end_percent)
         settings = (seed, steps, cfg, sampler_name, scheduler)
         latent = core.common_ksampler(

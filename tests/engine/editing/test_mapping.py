@@ -1,21 +1,16 @@
 """Token mappings of Prompt-to-Prompt: the published cases, unequal lengths, both tails, long prompts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hrv_engine.editing.mapping import longest_common, map_tokens
 from hrv_engine.errors import HRVError
 from hrv_engine.text.alignment import Piece, TokenTable
+from hrv_engine.text.spelling import BLANK, NOTHING
 
-
-def table(prompt: str, pieces: str | None = None, chunk: int = 75) -> TokenTable:
-    """Pieces written as `skate|boarder dog`: | joins pieces, a space ends a word; `chunk` pieces a chunk."""
-    words = [word.split("|") for word in (pieces or prompt).split()]
-    spelt = [(piece, place == len(word) - 1) for word in words for place, piece in enumerate(word)]
-    columns = (1 + number + (77 - chunk) * (number // chunk) for number in range(len(spelt)))
-    return TokenTable(
-        prompt, tuple(Piece(column, text.encode(), ends) for column, (text, ends) in zip(columns, spelt, strict=True))
-    )
+from ..tables import table
 
 
 def length(one: TokenTable) -> int:
@@ -44,7 +39,7 @@ def test_one_word_for_another_reads_the_same_column():
 
 
 def test_a_word_of_more_tokens_is_spread_and_every_later_word_is_shifted():
-    found = mapped(BLUE, table("a rose-colored car", "a rose - colored car"))
+    found = mapped(BLUE, table("a rose-colored car", "a rose +- +colored car"))
     np.testing.assert_allclose(found.matrix[2, 2:5], 1 / 3)
     assert found.matrix[3, 5] == 1  # car
     assert found.matrix[4, 6] == 1 and found.matrix[74, 76] == 1  # end of text, padding
@@ -53,7 +48,7 @@ def test_a_word_of_more_tokens_is_spread_and_every_later_word_is_shifted():
 
 
 def test_a_word_of_fewer_tokens_gathers_the_mass_of_all_and_padding_without_a_partner_keeps_its_own_map():
-    found = mapped(table("a rose-colored car", "a rose - colored car"), BLUE)
+    found = mapped(table("a rose-colored car", "a rose +- +colored car"), BLUE)
     assert found.matrix[2:5, 2].tolist() == [1, 1, 1]
     assert found.matrix[5, 3] == 1 and found.matrix[76, 74] == 1
     assert not found.aligned[75:].any() and found.aligned[:75].all()
@@ -61,7 +56,7 @@ def test_a_word_of_fewer_tokens_gathers_the_mass_of_all_and_padding_without_a_pa
 
 
 def test_the_index_tail_reads_columns_of_the_same_number_after_the_last_changed_word():
-    source, target = BLUE, table("a rose-colored car", "a rose - colored car")
+    source, target = BLUE, table("a rose-colored car", "a rose +- +colored car")
     found = mapped(source, target, tail="index")
     assert found.matrix[2, 2:5].tolist() == pytest.approx([1 / 3] * 3)
     np.testing.assert_array_equal(found.matrix[5:, 5:], np.eye(72))
@@ -110,24 +105,48 @@ def test_unknown_names_are_refused_with_the_legal_ones(change):
         mapped(BLUE, RED, **change)
 
 
-@pytest.mark.parametrize(
-    "prompt, pieces, words",
-    [
-        ("a polka-dot shirt", "a polka - dot shirt", ["a", "polka-dot", "shirt"]),
-        ("a (red:1.3) car", "a red car", ["a", "red", "car"]),
-        ("A  Vase,\n big", "a vase , big", ["a", "vase,", "big"]),
-        ("skateboard 1 dog", "skate|board 1 dog", ["skateboard", "1", "dog"]),
-        ("((two)) (2:1.2) x", "two 2 x", ["two", "2", "x"]),
-        ("a café", "a caf|é", ["a", "café"]),
-        ("", "", []),
-    ],
-)
-def test_words_are_what_stands_between_blanks(prompt, pieces, words):
-    found = table(prompt, pieces).spaced() if pieces else table(prompt).spaced()
-    assert [word for word, _ in found] == words
+def test_the_vectors_of_an_embedding_are_one_word_and_unlike_those_of_another():
+    def embedded(name: str) -> TokenTable:
+        vectors = tuple(Piece(2 + n, name.encode(), n == 2, NOTHING if n else BLANK, n) for n in range(3))
+        return TokenTable(f"a {name} car", (Piece(1, b"a", True), *vectors, Piece(5, b"car", True)))
+
+    one, uno = embedded("embedding:one"), embedded("embedding:uno")
+    for mode in ("replace", "refine"):
+        assert mapped(one, uno, mode).changed == (("embedding:uno", (2, 3, 4)),)
+        assert mapped(one, one, mode).changed == ()
+    np.testing.assert_array_equal(mapped(one, uno, "replace").matrix, np.eye(77))
+    assert not mapped(one, uno, "refine").aligned[2:5].any()
 
 
-def test_the_vectors_of_an_embedding_are_one_word():
-    vectors = tuple(Piece(column, b"\x00", True) for column in (2, 3, 4))
-    pieces = (Piece(1, b"a", True), *vectors, Piece(5, b"car", True))
-    assert [columns for _, columns in TokenTable("a embedding:red car", pieces).spaced()] == [(1,), (2, 3, 4), (5,)]
+GLUED = "1 +girl +, +solo +, +blush +, +red eyes +, +hat"
+
+
+def test_in_glued_tags_only_the_word_that_changes_is_changed():
+    found = mapped(table("1girl,solo,blush,red eyes,hat", GLUED), table("", GLUED.replace("red", "green")))
+    assert found.changed == (("green", (8,)),)
+    np.testing.assert_array_equal(found.matrix, np.eye(77))
+
+
+def test_a_comma_after_a_changed_word_is_not_changed_and_finds_the_comma_of_the_source():
+    red, blue = table("red, shiny", "red +, shiny"), table("blue-green, shiny", "blue +- +green +, shiny")
+    found = mapped(red, blue)
+    assert found.changed == (("blue-green", (1, 2, 3)),)
+    assert found.matrix[2, 4] == 1 and found.matrix[3, 5] == 1
+
+
+def test_punctuation_that_the_source_has_not_keeps_its_own_map_and_counts_for_no_word():
+    found = mapped(table("a car"), table("a car!, b", "a car +!,"), "auto")
+    assert not found.aligned[3] and found.matrix[:, 3].sum() == 0
+    assert found.matrix[2, 2] == 1 and found.matrix[3, 4] == 1  # the word, and end of text
+
+
+def test_what_was_appended_to_both_reads_the_columns_of_the_same_number_after_each_prompt():
+    source, target = (replace(one, length=77) for one in (BLUE, table("a rose-colored car", "a rose +- +colored car")))
+    for mode in ("replace", "refine"):
+        for tail in ("aligned", "index"):
+            alone = map_tokens(source, target, (77, 77), mode, tail)
+            found = map_tokens(source, target, (154, 154), mode, tail)
+            np.testing.assert_array_equal(found.matrix[:77, :77], alone.matrix)
+            np.testing.assert_array_equal(found.matrix[77:, 77:], np.eye(77))
+            assert found.matrix[77:, :77].sum() == found.matrix[:77, 77:].sum() == 0
+            assert found.aligned[77:].all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -38,7 +40,8 @@ def lexicon() -> Lexicon:
 
 
 def table(prompt: str) -> TokenTable:
-    return TokenTable(prompt, tuple(Piece(i, word.encode(), True) for i, word in enumerate(prompt.lower().split(), 1)))
+    runs = re.findall(r"\w+|[^\w\s]", prompt.lower())
+    return TokenTable(prompt, tuple(Piece(i, run.encode(), True) for i, run in enumerate(runs, 1)))
 
 
 def test_a_concept_is_as_near_as_its_nearest_word_after_the_common_mean_is_taken_away(lexicon):

@@ -5,18 +5,10 @@ import random
 import pytest
 
 from hrv_engine.errors import HRVError
-from hrv_engine.text.alignment import Piece, TokenTable, normalised
+from hrv_engine.text.alignment import Piece, TokenTable
+from hrv_engine.text.spelling import BLANK, NOTHING, normalised
 
-
-def table(prompt: str, pieces: str, first: int = 1, chunk: int = 75) -> TokenTable:
-    """Pieces written as `skate|boarder dog`: | joins pieces of a word, a space ends it; 75 pieces a chunk of 77."""
-    words = [word.split("|") for word in pieces.split()]
-    spelt = [(piece, place == len(word) - 1) for word in words for place, piece in enumerate(word)]
-    columns = (first + number + 2 * (number // chunk) for number in range(len(spelt)))
-    return TokenTable(
-        prompt, tuple(Piece(column, text.encode(), ends) for column, (text, ends) in zip(columns, spelt, strict=True))
-    )
-
+from ..tables import table
 
 SKATE = table("a Skateboarder on a board", "a skate|boarder on a board")
 
@@ -42,7 +34,7 @@ def test_capitals_and_spaces_do_not_matter():
 
 
 def test_a_phrase_with_spaces_and_punctuation_is_found_as_a_run_of_words():
-    vase = table("a rose-colored vase, in a big vase", "a rose - colored vase , in a big vase")
+    vase = table("a rose-colored vase, in a big vase", "a rose +- +colored vase +, in a big vase")
     assert vase.columns_of("rose-colored vase") == (2, 3, 4, 5)
     assert vase.columns_of("rose - colored") == (2, 3, 4)
     assert vase.columns_of("big   vase") == (9, 10)
@@ -50,7 +42,7 @@ def test_a_phrase_with_spaces_and_punctuation_is_found_as_a_run_of_words():
 
 
 def test_all_occurrences_or_the_nth():
-    vases = table("a vase, a vase and a vase", "a vase , a vase and a vase")
+    vases = table("a vase, a vase and a vase", "a vase +, a vase and a vase")
     assert vases.find("vase") == [(2,), (5,), (8,)]
     assert vases.columns_of("a vase") == (1, 2, 4, 5, 7, 8)
     assert vases.columns_of("a vase", 2) == (4, 5)
@@ -65,7 +57,7 @@ def test_overlapping_occurrences_name_each_column_once():
 
 @pytest.mark.parametrize("occurrence, said", [(4, "occurs 3 times"), (-1, "occurs 3 times")])
 def test_an_occurrence_that_is_not_there_is_refused_with_the_count(occurrence, said):
-    vases = table("a vase, a vase and a vase", "a vase , a vase and a vase")
+    vases = table("a vase, a vase and a vase", "a vase +, a vase and a vase")
     with pytest.raises(HRVError) as error:
         vases.columns_of("vase", occurrence)
     assert said in str(error.value) and "1 to 3, or 0 for all" in str(error.value)
@@ -109,8 +101,8 @@ def test_half_a_character_is_a_word_that_is_not_there(phrase):
     assert TokenTable(phrase, SKATE.pieces).spans()
 
 
-def test_text_is_normalised_to_composed_lower_case_bytes_without_spaces():
-    assert normalised(" Cafe\u0301  Olé ") == "caféolé".encode()
+def test_a_phrase_is_compared_composed_in_lower_case_and_without_spaces():
+    assert normalised(" Cafe\u0301  Olé ") == "caféolé"
 
 
 def test_a_word_in_a_later_chunk_has_the_columns_of_that_chunk():
@@ -118,6 +110,82 @@ def test_a_word_in_a_later_chunk_has_the_columns_of_that_chunk():
     long = table("a long prompt", pieces)
     assert long.columns_of("lavender", 1) == (1 + 100 + 2, 1 + 101 + 2)
     assert long.columns_of("lavender", 2) == (1 + 162 + 4, 1 + 163 + 4)
+
+
+TAGS = table("1girl,solo,red eyes", "1 +girl +, +solo +, +red eyes")
+
+
+def test_punctuation_ends_a_word():
+    assert TAGS.spans() == [("1girl", (1, 2)), (",", (3,)), ("solo", (4,)), (",", (5,)), ("red", (6,)), ("eyes", (7,))]
+    assert [word for word, _ in TAGS.spoken()] == ["1girl", "solo", "red", "eyes"]
+    assert TAGS.find("red eyes") == [(6, 7)] and TAGS.find("solo") == [(4,)]
+
+
+@pytest.mark.parametrize("mark", [",", ";", ":", "/", '"', "[", ")", "!", "、", "。", "「", "・", "_", "&", "…"])
+def test_a_word_is_apart_from_whatever_punctuation_touches_it(mark):
+    glued = table(f"red{mark}shiny", f"red +{mark} +shiny")
+    assert glued.spoken() == [("red", (1,)), ("shiny", (3,))]
+    assert glued.find("red") == [(1,)] and glued.find("shiny") == [(3,)]
+    assert glued.find(f"red{mark}shiny") == [(1, 2, 3)]
+    assert table(f"red {mark} blue", f"red {mark} blue").spoken()[1] == (mark, (2,))  # between blanks
+
+
+@pytest.mark.parametrize("word", ["rose +- +colored", "don +'t", "u +. +s", "3 +. +5", "rock +' +n +' +roll"])
+def test_hyphens_apostrophes_and_periods_inside_a_word_belong_to_it(word):
+    spelt = word.replace(" +", "")
+    glued = table(f"a {spelt}, big", f"a {word} +, big")
+    columns = tuple(range(2, 2 + len(word.split())))
+    assert glued.spoken()[1] == (spelt, columns)
+    assert glued.find(spelt) == [columns]
+
+
+def test_a_phrase_may_end_inside_a_token_of_punctuation_which_it_then_takes():
+    flag = table('the "U.S.", a flag', 'the +" +u +. +s +.", a flag')
+    assert flag.find("U.S.") == [(3, 4, 5, 6)]
+    assert flag.find('"U.S."') == [(2, 3, 4, 5, 6)]
+    assert flag.find("U.S") == [(3, 4, 5)]
+
+
+def test_a_part_of_a_word_is_found_only_where_no_whole_word_is():
+    roses = table("a rose and a rose-colored 1girl", "a rose and a rose +- +colored 1 +girl")
+    assert roses.find("rose") == [(2,)]
+    assert roses.find("colored") == [(7,)] and roses.find("girl") == [(9,)]
+    assert table("1024 px 4k", "1 +0 +2 +4 px 4 +k").find("4") == [(6,)]  # not the digit of a number
+    assert table("the cat's tail, a cat", "the cat +'s tail +, a cat").find("cat") == [(2,), (7,)]
+
+
+def test_the_brackets_of_weights_end_a_word():
+    best = table("(masterpiece)(best quality), x", "masterpiece (best quality (, x")
+    assert best.spoken() == [("masterpiece", (1,)), ("best", (2,)), ("quality", (3,)), ("x", (5,))]
+    assert table("(rose:1.2)-colored", "rose (- +colored").spoken() == [("rose-colored", (1, 2, 3))]
+
+
+def test_greek_capitals_are_found_whether_the_tokenizer_ends_words_in_sigma_or_not():
+    for sigma in "σς":
+        sofos = table("ΣΟΦΟΣ", f"σ|οφο{sigma}")
+        for phrase in ("ΣΟΦΟΣ", "σοφος", "Σοφοσ"):
+            assert sofos.find(phrase) == [(1, 2)]
+
+
+def test_escaped_brackets_are_found_as_typed_and_plainly():
+    spelt = ((b"a", BLANK), (b"(", BLANK), (b"lavender", NOTHING), (b"),", NOTHING), (b"big", BLANK))
+    vase = TokenTable(
+        r"a \(lavender\), big", tuple(Piece(i, text, True, gap) for i, (text, gap) in enumerate(spelt, 1))
+    )
+    assert vase.find("lavender") == [(3,)]
+    assert vase.find(r"\(lavender\)") == vase.find("(lavender)") == [(2, 3, 4)]
+
+
+def test_skin_tones_joined_emoji_and_marks_are_not_torn_apart():
+    people = table("👩🏽‍🚀🐶 हिन्दी", "👩🏽‍🚀🐶 ह +ि +न +् +द +ी")
+    assert [word for word, _ in people.spoken()] == ["👩🏽‍🚀🐶", "हिन्दी"]
+    assert people.find("👩🏽‍🚀") == people.find("🐶") == [(1,)]
+    assert people.find("👩") == people.find("🚀") == people.find("न") == []
+
+
+def test_columns_that_were_appended_are_named_when_a_word_is_missing():
+    with pytest.raises(HRVError, match="77 further columns were appended.*HRV Tag Conditioning"):
+        TokenTable("a cat", SKATE.pieces, 77, unknown=77).columns_of("dog")
 
 
 def test_any_run_of_words_is_found_where_it_stands_and_nowhere_else():

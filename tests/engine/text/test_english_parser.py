@@ -11,7 +11,7 @@ from hrv_engine.paths import PRESETS
 from hrv_engine.text.dependencies import dependency_groups, load_parser, noun_chunks
 from hrv_engine.text.phrases import Word, noun_phrases
 
-from .test_alignment import table
+from ..tables import table
 
 SETS = [
     pytest.param(prompts, id=f"{len(prompts)} of {name}, {file}")

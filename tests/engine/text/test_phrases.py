@@ -7,11 +7,11 @@ import pytest
 from hrv_engine.errors import HRVError
 from hrv_engine.text.phrases import noun_phrases, nouns, parse_groups, subject
 
-from .test_alignment import table
+from ..tables import table
 
 
 def said(text: str) -> object:
-    return table(text, text.lower().replace(",", " ,").replace(".", " .").replace("-", " - "))
+    return table(text, text.lower().replace(",", " +,").replace(".", " +.").replace("-", " +- +"))
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_a_steered_prompt_names_its_words_tokens_heads_range_and_window(trio, hr
     row = hrv.row("Color")
     text = text_of(model=model, positive=positive)
     touched = int((row != 1).sum())
-    assert f"rose, -, colored: 3 tokens, {touched} of {row.size} heads rescaled" in text
+    assert f"rose-colored: 3 tokens, {touched} of {row.size} heads rescaled" in text
     assert f"r from {row.min():.2f} to {row.max():.2f}, from 20% to 100%" in text
     assert "Warning" not in text and "carries out HRV steering" in text
 
