@@ -8,6 +8,7 @@ import numpy as np
 from ..errors import HRVError
 from ..optional import library
 from ..relevance.relevance import HeadRelevance
+from .similarity import step_votes
 
 PURPOSE = "The t-SNE plot"
 
@@ -51,17 +52,13 @@ def embed(relevance: HeadRelevance, names: list[str], perplexity: float = 30.0, 
 
 
 def _points(relevance: HeadRelevance, names: list[str]) -> tuple[list[str], list[int], np.ndarray]:
-    per_step = None if relevance.votes is None else relevance.votes.per_step
-    if per_step is None:
-        raise HRVError(
-            "This HRV has no votes per timestep, so there is nothing to place over time. Build it with per_timestep"
-            " switched on in HRV Build."
-        )
+    per_step = step_votes(relevance)
     concepts, steps, rows = [], [], []
     for name in names:
-        for step, votes in enumerate(per_step[:, relevance.concepts.index(name)]):
+        concept = relevance.concepts.index(name)
+        for step, votes in enumerate(per_step[:, concept]):
             if votes.any():
-                concepts.append(relevance.concepts.names[relevance.concepts.index(name)])
+                concepts.append(relevance.concepts.names[concept])
                 steps.append(step)
                 rows.append(votes / votes.sum())
     return concepts, steps, np.array(rows, np.float32)

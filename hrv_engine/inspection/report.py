@@ -78,13 +78,11 @@ def run_lines(receipts: Sequence[str] | None) -> list[str]:
     return [f"Last run: {receipt}" for receipt in receipts]
 
 
-def prompt_lines(table: TokenTable | None, scales: Sequence[HeadScale], able: bool | None) -> list[str]:
+def prompt_lines(table: TokenTable, scales: Sequence[HeadScale], able: bool | None) -> list[str]:
     """Lines on one prompt of a conditioning: its words, and what each steering does to which of them.
 
-    table: None when it was not encoded by HRV Prompt; able: whether the model carries out steering, None if unknown.
+    able: whether the model carries out steering, None if unknown.
     """
-    if table is None:
-        return ["A prompt that was not encoded by HRV Prompt: its words are unknown and it cannot be steered."]
     lines = [f'Prompt "{table.prompt}": {len(table.pieces)} tokens in {len(table.words())} words']
     for scale in scales:
         r = np.atleast_2d(scale.factors)

@@ -50,8 +50,8 @@ def step_votes(relevance: HeadRelevance) -> np.ndarray:
     per_step = None if relevance.votes is None else relevance.votes.per_step
     if per_step is None:
         raise HRVError(
-            "This HRV has no votes per timestep, so nothing can be said over time. Build it with per_timestep switched"
-            " on."
+            "This HRV has no votes per timestep, so nothing can be said over time. Build it again, with per_timestep"
+            " switched on."
         )
     return per_step
 

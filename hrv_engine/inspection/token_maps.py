@@ -43,7 +43,7 @@ class TokenMaps:
         if name.strip().casefold() not in folded:
             raise HRVError(
                 f'No map of "{name}" was recorded. Recorded: {", ".join(self.words)}; nearest:'
-                f" {nearest(name, self.words)}. Add it to the words of HRV Token Maps, or choose one of these."
+                f" {nearest(name, self.words)}. Record it too, or choose one of these."
             )
         return folded.index(name.strip().casefold())
 

@@ -1,4 +1,4 @@
-"""Concept and ConceptSet: human visual concepts, each with the words that stand for it."""
+"""Concept and ConceptSet: human visual concepts, each with the words that name it."""
 
 import hashlib
 import json
@@ -30,15 +30,15 @@ class ConceptSet:
     def __post_init__(self) -> None:
         if not self.concepts:
             raise HRVError(
-                f'The concept set "{self.name}" is empty. Give one or more concepts, each with one or more words (HRV'
-                " Build needs two or more, since concepts compete for votes)."
+                f'The concept set "{self.name}" is empty. Give one or more concepts, each with one or more words (a'
+                " build needs two or more, since concepts compete for votes)."
             )
         seen: set[str] = set()
         for concept in self.concepts:
             folded = concept.name.strip().casefold()
             if folded in seen:
                 raise HRVError(
-                    f'The concept name "{concept.name}" stands twice in "{self.name}" (capitals do not count). Each'
+                    f'The concept name "{concept.name}" appears twice in "{self.name}" (capitals do not count). Each'
                     " concept needs a name of its own: rename one."
                 )
             seen.add(folded)
@@ -171,7 +171,7 @@ def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[An
             raise HRVError("A concept's name must be text, not a list or a mapping. Write `Color: [red, green, blue]`.")
         if keys.count(key) > 1:
             raise HRVError(
-                f'The concept name "{key}" stands twice. Each concept needs a name of its own: rename or merge them.'
+                f'The concept name "{key}" appears twice. Each concept needs a name of its own: rename or merge them.'
             )
     return {key: loader.construct_object(value, deep=True) for key, (_, value) in zip(keys, node.value, strict=True)}
 

@@ -104,7 +104,7 @@ def _header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
     if not known:
         raise HRVError(
             f"{path} is a safetensors file, but not one of Head Relevance Vectors (perhaps a checkpoint or a LoRA). "
-            "Choose a file written by HRV Build, HRV Save or HRV Import."
+            "Choose a file that a build, an import or a fetch has written."
         )
     if header["version"] > VERSION:
         raise HRVError(

@@ -197,7 +197,7 @@ class HeadRelevance:
         if not self.layout.same_heads(layout):
             raise HRVError(
                 f"This HRV was built for a model with {self.layout.summary}, but {model_name} has {layout.summary} or"
-                " another order of them. Heads cannot be matched: build an HRV for this model with HRV Build, or load"
-                " the one that belongs to it."
+                " another order of them. Heads cannot be matched: build an HRV for this model, or load the one that"
+                " belongs to it."
             )
         return self

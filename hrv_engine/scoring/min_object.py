@@ -25,11 +25,11 @@ class MinObjectScorer:
 
 
 def sub_prompts(text: str) -> list[str]:
-    """The parts of "a cat, a dog and a bird" in their order; raises HRVError if no "and" stands between two parts."""
+    """The parts of "a cat, a dog and a bird" in their order; raises HRVError if no "and" is between two parts."""
     parts = [part.strip() for part in JOINT.split(" ".join(text.split()))]
     if not AND.search(text) or not all(parts):
         raise HRVError(
             f'"{text}" is not split into objects: there must be something before and after each "and" or comma, as in'
-            ' "a cat and a dog". Score a prompt of one object without HRV Min Object Scorer.'
+            ' "a cat and a dog". Score a prompt of one object as a whole.'
         )
     return parts

@@ -45,10 +45,7 @@ class ScoreComparison:
         """
         for name, rows in zip(names, (first, second), strict=True):
             if not rows or any("score" not in row for row in rows):
-                raise HRVError(
-                    f'The table "{name}" holds no scores. Connect the table of HRV Score Images or HRV Background'
-                    " Similarity."
-                )
+                raise HRVError(f'The table "{name}" holds no scores. Score its images first.')
         a, b = ([float(row["score"]) for row in rows] for rows in (first, second))
         difference = paired_difference(a, b, seed, confidence)
         for number, (row, other) in enumerate(zip(first, second, strict=True), 1):

@@ -74,7 +74,7 @@ class WeakeningResult:
             drawn = "; ".join(f"{curve.order}: {list(curve.heads)}" for curve in curves)
             raise HRVError(
                 f"A curve needs the same two or more numbers of heads in every order, but these were drawn: {drawn}."
-                " Draw all orders in the same HRV Weaken Sweep, with k = 0 and all heads among them."
+                " Draw all orders in the same sweep, with k = 0 and all heads among them."
             )
         first, prompts = images[0], len({image.prompt for image in images})
         return cls(curves, first.total, prompts, confidence, first.concept, first.scorer)

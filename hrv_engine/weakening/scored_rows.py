@@ -60,8 +60,8 @@ def read_rows(text: str) -> list[dict[str, Any]]:
             row = None
         if not isinstance(row, dict):
             raise HRVError(
-                f'"{line[:60]}" is no line of a table of HRV Weaken Sweep or HRV Score Images (one JSON object a'
-                " image). Connect the output `table` of these nodes."
+                f'"{line[:60]}" is no line of a table of images, which has one JSON object an image. Give the table as'
+                " it was made."
             )
         rows.append(row)
     return rows
@@ -82,8 +82,8 @@ def with_scores(
     rows = read_rows(table) or [{"image": number} for number in range(len(scores))]
     if len(rows) != len(scores):
         raise HRVError(
-            f"There are {len(scores)} images but {len(rows)} lines in the table. Connect images and table of the same"
-            " HRV Weaken Sweep, or leave the table open."
+            f"There are {len(scores)} images but {len(rows)} lines in the table. Give the images and the table of the"
+            " same sweep, or no table."
         )
     scored = [
         {**row, "word": word, "score": float(score), "scorer": scorer} for row, score in zip(rows, scores, strict=True)
@@ -95,16 +95,15 @@ def scored_images(rows: Sequence[Mapping[str, Any]]) -> list[ScoredImage]:
     """The images of scored rows; raises HRVError unless they are of sweeps of one model, concept and scorer."""
     if not rows:
         raise HRVError(
-            "There is nothing to draw a curve from: the table is empty. Connect the table of HRV Score Images."
+            "There is nothing to draw a curve from: the table is empty. Score the images of a sweep, with its table."
         )
     if any("score" not in row for row in rows):
         raise HRVError(
-            "These rows have no scores, so there is no curve yet. Connect HRV Weaken Sweep's images and table to HRV"
-            " Score Images, and its table here."
+            "These rows have no scores, so there is no curve yet. Score the images of the sweep, with its table."
         )
     missing = [key for key in NEEDED if any(key not in row for row in rows)]
     if missing:
-        raise HRVError(f"The rows lack {', '.join(missing)}. Give HRV Score Images the table of HRV Weaken Sweep.")
+        raise HRVError(f"The rows lack {', '.join(missing)}. Score the images of a sweep together with its table.")
     for key, differ in SAME.items():
         values = dict.fromkeys(str(row.get(key, "")) for row in rows)
         if len(values) > 1:

@@ -5,6 +5,7 @@ from comfy_api.latest import io, ui
 from ...hrv_engine.figures.score_comparison import score_figure
 from ...hrv_engine.scoring.score_comparison import ScoreComparison
 from ...hrv_engine.weakening.scored_rows import read_rows
+from ..hints import hint
 from ..images import to_image
 from ..types import CATEGORY
 
@@ -65,9 +66,9 @@ class HRVCompareScores(io.ComfyNode):
 
     @classmethod
     def execute(cls, table, other, name, other_name, title, confidence, seed) -> io.NodeOutput:
-        comparison = ScoreComparison.of(
-            read_rows("\n".join(table)), read_rows("\n".join(other)), (name[0], other_name[0]), confidence[0], seed[0]
-        )
+        with hint("Tables of scores come from HRV Score Images and HRV Background Similarity."):
+            rows = read_rows("\n".join(table)), read_rows("\n".join(other))
+            comparison = ScoreComparison.of(*rows, (name[0], other_name[0]), confidence[0], seed[0])
         image = to_image(score_figure(comparison, title[0].strip()))
         text = comparison.text()
         return io.NodeOutput(image, text, comparison.difference.mean, ui=ui.PreviewText(text))

@@ -3,6 +3,7 @@
 from comfy_api.latest import io, ui
 
 from ...hrv_engine.weakening.scored_rows import with_scores, write_rows
+from ..hints import hint
 from ..types import CATEGORY, Scorer
 
 
@@ -51,7 +52,8 @@ class HRVScoreImages(io.ComfyNode):
     @classmethod
     def execute(cls, images, scorer, word, table="") -> io.NodeOutput:
         scores = scorer.score(images, word)
-        rows = with_scores(table, word, scores, scorer.name, getattr(scorer, "captions", ()))
+        with hint("Connect images and table of the same HRV Weaken Sweep, or leave the table open."):
+            rows = with_scores(table, word, scores, scorer.name, getattr(scorer, "captions", ()))
         text = write_rows(rows)
         mean = sum(row["score"] for row in rows) / len(rows)
         return io.NodeOutput(text, mean, ui=ui.PreviewText(f"mean {mean:.4f}\n{text}"))

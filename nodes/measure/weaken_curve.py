@@ -6,6 +6,7 @@ from ...hrv_engine.figures.curves import curves_figure
 from ...hrv_engine.tables import as_csv
 from ...hrv_engine.weakening.curves import WeakeningResult
 from ...hrv_engine.weakening.scored_rows import read_rows
+from ..hints import hint
 from ..images import to_image
 from ..types import CATEGORY
 
@@ -55,6 +56,7 @@ class HRVWeakenCurve(io.ComfyNode):
 
     @classmethod
     def execute(cls, table, title, confidence) -> io.NodeOutput:
-        result = WeakeningResult.of(read_rows("\n".join(table)), confidence[0])
+        with hint("Connect the table of HRV Score Images, which takes images and table of HRV Weaken Sweep."):
+            result = WeakeningResult.of(read_rows("\n".join(table)), confidence[0])
         image = curves_figure(result, title[0].strip() or result.concept or "ordered weakening")
         return io.NodeOutput(to_image(image), result.text(), as_csv(result.table()), ui=ui.PreviewText(result.text()))

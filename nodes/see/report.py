@@ -10,6 +10,8 @@ from ..host.steering import is_steered
 from ..host.unet import fingerprint, layout_of, model_family
 from ..types import CATEGORY, HRV
 
+UNKNOWN = "A prompt that was not encoded by HRV Prompt: its words are unknown and it cannot be steered."
+
 
 class HRVReport(io.ComfyNode):
     """A text on whatever is connected."""
@@ -35,8 +37,8 @@ class HRVReport(io.ComfyNode):
                     "latent",
                     optional=True,
                     tooltip=(
-                        "The sampled latent, so that the report comes after the run and counts what HRV nodes did in it."
-                        " Connect the sampler's MODEL too."
+                        "The sampled latent, so that the report comes after the run and counts what HRV nodes did in"
+                        " it. Connect the sampler's MODEL too."
                     ),
                 ),
             ],
@@ -56,7 +58,7 @@ class HRVReport(io.ComfyNode):
             lines += model_lines(*about, bool(able))
             lines += [] if hrv is None else fit_lines(hrv, *about)
             lines += [] if latent is None else run_lines(receipts_of(model))
-        for tag in [] if positive is None else annotations_of(positive):
-            lines += prompt_lines(tag.table if tag else None, tag.scales if tag else (), able)
+        for annotation in [] if positive is None else annotations_of(positive):
+            lines += [UNKNOWN] if annotation is None else prompt_lines(annotation.table, annotation.scales, able)
         text = "\n".join(lines)
         return io.NodeOutput(text, ui=ui.PreviewText(text))

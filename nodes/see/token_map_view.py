@@ -11,6 +11,7 @@ from ...hrv_engine.figures.token_map import overlaid
 from ...hrv_engine.inspection.token_maps import mean_weights, peaked, resized, views
 from ...hrv_engine.tables import as_csv
 from ...hrv_engine.text.lists import listed
+from ..hints import hint
 from ..images import to_image, to_pixels
 from ..types import CATEGORY, HRV, TokenMaps
 
@@ -99,7 +100,9 @@ class HRVTokenMapView(io.ComfyNode):
                 " Token Maps node and connect it here."
             )
         words = listed(word) or token_maps.words
-        shown = views(token_maps, words, _weights(token_maps.layout, hrv, view, concept, heads))
+        weights = _weights(token_maps.layout, hrv, view, concept, heads)
+        with hint("Words are recorded by HRV Token Maps."):
+            shown = views(token_maps, words, weights)
         size = _size(shown[0].map) if pixels is None else pixels.shape[1:3]
         drawn = [overlaid(None if pixels is None else pixels[one.image], one.map, size, opacity) for one in shown]
         together = len(shown) // token_maps.images // (1 if view in (ALL, CONCEPT) else len(words))
