@@ -29,13 +29,13 @@ def sample_plms(
 
     for i in range(len(sigmas) - 1):
         eps, denoised = noise(x, sigmas[i])
-        if callback is not None:
-            callback({"x": x, "i": i, "sigma": sigmas[i], "sigma_hat": sigmas[i], "denoised": denoised})
         past = [eps, *past[:3]]
         if i == 0 and sigmas[1] > 0:
             trial, _ = noise(x + (sigmas[1] - sigmas[0]) * eps, sigmas[1])
             mixed = (eps + trial) / 2
         else:
             mixed = sum(weight * one for weight, one in zip(ADAMS_BASHFORTH[len(past) - 1], past, strict=True))
+        if callback is not None:  # after all calls of the step, so that the next call shows the next latent
+            callback({"x": x, "i": i, "sigma": sigmas[i], "sigma_hat": sigmas[i], "denoised": denoised})
         x = x + (sigmas[i + 1] - sigmas[i]) * mixed
     return x

@@ -13,11 +13,12 @@ from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.descent import descend
 from ...hrv_engine.guidance.latent_guidance import Guidance
 from ...hrv_engine.guidance.loss_tables import StepLosses
-from .conditioning import KEY as TAG
 from .conditioning import PairedPrompts, PromptAnnotation
 from .control import controlled, install
 from .gradients import MapReading, loss_and_gradient
+from .run import annotated
 from .sampler_state import SamplerState
+from .sampler_support import SamplerSupport
 
 KEY = "hrv_guidance"
 
@@ -31,7 +32,7 @@ class Losses:
 
 
 def guided(model: Any) -> Any:
-    """A clone of MODEL that carries out the guidance its positive conditionings ask for; twice is the same as once."""
+    """A clone of MODEL that carries out the guidance its conditionings ask for; twice is the same as once."""
     clone = model
     if getattr(clone, "is_dynamic", bool)():  # streamed weights may be overwritten before the gradient needs them
         clone = clone.get_non_dynamic_delegate()
@@ -50,34 +51,35 @@ def losses_of(model: Any) -> Losses | None:
     return model.get_attachment(KEY)
 
 
-def asked(positives: list[dict]) -> list[tuple[dict, Guidance]]:
-    """Every (conditioning, guidance) among processed positives; raises HRVError for a guided prompt in an edit."""
-    tags = [(cond, cond.get(TAG)) for cond in positives]
-    if any(row and row.guidance for _, tag in tags if isinstance(tag, PairedPrompts) for row in tag.annotations):
+def asked(conds: dict[str, list[dict]]) -> list[tuple[dict, Guidance]]:
+    """Every (conditioning, guidance) among a guider's lists; raises HRVError for a guided prompt in an edit."""
+    if any(row and row.guidance for _, _, pair in annotated(conds, PairedPrompts) for row in pair.annotations):
         raise HRVError(
             "A guided prompt is stacked with others in an edit, but guidance moves whole latents and would pull source"
             " and target apart. Use one of the two nodes."
         )
-    return [(cond, one) for cond, tag in tags if isinstance(tag, PromptAnnotation) for one in tag.guidance]
+    return [(cond, guidance) for _, cond, prompt in annotated(conds, PromptAnnotation) for guidance in prompt.guidance]
 
 
 def load_fully(executor: Any, model: Any, noise_shape: Any, conds: dict, **options: Any) -> Any:
     """PREPARE_SAMPLING wrapper: weights that a gradient passes through must all be on the device."""
-    if asked(conds.get("positive", [])):
+    if asked(conds):
         options["force_full_load"] = True
     return executor(model, noise_shape, conds, **options)
 
 
 def follow_sampler(
-    executor: Any, guider: Any, sigmas: Tensor, extra_args: dict, callback: Any, noise: Any, latent_image: Any = None,
-    denoise_mask: Any = None, disable_pbar: bool = False,
+    executor: Any, guider: Any, sigmas: Tensor, extra_args: dict, callback: Any, noise: Tensor,
+    latent_image: Any = None, denoise_mask: Any = None, disable_pbar: bool = False,
 ) -> Any:  # fmt: skip
     """SAMPLER_SAMPLE wrapper: know which model call shows the sampler's own latent; the record starts anew."""
-    if asked(guider.conds.get("positive", [])):
-        state = SamplerState.of(executor.class_obj, sigmas, denoise_mask)
+    wanted = asked(guider.conds)
+    if wanted and len(sigmas) > 1:
+        seeded = extra_args.get("seed") is not None
+        state = SamplerState.of(SamplerSupport(executor.class_obj, guider, sigmas, noise, seeded), denoise_mask)
         _check_loaded(guider.inner_model)
         extra_args["model_options"].setdefault("transformer_options", {})[KEY] = state
-        callback = state.counting(callback)
+        callback = state.counting(callback, lambda step: any(one.schedule.acts(step) for _, one in wanted))
         losses = losses_of(guider.model_patcher)
         if losses is not None:
             losses.rows.clear()
@@ -97,11 +99,11 @@ def _check_loaded(inner_model: Any) -> None:
 def move_latent(executor: Any, x: Tensor, timestep: Tensor, model_options: dict, seed: Any = None) -> Any:
     """PREDICT_NOISE wrapper: if this call shows the sampler's own latent, move it in place; then predict as always."""
     state: SamplerState | None = model_options.get("transformer_options", {}).get(KEY)
-    step = None if state is None else state.step_shown(timestep)
+    step = None if state is None else state.step_shown()
     if state is not None and step is not None:
         guider = executor.class_obj
         losses = losses_of(guider.model_patcher) or Losses()
-        for cond, guidance in asked(guider.conds.get("positive", [])):
+        for cond, guidance in asked(guider.conds):
             if guidance.schedule.acts(step):
                 moved = _move(guider.inner_model, cond, guidance, x, timestep, model_options, step, state.steps)
                 losses.rows.append(StepLosses(guidance.name, step, moved))

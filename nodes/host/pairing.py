@@ -1,9 +1,8 @@
 """A model that keeps the rows of a pair together over a run: the same noise, replayed sources, blended targets."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
+import torch
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
@@ -11,12 +10,13 @@ from ...hrv_engine.editing.ddim_inversion import Trajectory
 from ...hrv_engine.errors import HRVError
 from .conditioning import KEY, PairedPrompts
 from .control import install
-from .noise import noise_options, sampler_name
+from .noise import SharedNoise
 from .pair_run import PAIRS, PairRun
+from .rehearsal import with_options
+from .run import annotated
+from .sampler_support import SamplerSupport
 from .steering import steered
 from .steps import step_of
-
-COPIES_STATE = ("unipc",)  # parts of names of samplers whose latent the model never sees itself
 
 
 def paired(model: Any) -> Any:
@@ -26,8 +26,8 @@ def paired(model: Any) -> Any:
 
 
 def pairs_of(conds: Any) -> PairedPrompts | None:
-    """The first stacked prompts among the positives of a guider, None if there are none."""
-    return next((cond[KEY] for cond in conds.get("positive") or [] if isinstance(cond.get(KEY), PairedPrompts)), None)
+    """The first stacked prompts among all lists of a guider, None if there are none."""
+    return next((pair for _, _, pair in annotated(conds, PairedPrompts)), None)
 
 
 def run_pairs(
@@ -36,16 +36,19 @@ def run_pairs(
 ) -> Any:  # fmt: skip
     """SAMPLER_SAMPLE wrapper: one run of stacked prompts, with one noise for a source and its targets."""
     pairs = pairs_of(guider.conds)
-    if pairs is None:
+    if pairs is None or len(sigmas) < 2:
         return executor(guider, sigmas, extra_args, callback, noise, latent_image, denoise_mask, *more)
-    sampler, run = executor.class_obj, PairRun(pairs)
+    sampler, run, seed = executor.class_obj, PairRun(pairs), extra_args.get("seed")
+    support = SamplerSupport(sampler, guider, sigmas, noise, seed is not None)
+    _check_rows(pairs, noise)
     if pairs.replay is not None or pairs.blend is not None:
-        _check_reach(sampler_name(sampler), denoise_mask)
+        _check_reach(support, denoise_mask)
     if pairs.replay is not None:
         _check_schedule(pairs.replay, sigmas)
     extra_args["model_options"]["transformer_options"][PAIRS] = run
-    options = noise_options(sampler, noise, pairs.edit.size, sigmas, extra_args.get("seed"))
-    with _with_options(sampler, options):
+    kind = support.pair_noise()
+    shared = kind and SharedNoise(kind, noise, pairs.edit.size, sigmas, seed)
+    with with_options(sampler, {"noise_sampler": shared} if shared else {}):
         samples = executor(guider, sigmas, extra_args, callback, noise, latent_image, denoise_mask, *more)
     return run.finish(samples, float(sigmas[-1]))
 
@@ -60,14 +63,21 @@ def before_call(executor: Any, x: Tensor, timestep: Tensor, model_options: dict 
     return executor(x, timestep, options, seed)
 
 
-@contextmanager
-def _with_options(sampler: Any, options: dict[str, Any]) -> Iterator[None]:
-    own = sampler.extra_options
-    sampler.extra_options = {**own, **options}
-    try:
-        yield
-    finally:
-        sampler.extra_options = own
+def _check_rows(pairs: PairedPrompts, noise: Tensor) -> None:
+    """Raise HRVError unless the rows of the run are pairs, each from one noise."""
+    rows, size = noise.shape[0], pairs.edit.size
+    if rows % size:
+        raise HRVError(
+            f"An edit draws its source and targets together, {size} images a pair, but the latent of this sampler holds"
+            f" {rows}. Connect the LATENT output of the editing node to the sampler; it holds an image for each of"
+            " them."
+        )
+    if pairs.replay is None and not torch.equal(noise, noise[::size].repeat_interleave(size, dim=0)):
+        raise HRVError(
+            "The source and the target of this edit start from different noise, so that they would be two unlike"
+            " images. Connect the LATENT output of the editing node to the sampler, in place of a batch of images; if"
+            " it is connected, take off what draws another noise for each image of a batch (random seeds a batch)."
+        )
 
 
 def _check_schedule(replay: Trajectory, sigmas: Tensor) -> None:
@@ -81,12 +91,12 @@ def _check_schedule(replay: Trajectory, sigmas: Tensor) -> None:
         )
 
 
-def _check_reach(name: str, denoise_mask: Any) -> None:
+def _check_reach(support: SamplerSupport, denoise_mask: Any) -> None:
     """Raise HRVError where changes of the latent do not reach the sampler."""
-    if any(part in name for part in COPIES_STATE):
+    if support.own_latent() is None:
         raise HRVError(
-            f'The sampler "{name}" keeps its latent to itself, so a real source cannot be replayed and targets cannot'
-            " be blended. Use euler, ddim, dpmpp_2m, heun or another."
+            f"The sampler {support.name} does not show the model its own latent in every step, so a real source cannot"
+            " be replayed and targets cannot be blended. Use euler, ddim, dpmpp_2m, heun or another."
         )
     if denoise_mask is not None:
         raise HRVError(

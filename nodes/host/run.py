@@ -17,6 +17,16 @@ Made = TypeVar("Made")
 Annotation = TypeVar("Annotation")
 
 
+def annotated(conds: dict[str, list[dict]], kind: type[Annotation]) -> list[tuple[str, dict, Annotation]]:
+    """(list, conditioning, annotation) of those of all lists with an annotation of a kind that is its own."""
+    return [
+        (name, cond, cond[KEY])
+        for name, group in conds.items()
+        for cond in group or ()
+        if isinstance(cond.get(KEY), kind) and is_its_own(cond)
+    ]
+
+
 class Run:
     """Lives from the sampler's start to its end; cache holds what a run fixes (weights of plans, values, indices)."""
 
@@ -45,15 +55,7 @@ class Run:
 
     def annotated(self, kind: type[Annotation]) -> list[tuple[str, Annotation]]:
         """(list, annotation) of the conditionings of the run with an annotation of a kind."""
-        return self.made(
-            ("annotated", kind),
-            lambda: [
-                (name, cond[KEY])
-                for name, group in self.conds.items()
-                for cond in group
-                if isinstance(cond.get(KEY), kind) and is_its_own(cond)
-            ],
-        )
+        return self.made(("annotated", kind), lambda: [(name, found) for name, _, found in annotated(self.conds, kind)])
 
     def receipt(self, key: str, name: str) -> Receipt:
         """The receipt of a control, begun when it is first asked for."""

@@ -5,16 +5,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import comfy.sample
+import comfy.samplers
 import numpy as np
 import torch
+from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.relevance.rescale import HeadScale
 from .conditioning import Conditioning, Where, with_scale
-from .noise import DRAWS_NOISE
 from .progress import ImageProgress
+from .receipt import OPTIONS, owner
+from .sampler_support import SamplerSupport
 from .steering import steered
+
+AROUND_CALLS = (  # wrappers in which another pack may look at a whole batch, as caches do
+    WrappersMP.OUTER_SAMPLE,
+    WrappersMP.PREDICT_NOISE,
+    WrappersMP.CALC_COND_BATCH,
+    WrappersMP.DIFFUSION_MODEL,
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,8 @@ def sweep(
 ) -> Tensor:
     """Latents [variants ...] of one image drawn with each row of `factors` float32 [variants heads].
 
-    Samplers that add noise of their own draw one variant at a time, because the noise of a batch differs by row.
+    Where the rows of a batch may differ from single images (a sampler that adds noise of its own, guidance or a cache
+    that looks at the whole batch), one variant is drawn at a time.
     Raises HRVError when `latent` holds more than one image.
     """
     start = latent["samples"]
@@ -51,7 +62,7 @@ def sweep(
         )
     start = comfy.sample.fix_empty_latent_channels(model, start, latent.get("downscale_ratio_spacial"))
     noise = comfy.sample.prepare_noise(start, sampling.seed)
-    if any(part in sampling.sampler_name for part in DRAWS_NOISE):
+    if at_once > 1 and not rows_alone(model, sampling, noise):
         at_once = 1
     able, progress, drawn = steered(model), ImageProgress(model, len(factors) * sampling.steps), []
     for rows in _chunks(factors, at_once):
@@ -73,6 +84,24 @@ def sweep(
         )
         drawn.append(samples)
     return torch.cat(drawn)
+
+
+def rows_alone(model: Any, sampling: Sampling, noise: Tensor) -> bool:
+    """Whether each image of a batch is known to be the one it would be alone."""
+    around = [wrapper for kind in AROUND_CALLS for group in model.wrappers.get(kind, {}).values() for wrapper in group]
+    if any(map(owner, [*around, *map(model.model_options.get, OPTIONS)])):
+        return False
+    device, options = model.load_device, model.model_options
+    stock = comfy.samplers.KSampler(
+        model, sampling.steps, device, sampling.sampler_name, sampling.scheduler, model_options=options
+    )
+    guider = comfy.samplers.CFGGuider(model)
+    guider.inner_model = model.model
+    sampler = comfy.samplers.sampler_object(sampling.sampler_name)
+    try:
+        return SamplerSupport(sampler, guider, stock.sigmas.to(device), noise.to(device)).rows_alone(options)
+    except HRVError:  # it cannot be tried on a toy
+        return False
 
 
 def _chunks(factors: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import comfy.sample
+import comfy.samplers
 import pytest
 import torch
 
@@ -79,9 +81,52 @@ def test_token_maps_of_stacked_prompts_are_refused(trio):
         TokenMapRecorder(model, positive, ["car"], 0.0, 1.0)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_sampler_whose_steps_depend_on_the_whole_batch_is_refused(trio):
-    with pytest.raises(HRVError, match="sample_dpm_adaptive|dpm_adaptive.*euler"):
+    with pytest.raises(HRVError, match="sampler dpm_adaptive looks at all images.*Use euler"):
         draw(trio, edited(trio), sampler="dpm_adaptive")
+
+
+@pytest.mark.parametrize("name", ["euler", "heun", "dpm_2"])
+def test_churn_gives_a_pair_different_noise_and_is_refused(trio, name):
+    model, positive, latent = edited(trio)
+    sampler = comfy.samplers.ksampler(name, {"s_churn": 3.0})
+    sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "normal", 4)
+    noise = comfy.sample.prepare_noise(latent["samples"], 1, latent["batch_index"])
+    with pytest.raises(HRVError, match=rf"sampler {name} \(s_churn=3.0\) draws other noise.*s_churn at 0"):
+        comfy.sample.sample_custom(
+            model, noise, 5.0, sampler, sigmas, positive, trio.encode(""), latent["samples"], disable_pbar=True, seed=1
+        )
+
+
+class TestTheLatentWire:
+    """The rows of a pair come from the LATENT output of the editing node."""
+
+    @pytest.mark.parametrize("images", [1, 3])
+    def test_forgotten_it_leaves_rows_that_make_no_pairs(self, trio, images):
+        model, positive, _ = edited(trio)
+        empty = nodes.EmptyLatentImage().generate(64, 64, images)[0]
+        with pytest.raises(HRVError, match=f"2 images a pair.*holds {images}. Connect the LATENT output"):
+            draw(trio, (model, positive, empty))
+
+    def test_a_batch_in_its_place_starts_the_pair_from_different_noise(self, trio):
+        model, positive, _ = edited(trio)
+        batch = nodes.EmptyLatentImage().generate(64, 64, 2)[0]
+        with pytest.raises(HRVError, match="start from different noise.*Connect the LATENT output"):
+            draw(trio, (model, positive, batch))
+
+    def test_random_seeds_within_a_batch_are_refused(self, trio):
+        model, positive, latent = edited(trio, seeds=2)
+        with pytest.raises(HRVError, match="start from different noise.*random seeds a batch"):
+            draw(trio, (model, positive, {**latent, "batch_index": [0, 1, 2, 3]}))
+
+    def test_a_second_sampler_goes_on_from_the_first_without_noise(self, trio):
+        """There the latents of source and target differ, as they should."""
+        model, positive, latent = edited(trio)
+        settings = (4, 5.0, "euler", "normal", positive, trio.encode(""))
+        first = nodes.KSamplerAdvanced().sample(model, "enable", 1, *settings, latent, 0, 2, "enable")[0]
+        second = nodes.KSamplerAdvanced().sample(model, "disable", 1, *settings, first, 2, 4, "disable")[0]
+        assert second["samples"].isfinite().all()
 
 
 RANGE = nodes.ConditioningSetTimestepRange()

@@ -53,14 +53,14 @@ def explicit(trio: Trio, hrv: Any, model: Any = None) -> Any:
     return ByContent(hrv.layout, own, own[0][1][KEY].table.columns_of("lavender"), r).on(model or trio.model)
 
 
-def guided(guider: Any, batch: int = 1, steps: int = 2, seed: int = 1) -> torch.Tensor:
+def guided(guider: Any, batch: int = 1, steps: int = 2, seed: int = 1, latent: dict | None = None) -> torch.Tensor:
     """Latents of Sampler Custom Advanced with euler."""
-    latent = nodes.EmptyLatentImage().generate(64, 64, batch)[0]["samples"]
-    noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(seed))
+    latent = latent or images(batch)
+    noise = comfy.sample.prepare_noise(latent["samples"], seed, latent.get("batch_index"))
     sampling = guider.model_patcher.get_model_object("model_sampling")
     sigmas = comfy.samplers.calculate_sigmas(sampling, "normal", steps)
     sampler = comfy.samplers.sampler_object("euler")
-    return guider.sample(noise, latent, sampler, sigmas, disable_pbar=True, seed=seed)
+    return guider.sample(noise, latent["samples"], sampler, sigmas, disable_pbar=True, seed=seed)
 
 
 def images(count: int, size: int = 64) -> dict:

@@ -144,11 +144,11 @@ def test_a_guider_that_calls_the_model_by_itself_is_an_error_that_names_it(trio,
     guider.set_conds(steered, trio.encode(""))
     with pytest.raises(HRVError, match="no model call of this run came by.*OwnGuider"):
         guided(guider)
-    model, positive, _ = edited(trio)
+    model, positive, latent = edited(trio)
     guider = OwnGuider(model)
     guider.set_conds(positive, trio.encode(""))
     with pytest.raises(HRVError, match="OwnGuider"):
-        guided(guider, batch=2)
+        guided(guider, latent=latent)
 
 
 # Attention couples
@@ -163,11 +163,11 @@ def couple(trio: Trio, **settings) -> AttentionCouple:
 @pytest.mark.parametrize("same_values", [False, True], ids=["ppm", "cgem156"])
 @pytest.mark.parametrize("edit", ["steered", "edited"])
 def test_attention_couples_that_widen_rows_are_refused_by_name(trio, hrv, same_values, edit):
-    model, positive = adjusted(trio.model, prompt(trio), hrv) if edit == "steered" else edited(trio)[:2]
+    model, positive, latent = edited(trio) if edit == "edited" else (*adjusted(trio.model, prompt(trio), hrv), None)
     coupled = couple(trio, same_values=same_values).on(model)
     rows = "2 rows of a model call into 3" if edit == "steered" else "4 rows of a model call into 6"
     with pytest.raises(HRVError, match=f"turns the {rows} inside attention \\(AttentionCouple"):
-        trio.sample(coupled, positive, trio.encode(""), batch=1 if edit == "steered" else 2)
+        trio.sample(coupled, positive, trio.encode(""), latent=latent)
 
 
 def test_a_couple_that_travels_with_the_conditioning_is_refused_by_name(trio, hrv):
@@ -212,9 +212,9 @@ def test_a_replacement_with_keys_and_values_of_its_own_is_refused_by_name(trio, 
         return model
 
     model, steered = adjusted(trio.model, prompt(trio), hrv)
-    for ours, positive in ((model, steered), edited(trio)[:2]):
+    for ours, positive, latent in ((model, steered, None), edited(trio)):
         with pytest.raises(HRVError, match="keys and values of its own \\(OwnKeysAndValues"):
-            trio.sample(with_own(ours), positive, trio.encode(""), batch=2)
+            trio.sample(with_own(ours), positive, trio.encode(""), latent=latent)
     untagged = trio.encode("x")
     ours = trio.sample(with_own(model), untagged, trio.encode(""))
     assert torch.equal(ours, trio.sample(with_own(trio.model), untagged, trio.encode("")))
