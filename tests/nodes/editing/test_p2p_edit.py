@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import comfy.ldm.modules.attention as host_attention
+import comfy.sample
 import comfy.samplers
 import pytest
 import torch
+from comfy_extras.nodes_custom_sampler import DualCFGGuider
 
 import nodes
 from comfyui_hrv.hrv_engine.attention.downsampling import small_maps
@@ -288,6 +290,16 @@ def test_with_every_sampler_the_source_is_the_image_drawn_alone(trio, sampler):
     ours = draw(trio, made, sampler=sampler, steps=3)
     assert relative(ours[0], alone(trio, SOURCE, sampler=sampler, steps=3)[0]) <= 1e-4
     assert relative(ours[1], ours[0]) <= 1e-4
+
+
+def test_a_pair_in_any_list_of_a_guider_shares_its_noise(trio):
+    model, pair, latent = edited(trio, SOURCE, SOURCE, cross_replace=1.0, self_replace=1.0)
+    guider = DualCFGGuider.execute(model, prompt(trio, "a field"), pair, trio.encode(""), 3.0, 3.0, "regular").args[0]
+    sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "normal", STEPS)
+    noise = comfy.sample.prepare_noise(latent["samples"], 1, latent["batch_index"])
+    sampler = comfy.samplers.sampler_object("euler_ancestral")
+    source, target = guider.sample(noise, latent["samples"], sampler, sigmas, seed=1)
+    assert relative(source, target) <= 1e-5
 
 
 def test_a_run_after_an_interrupted_one_is_bit_identical(trio):

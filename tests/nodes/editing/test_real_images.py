@@ -87,7 +87,10 @@ def test_the_target_starts_where_the_inversion_ended(trio, image):
 
 @pytest.mark.parametrize(
     "settings, quoted",
-    [({"steps": STEPS + 1, "sampler": "euler"}, "steps and the scheduler"), ({"sampler": "uni_pc"}, "uni")],
+    [
+        ({"steps": STEPS + 1, "sampler": "euler"}, "steps and the scheduler"),
+        *[({"sampler": name}, f"sampler {name} does not show") for name in ("uni_pc", "sa_solver", "dpm_fast")],
+    ],
 )
 def test_another_schedule_and_a_sampler_out_of_reach_are_refused(trio, image, settings, quoted):
     with pytest.raises(HRVError, match=quoted):
@@ -191,6 +194,17 @@ class TestLocalBlend:
         made = edited(trio, blend_words="car", blend_threshold=0.9, seeds=2)
         single = edited(trio, blend_words="car", blend_threshold=0.9)
         assert relative(draw(trio, made)[:2], draw(trio, single)) <= 1e-4
+
+    @pytest.mark.parametrize("sampler", ["uni_pc_bh2", "sa_solver_pece", "dpm_fast"])
+    def test_a_sampler_that_a_blend_does_not_reach_is_refused(self, trio, sampler):
+        with pytest.raises(HRVError, match=f"sampler {sampler} does not show.*blended. Use euler"):
+            draw(trio, edited(trio, blend_words="car"), sampler=sampler)
+
+    @pytest.mark.parametrize("sampler", ["heunpp2", "dpmpp_sde", "seeds_3", "dpmpp_2m_cfg_pp"])
+    def test_a_mask_of_nothing_gives_the_source_under_samplers_of_many_calls(self, trio, sampler):
+        made = edited(trio, blend_words="car", blend_threshold=1.0, blend_start=0.0)
+        source, target = draw(trio, made, sampler=sampler)
+        assert torch.equal(source, target)
 
     def test_a_noise_mask_is_refused(self, trio):
         latent = nodes.EmptyLatentImage().generate(64, 64, 1)[0] | {"noise_mask": torch.ones(1, 64, 64)}
