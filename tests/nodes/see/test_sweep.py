@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 
 import comfy.model_management
+import comfy.sample
 import comfy.sd
 import comfy.taesd.taesd
 import pytest
 import torch
+from comfy_extras.nodes_easycache import EasyCacheNode, LazyCacheNode
+from comfy_extras.nodes_mahiro import Mahiro
+from comfy_extras.nodes_model_advanced import RescaleCFG
 
 import nodes
 from comfyui_hrv.hrv_engine.errors import HRVError
@@ -39,20 +43,25 @@ def hrv(trio: Trio) -> HeadRelevance:
     return random_vectors(trio.model, "Material", "Plants")
 
 
-def run(trio, vae, hrv, heads="0, 4", orders="MoRHF, random:3", sampler="euler", batch_size=3, images=1, factors="-2"):
+def run(
+    trio, vae, hrv, heads="0, 4", orders="MoRHF, random:3", sampler="euler", batch_size=3, images=1, factors="-2",
+    model=None, steps=2,
+):  # fmt: skip
     positive, negative = HRVPrompt.execute(trio.clip, TEXT).args[0], trio.encode("")
     latent = nodes.EmptyLatentImage().generate(64, 64, images)[0]
-    settings = (5, 2, 5.0, sampler, "normal", batch_size)
+    settings = (5, steps, 5.0, sampler, "normal", batch_size)
     return HRVWeakenSweep.execute(
-        trio.model, positive, negative, vae, latent, hrv, "Material", heads, orders, factors, *settings
+        model or trio.model, positive, negative, vae, latent, hrv, "Material", heads, orders, factors, *settings
     ).args
 
 
-def single(trio, vae, hrv, order: str, heads: int, order_seed: int, sampler="euler") -> torch.Tensor:
+def single(
+    trio, vae, hrv, order: str, heads: int, order_seed: int, sampler="euler", model=None, steps=2
+) -> torch.Tensor:
     positive = HRVPrompt.execute(trio.clip, TEXT).args[0]
     settings = ("Material", order, heads, -2.0, order_seed, 0.0, 1.0)
-    model, marked = HRVWeaken.execute(trio.model, positive, hrv, "", *settings).args
-    return vae.decode(trio.sample(model, marked, trio.encode(""), seed=5, sampler=sampler))
+    weakened, marked = HRVWeaken.execute(model or trio.model, positive, hrv, "", *settings).args
+    return vae.decode(trio.sample(weakened, marked, trio.encode(""), seed=5, sampler=sampler, steps=steps))
 
 
 @pytest.mark.parametrize("batch_size, sampler", [(1, "euler"), (3, "euler"), (4, "euler_ancestral")])
@@ -66,6 +75,59 @@ def test_every_image_is_the_one_a_single_run_draws(trio, vae, hrv, batch_size, s
     for image, (order, heads, seed) in zip(images, asked, strict=True):
         assert relative(image[None], single(trio, vae, hrv, order, heads, seed, sampler)) <= 1e-3  # the VAE amplifies
     assert not torch.allclose(images[1], images[3], atol=1e-3)
+
+
+def at_once(trio, hrv, monkeypatch, vae, **changes) -> set[int]:
+    """How many images were drawn at once, of a sweep of 4 in batches of 4 that is equal to single images."""
+    sizes, real = set(), comfy.sample.sample
+
+    def counted(model, noise, *arguments, **named):
+        sizes.add(len(noise))
+        return real(model, noise, *arguments, **named)
+
+    monkeypatch.setattr(comfy.sample, "sample", counted)
+    images = run(trio, vae, hrv, batch_size=4, **changes)[1]
+    monkeypatch.undo()
+    asked = [("MoRHF", 0, 0), ("MoRHF", 4, 0), ("random", 0, 3), ("random", 4, 3)]
+    for image, (order, heads, seed) in zip(images, asked, strict=True):
+        assert relative(image[None], single(trio, vae, hrv, order, heads, seed, **changes)) <= 1e-3
+    return sizes
+
+
+SETTLED = ["euler", "heun", "dpmpp_2m", "uni_pc", "dpm_fast", "heunpp2", "res_multistep", "euler_cfg_pp"]
+UNSETTLED = ["dpm_adaptive", "dpmpp_sde", "lcm", "er_sde", "seeds_2", "dpmpp_2m_sde_gpu"]
+
+
+@pytest.mark.parametrize("sampler", SETTLED + UNSETTLED)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_sampler_that_mixes_rows_or_draws_noise_draws_one_at_a_time_and_others_all_at_once(
+    trio, vae, hrv, monkeypatch, sampler
+):
+    expected = {4} if sampler in SETTLED else {1}
+    assert at_once(trio, hrv, monkeypatch, vae, sampler=sampler, steps=3) == expected
+
+
+def rescaled(model):
+    return RescaleCFG().patch(model, 0.7)[0]
+
+
+def mahiro(model):
+    return Mahiro.execute(model).args[0]
+
+
+def easycache(model):
+    return EasyCacheNode.execute(model, 3.0, 0.0, 1.0, False).args[0]
+
+
+def lazycache(model):
+    return LazyCacheNode.execute(model, 3.0, 0.0, 1.0, False).args[0]
+
+
+@pytest.mark.parametrize("patched, expected", [(rescaled, 4), (mahiro, 1), (easycache, 1), (lazycache, 1)])
+def test_guidance_and_caches_that_look_at_a_whole_batch_draw_one_at_a_time(
+    trio, vae, hrv, monkeypatch, patched, expected
+):
+    assert at_once(trio, hrv, monkeypatch, vae, model=patched(trio.model), steps=8) == {expected}
 
 
 def test_several_factors_make_a_row_each_and_say_so(trio, vae, hrv):
