@@ -15,6 +15,7 @@ from .receipt import Receipt, owner
 from .run import Run
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+TOKEN_PATCHES = ("attn1_patch", "attn2_patch", "middle_patch")  # kinds that may merge tokens
 ATTENTION_PATCHES = ("attn1_patch", "attn2_patch", "input_block_patch")  # kinds that may change how many rows there are
 
 
@@ -78,6 +79,24 @@ class AttentionCall:
             query, key, value, self.site.heads, attn_precision=self.options.get("attn_precision"),
             transformer_options=self.options,
         )  # fmt: skip
+
+    def grid(self, call: "ModelCall") -> tuple[int, int]:
+        """(height, width) of this site's maps; raises HRVError where queries are no grid of pixels (merged tokens)."""
+        pixels, shape = self.joined[0].shape[1], self.options.get("activations_shape")
+        try:
+            grid = tuple(shape[-2:]) if shape is not None else call.family.image_grid(pixels, *call.x.shape[-2:])
+        except ValueError:
+            grid = (0, 0)
+        if grid[0] * grid[1] != pixels:
+            patches = self.options.get("patches") or call.options.get("patches", {})
+            names = [owner(patch) for kind in TOKEN_PATCHES for patch in patches.get(kind, [])]
+            raise HRVError(
+                f"Another node merges or cuts the pixels in attention ({', '.join(filter(None, names)) or '?'}):"
+                f" {pixels} queries where a map of {grid[0]} x {grid[1]} is expected, another selection in every row, so"
+                " that HRV nodes cannot tell which query is which pixel. Take ToMe, HyperTile or the like off this"
+                " MODEL, or take the HRV node away."
+            )
+        return grid
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ def loss_and_gradient(
         reader = MapReader(guidance)
         options = {**model_options.get("transformer_options", {}), READER: reader}
         options["optimized_attention_override"] = _differentiable_attention
+        options["patches"] = _out_of_place(options.get("patches", {}))
         options = {**model_options, "transformer_options": options}
         try:
             comfy.samplers.calc_cond_batch(inner_model, [[without_inference(cond)]], latent, sigma, options)
@@ -65,6 +66,22 @@ def loss_and_gradient(
     return loss.detach(), gradient
 
 
+def _out_of_place(patches: dict[str, list]) -> dict[str, list]:
+    """Patches of the host's kinds that get copies and keep copies: some (FreeU) write into what a gradient needs."""
+
+    def copying(patch: Any) -> Any:
+        if not callable(patch):
+            return patch
+
+        def run(*args: Any, **named: Any) -> Any:
+            with torch.autograd.graph.saved_tensors_hooks(Tensor.clone, lambda kept: kept):
+                return patch(*(a.clone() if isinstance(a, Tensor) else a for a in args), **named)
+
+        return run
+
+    return {kind: [copying(patch) for patch in there] for kind, there in patches.items()}
+
+
 def _no_path(error: RuntimeError) -> Exception:
     """The reason why autograd cannot pass, for the errors that mean so; other errors as they are."""
     if "nference tensor" not in str(error) and "does not require grad" not in str(error):
@@ -83,6 +100,7 @@ class MapReader:
         self.reading = guidance.reading
         self.sites = set(self.reading.sites)
         self.total: Tensor | None = None
+        self.tokens: int | None = None
 
     def attach(self, call: ModelCall, receipt: Receipt) -> None:
         """Let it read the sites of one model call."""
@@ -95,10 +113,8 @@ class MapReader:
         if site.key in self.sites:
             query, key, _ = call.joined
             weights = torch.from_numpy(self.reading.weights[:, self.reading.layout.head_range(site.key)])
-            latent_size = self.call.x.shape[-2:]
-            own = self.call.family.image_grid(query.shape[1], *latent_size)
-            size = self.reading.size(*latent_size)
-            part = again(_part, query, key, weights.to(query.device), own, size)
+            own, size = call.grid(self.call), self.reading.size(*self.call.x.shape[-2:])
+            part = again(_part, query, key, weights.to(query.device), own, size)[:, :, : self.tokens]
             self.total = part if self.total is None else self.total + part
             self.sites.discard(site.key)
             if not self.sites:
@@ -119,7 +135,9 @@ class MapReading(Control):
 
     def plan(self, step: StepPlan) -> dict[int, MapReader]:
         """The reader, for every conditioning of such a call."""
-        reader = step.options.get(READER)
+        reader: MapReader | None = step.options.get(READER)
+        if reader is not None and step.conditionings:
+            reader.tokens = step.conditionings[0].tokens or None  # what others append to the context is no word
         return {} if reader is None else {planned.number: reader for planned in step.conditionings}
 
     def act(self, call: ModelCall, actions: dict[int, MapReader], receipt: Receipt) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 from ...hrv_engine.editing.local_blend import blend_mask, blended
 from ...hrv_engine.editing.paired_edit import step_number
 from ...hrv_engine.errors import HRVError
+from ...hrv_engine.inspection.token_maps import resized
 from .calls import AttentionCall, ModelCall
 from .conditioning import PairedPrompts
 
@@ -51,6 +52,8 @@ class PairRun:
 
     def add(self, maps: Tensor, images: tuple[int, ...], total: int) -> None:
         """Add maps [rows height width] of the blend words of one layer and call, of these images of the run."""
+        if self.maps is not None and self.maps.shape[-2:] != maps.shape[-2:]:  # Deep Shrink: other sizes at first
+            maps = resized(maps[None], tuple(self.maps.shape[-2:]))[0]
         if images == tuple(range(total)):
             self.maps = maps if self.maps is None else self.maps + maps
             return
@@ -85,8 +88,8 @@ class BlendWatch:
         looks = AttentionCall(site, call.batch, (query, key, self._indicators(call)), call.stock, call.options)
         output = self.control(looks) if self.control else looks.proceed()
         maps = output[rows].unflatten(-1, (site.heads, -1))[..., 0].float().mean(dim=-1)
-        size = self.call.family.image_grid(maps.shape[1], *self.call.x.shape[-2:])
-        self.run.add(maps.unflatten(-1, size), self.pairing.images, self.call.run.images)
+        maps = maps.unflatten(-1, call.grid(self.call))
+        self.run.add(maps, self.pairing.images, self.call.run.images)
         return call.proceed()
 
     def _indicators(self, call: AttentionCall) -> Tensor:

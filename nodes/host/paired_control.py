@@ -126,7 +126,7 @@ def act_on_pairs(call: ModelCall, steps: dict[int, PairStep], receipt: Receipt) 
         call.receive(receipt, control, count)
     sites = {site for p in pairings for injection in p.step.injections for site in injection.sites}
     if sites:
-        call.receive(receipt, SelfControl(pairings), count, frozenset(sites), SELF)
+        call.receive(receipt, SelfControl(pairings, call), count, frozenset(sites), SELF)
     if any(pairing.step.features for pairing in pairings):
         others = call.options.get("patches", {}).get(FEATURES, [])
         call.add_patch(FEATURES, (ResBlock, FeatureControl(call, pairings, others, receipt)))
@@ -155,8 +155,8 @@ class CrossControl:
         for number, (sources, targets, _) in enumerate(self.edited):
             taken, kept = self._on(number, value.device)
             theirs = value[targets]
-            owned[targets] = scale_values(theirs, _tiled(kept[:, heads], length).expand(len(targets), -1, -1))
-            mixed.append(_tiled(mix_values(theirs[:, : taken.shape[1]], taken), length))
+            owned[targets] = scale_values(theirs, _tiled(kept[:, heads], length, 1.0).expand(len(targets), -1, -1))
+            mixed.append(_tiled(mix_values(theirs[:, : taken.shape[1]], taken), length, 0.0))
             queries.append(query[sources])
             keys.append(key[sources])
         output = call.with_joined(query, key, owned).proceed()
@@ -178,11 +178,12 @@ class SelfControl:
 
     PARTS = ("query", "key", "value")
 
-    def __init__(self, pairings: list[Pairing]) -> None:
-        self.pairings = pairings
+    def __init__(self, pairings: list[Pairing], model_call: ModelCall) -> None:
+        self.pairings, self.model_call = pairings, model_call
 
     def __call__(self, call: AttentionCall) -> Tensor:
         """The attention that would have run, with the source's parts."""
+        call.grid(self.model_call)  # merged tokens differ from row to row
         parts = dict(zip(self.PARTS, call.joined, strict=True))
         for pairing in self.pairings:
             for injection in pairing.step.injections:
@@ -224,6 +225,20 @@ class FeatureControl:
         return output
 
 
-def _tiled(tensor: Tensor, length: int) -> Tensor:
-    """Repeat [... tokens channels] along tokens up to `length`, as the host repeats a shorter context."""
-    return tensor.repeat(*[1] * (tensor.ndim - 2), length // tensor.shape[-2], 1)
+def _tiled(tensor: Tensor, length: int, rest: float) -> Tensor:
+    """Repeat [... tokens channels] along tokens up to `length`, as the host repeats a shorter context.
+
+    rest: what stands for tokens that another node appended. Raises HRVError where there are fewer tokens.
+    """
+    tokens = tensor.shape[-2]
+    if length < tokens:
+        raise HRVError(
+            f"Attention has {length} tokens where the prompts of this edit have {tokens}: another node changes the"
+            " prompt inside the model (NegPip splits it into keys and values). Take that node off this MODEL, or edit"
+            " without changed words (self-attention only)."
+        )
+    tiled = tensor.repeat(*[1] * (tensor.ndim - 2), length // tokens, 1)
+    if tiled.shape[-2] == length:
+        return tiled
+    more = tiled.new_full((*tiled.shape[:-2], length - tiled.shape[-2], tiled.shape[-1]), rest)
+    return torch.cat([tiled, more], dim=-2)
