@@ -94,12 +94,14 @@ def test_dual_cfg_skips_conditionings_at_cfg_one_and_steers_the_rest(trio, hrv):
 
 
 @pytest.mark.parametrize("place", ["positive", "negative"])
-def test_a_guider_of_two_models_steers_the_conditioning_that_asks(trio, hrv, place):
+@pytest.mark.parametrize("windows", [False, True])
+def test_a_guider_of_two_models_steers_the_conditioning_that_asks(trio, hrv, place, windows):
     other = tiny_trio(seed=7).model
 
     def draw(model: Any, conditioning: list) -> torch.Tensor:
         positive, negative = (conditioning, trio.encode("")) if place == "positive" else (trio.encode(""), conditioning)
-        return guided(DualModelGuider.execute(model, positive, 4.0, other, negative).args[0], batch=2)
+        model = windowed(model, 2) if windows else model
+        return guided(DualModelGuider.execute(model, positive, 4.0, other, negative).args[0], batch=4)
 
     ours = draw(*adjusted(trio.model, prompt(trio), hrv))
     assert relative(ours, draw(explicit(trio, hrv), prompt(trio))) <= TOGETHER
