@@ -32,6 +32,12 @@ def printable(text: str) -> str:
     return text
 
 
+def first_line(error: BaseException, most: int = 300) -> str:
+    """The first line of another library's error without its full stop, or its kind if it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:most].rstrip(".") if lines else type(error).__name__
+
+
 def nearest(given: str, legal: Iterable[str], count: int = 3) -> str:
     """The legal names closest to `given`, best first, quoted and comma-separated (all of them if there are few)."""
     names = list(legal)

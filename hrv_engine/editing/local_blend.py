@@ -1,4 +1,4 @@
-"""Local blend: the target may differ from the source only where the blend words look (Prompt-to-Prompt)."""
+"""Local blend: the target may differ from the source only where pixels attend to the blend words (P2P)."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from ..attention.heads import SiteKey
 
 @dataclass(frozen=True)
 class LocalBlend:
-    """columns: of the blend words in each branch, source first; sites: the layers whose maps are read.
+    """columns: of the blend words in each prompt, source first; sites: the layers whose maps are read.
 
     threshold: the part of a map's peak above which a place may change; start: the fraction of the run before which
     everything may.
@@ -31,21 +31,21 @@ def blend_blocks(downsampling: Downsampling) -> frozenset[SiteKey]:
     return frozenset(block for block in small if downsampling[block] == least)
 
 
-def blend_mask(maps: Tensor, branches: int, size: tuple[int, int], threshold: float) -> Tensor:
+def blend_mask(maps: Tensor, prompts: int, size: tuple[int, int], threshold: float) -> Tensor:
     """Where each row may differ from its source: bool [rows 1 height width] of `size`, the source's place or its own.
 
-    maps: [rows h w], rows in turn source, target, ...; each is pooled 3x3, enlarged, divided by its peak and cut.
+    maps: [rows h w], rows in turn source, target, ... of `prompts` prompts; each is pooled 3x3, enlarged, divided by
+    its peak and cut.
     """
     pooled = functional.max_pool2d(maps[:, None].float(), 3, stride=1, padding=1)
     large = functional.interpolate(pooled, size=size)
     peak = large.amax(dim=(-2, -1), keepdim=True)
-    found = (large / torch.where(peak > 0, peak, torch.ones_like(peak))) > threshold
-    pairs = found.unflatten(0, (-1, branches))
-    return (pairs | pairs[:, :1]).flatten(0, 1)
+    near = (large / torch.where(peak > 0, peak, torch.ones_like(peak))) > threshold
+    images = near.unflatten(0, (-1, prompts))
+    return (images | images[:, :1]).flatten(0, 1)
 
 
-def blended(latents: Tensor, mask: Tensor, branches: int) -> Tensor:
+def blended(latents: Tensor, mask: Tensor, prompts: int) -> Tensor:
     """z_t := z_s + mask (z_t - z_s) for every target row of latents [rows channels height width]."""
-    pairs = latents.unflatten(0, (-1, branches))
-    sources = pairs[:, :1]
-    return torch.where(mask.unflatten(0, (-1, branches)), pairs, sources).flatten(0, 1)
+    images = latents.unflatten(0, (-1, prompts))
+    return torch.where(mask.unflatten(0, (-1, prompts)), images, images[:, :1]).flatten(0, 1)

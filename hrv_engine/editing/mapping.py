@@ -1,18 +1,18 @@
-"""Which source token stands for which target token: Prompt-to-Prompt's replacement and refinement mappings.
+"""Which source token a target token is paired with: Prompt-to-Prompt's replacement and refinement mappings.
 
 Columns are those of each prompt's own context, every 77-token chunk included (Hertz et al., arXiv 2208.01626).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..errors import HRVError
-from ..text.alignment import CHUNK, TokenTable
+from ..text.alignment import CHUNK, Columns, TokenTable, Word
 
 MODES = ("auto", "replace", "refine")
 TAILS = ("aligned", "index")
-Span = tuple[int, ...]  # the columns of a word
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class TokenMapping:
 
     matrix: np.ndarray
     aligned: np.ndarray
-    changed: tuple[tuple[str, Span], ...]
+    changed: tuple[Word, ...]
 
 
 def map_tokens(
@@ -73,25 +73,30 @@ def _replacement(source: TokenTable, target: TokenTable, lengths: tuple[int, int
     matrix: np.ndarray = np.zeros(lengths, np.float32)
     pairs = list(zip(source.spoken(), target.spoken(), strict=True))
     changed = [(other, columns) for (word, _), (other, columns) in pairs if word != other]
-    for (_, ours), (_, theirs) in pairs:
-        if len(ours) == len(theirs):
-            matrix[ours, theirs] = 1
+    for (_, read), (_, own) in pairs:
+        if len(read) == len(own):
+            matrix[read, own] = 1
         else:
-            matrix[np.ix_(ours, theirs)] = 1 / len(theirs)
+            matrix[np.ix_(read, own)] = 1 / len(own)
     aligned = _specials(matrix, source, target)
-    for ours, theirs in zip(_punctuation(source), _punctuation(target), strict=True):
-        paired = min(len(ours), len(theirs))
-        matrix[ours[:paired], theirs[:paired]] = 1
-        aligned[list(theirs[paired:])] = False
+    for read, own in zip(_punctuation(source), _punctuation(target), strict=True):
+        _pair_in_order(matrix, aligned, read, own)
     if tail == "index" and changed:
         rest = range(changed[-1][1][-1] + 1, lengths[1])
         _by_index(matrix, aligned, rest, len(source.pieces) - len(target.pieces))
     return TokenMapping(matrix, aligned, _joined(changed, target))
 
 
-def _punctuation(table: TokenTable) -> list[Span]:
+def _pair_in_order(matrix: np.ndarray, aligned: np.ndarray, read: Sequence[int], own: Sequence[int]) -> None:
+    """The nth column of the target's `own` reads the nth of the source's `read`; further ones have nothing to read."""
+    paired = min(len(read), len(own))
+    matrix[list(read[:paired]), list(own[:paired])] = 1
+    aligned[list(own[paired:])] = False
+
+
+def _punctuation(table: TokenTable) -> list[Columns]:
     """The columns of the punctuation before the first spoken word, after it, after the second, and so on."""
-    places: list[Span] = [()]
+    places: list[Columns] = [()]
     spoken = {columns for _, columns in table.spoken()}
     for _, columns in table.spans():
         if columns in spoken:
@@ -104,14 +109,14 @@ def _punctuation(table: TokenTable) -> list[Span]:
 def _refinement(source: TokenTable, target: TokenTable, lengths: tuple[int, int], tail: str) -> TokenMapping:
     """The longest common run of tokens; the target's other tokens are new."""
     matrix: np.ndarray = np.zeros(lengths, np.float32)
-    found = longest_common(
+    partners = longest_common(
         [(piece.text, piece.ends_word, piece.vector) for piece in source.pieces],
         [(piece.text, piece.ends_word, piece.vector) for piece in target.pieces],
     )
-    new = {piece.column for piece, at in zip(target.pieces, found, strict=True) if at < 0}
-    for piece, at in zip(target.pieces, found, strict=True):
-        if at >= 0:
-            matrix[source.pieces[at].column, piece.column] = 1
+    new = {piece.column for piece, partner in zip(target.pieces, partners, strict=True) if partner < 0}
+    for piece, partner in zip(target.pieces, partners, strict=True):
+        if partner >= 0:
+            matrix[source.pieces[partner].column, piece.column] = 1
     aligned = _specials(matrix, source, target)
     aligned[list(new)] = False
     if tail == "index":
@@ -125,10 +130,8 @@ def _specials(matrix: np.ndarray, source: TokenTable, target: TokenTable) -> np.
     """Pair begin-of-text with begin-of-text and the nth token after a chunk's text with the nth; aligned [target]."""
     aligned: np.ndarray = np.ones(matrix.shape[1], bool)
     for start in range(0, matrix.shape[1], CHUNK):
-        ours, theirs = _outside(source, start, matrix.shape[0]), _outside(target, start, matrix.shape[1])
-        paired = min(len(ours), len(theirs))
-        matrix[ours[:paired], theirs[:paired]] = 1
-        aligned[theirs[paired:]] = False
+        read, own = _outside(source, start, matrix.shape[0]), _outside(target, start, matrix.shape[1])
+        _pair_in_order(matrix, aligned, read, own)
     return aligned
 
 
@@ -150,10 +153,10 @@ def _by_index(matrix: np.ndarray, aligned: np.ndarray, columns: range, shortened
             matrix[column, column] = 1
 
 
-def _joined(words: list[tuple[str, Span]], table: TokenTable) -> tuple[tuple[str, Span], ...]:
+def _joined(words: list[Word], table: TokenTable) -> tuple[Word, ...]:
     """Neighbouring words as one phrase."""
     order = {column: number for number, column in enumerate(table.columns)}
-    joined: list[tuple[str, Span]] = []
+    joined: list[Word] = []
     for word, span in words:
         if joined and order[joined[-1][1][-1]] + 1 == order[span[0]]:
             joined[-1] = (f"{joined[-1][0]} {word}", joined[-1][1] + span)
@@ -168,10 +171,10 @@ def longest_common(source: list, target: list) -> list[int]:
     Ties leave the target's item out first, then the source's, and pair last.
     """
     score: np.ndarray = np.zeros((len(source) + 1, len(target) + 1), int)
-    for i, ours in enumerate(source, 1):
-        for j, theirs in enumerate(target, 1):
-            score[i, j] = max(score[i, j - 1], score[i - 1, j], score[i - 1, j - 1] + (1 if ours == theirs else -1))
-    found, i, j = [-1] * len(target), len(source), len(target)
+    for i, item in enumerate(source, 1):
+        for j, other in enumerate(target, 1):
+            score[i, j] = max(score[i, j - 1], score[i - 1, j], score[i - 1, j - 1] + (1 if item == other else -1))
+    partners, i, j = [-1] * len(target), len(source), len(target)
     while i and j:
         if score[i, j] == score[i, j - 1]:
             j -= 1
@@ -179,5 +182,5 @@ def longest_common(source: list, target: list) -> list[int]:
             i -= 1
         else:
             i, j = i - 1, j - 1
-            found[j] = i
-    return found
+            partners[j] = i
+    return partners

@@ -11,9 +11,9 @@ from ..attention.downsampling import (
     without_finest,
 )
 from ..errors import HRVError
-from ..text.alignment import TokenTable
+from ..text.alignment import Columns, TokenTable, Word
 from ..text.lists import listed
-from .mapping import Span, TokenMapping
+from .mapping import TokenMapping
 from .paired_edit import KEY_VALUE, CrossEdit, FeatureInjection, PairedEdit, SelfInjection, StepWindow
 
 
@@ -52,7 +52,7 @@ def cross_edit(
     word_windows: dict[str, tuple[float, float]],
     equalizer: dict[str, float],
     heads: int,
-    rescaled: tuple[Span, np.ndarray] | None = None,
+    rescaled: tuple[Columns, np.ndarray] | None = None,
 ) -> CrossEdit:
     """Prompt-to-Prompt's edit of one target.
 
@@ -87,7 +87,7 @@ def blend_columns(text: str, tables: list[TokenTable]) -> tuple[tuple[int, ...],
     )
 
 
-def find_edited_word(mapping: TokenMapping, target: TokenTable, given: str) -> tuple[str, Span]:
+def find_edited_word(mapping: TokenMapping, target: TokenTable, given: str) -> Word:
     """The edited word and its columns: the one given, else the only one in which the prompts differ.
 
     Raises HRVError when it is not there, or when it could be several.
@@ -100,9 +100,9 @@ def find_edited_word(mapping: TokenMapping, target: TokenTable, given: str) -> t
             " could be rescaled. Type the edited word, or take the hrv away for plain Prompt-to-Prompt."
         )
     if len(mapping.changed) > 1:
-        found = ", ".join(f'"{word}"' for word, _ in mapping.changed)
+        places = ", ".join(f'"{word}"' for word, _ in mapping.changed)
         raise HRVError(
-            f'The target prompt "{target.prompt}" differs from the source in {len(mapping.changed)} places: {found}.'
+            f'The target prompt "{target.prompt}" differs from the source in {len(mapping.changed)} places: {places}.'
             " Type in edited_word which of them the concept is for."
         )
     return mapping.changed[0]

@@ -1,4 +1,4 @@
-"""Paired branches: a target is drawn beside its source and takes over parts of the source's attention.
+"""Paired edits: a target is drawn beside its source and takes over parts of the source's attention.
 
 Every published form is attention over other values or with other queries, so no map is materialised:
 

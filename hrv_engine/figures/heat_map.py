@@ -29,7 +29,7 @@ VIRIDIS = np.array(
 def heatmap(relevance: HeadRelevance, concepts: list[str]) -> np.ndarray:
     """One panel a concept, rows = layers in HRV order, columns = heads; uint8 [height width 3].
 
-    The colours of each panel run from 0 to the row's largest element, which stands beside its scale.
+    The colours of each panel run from 0 to the row's largest element, which is beside its scale.
     """
     names = relevance.concepts.names
     return side_by_side(

@@ -14,7 +14,7 @@ NUMBERED = 16  # rows up to which the number is written into each cell
 def matrix_figure(values: np.ndarray, labels: Sequence[str], title: str) -> np.ndarray:
     """A matrix [n n] with the same labels at rows and columns; uint8 [height width 3].
 
-    Colours run from the smallest entry to the largest, which stand beside the bar. An empty label is left out: give
+    Colours run from the smallest entry to the largest, which are beside the bar. An empty label is left out: give
     labels to some rows only when they number something (`sparse_labels`).
     """
     cell = cell_size(len(values))

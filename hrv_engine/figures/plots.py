@@ -18,9 +18,9 @@ def new_plot(columns: int = 1, rows: int = 1, width: float = 8.0, height: float 
         figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white"
     )
     axes = figure.subplots(rows, columns)
-    for one in np.atleast_1d(axes).flat:
-        one.spines[["top", "right"]].set_visible(False)
-        one.tick_params(labelsize=11)
+    for axis in np.atleast_1d(axes).flat:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.tick_params(labelsize=11)
     return figure, axes
 
 

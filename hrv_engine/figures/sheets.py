@@ -29,8 +29,8 @@ def sheet(images: np.ndarray, row_labels: list[str], column_labels: list[str]) -
         y = top + row * (height + GAP)
         draw.text((GAP, y + height / 2), label, INK, text, anchor="lm")
         for column in range(columns):
-            picture = Image.fromarray(images[row * columns + column]).resize((width, height), Image.Resampling.NEAREST)
-            canvas.paste(picture, (left + column * (width + GAP), y))
+            image = Image.fromarray(images[row * columns + column]).resize((width, height), Image.Resampling.NEAREST)
+            canvas.paste(image, (left + column * (width + GAP), y))
     return np.asarray(canvas)
 
 
@@ -50,9 +50,9 @@ def tiles(images: np.ndarray, captions: list[str], columns: int) -> np.ndarray:
     rows = -(-len(images) // columns)
     canvas = Image.new("RGB", (min(columns, len(images)) * cell, rows * (height + below)), PAPER)
     draw = ImageDraw.Draw(canvas)
-    for number, (image, caption) in enumerate(zip(images, captions, strict=True)):
+    for number, (tile, caption) in enumerate(zip(images, captions, strict=True)):
         x, y = number % columns * cell, number // columns * (height + below)
-        picture = Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST)
-        canvas.paste(picture, (x + (cell - width) // 2, y + GAP))
+        image = Image.fromarray(tile).resize((width, height), Image.Resampling.NEAREST)
+        canvas.paste(image, (x + (cell - width) // 2, y + GAP))
         draw.multiline_text((x + cell / 2, y + GAP + height + 3), caption, INK, text, anchor="ma", align="center")
     return np.asarray(canvas)

@@ -49,7 +49,7 @@ class MaxActivation:
 
 @dataclass(frozen=True)
 class Binding:
-    """SynGen (arXiv 2306.08877, section 3): modifiers and their noun look at the same place, no other word does.
+    """SynGen (arXiv 2306.08877, section 3): modifiers and their noun are attended to in the same region, others not.
 
     groups: the words of each as columns, the noun last; everything: the columns of all semantic tokens of the prompt.
     A noun alone is only kept apart from the other words. A word of several tokens counts by its furthest token.

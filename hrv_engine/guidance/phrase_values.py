@@ -12,7 +12,7 @@ from ..text.alignment import CHUNK, Columns
 
 @dataclass(frozen=True, eq=False)
 class LentValues:
-    """Rows [columns channels] of a context that stand for its own at some columns when values are made of it."""
+    """Rows [columns channels] of a context that replace its own at some columns when values are made of it."""
 
     columns: Columns
     rows: Tensor

@@ -23,7 +23,7 @@ class ConceptChange:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Shared concepts in row order of the new file, and what stands in one file only.
+    """Shared concepts in row order of the new file, and what is in one file only.
 
     only_new, only_old: concept -> its share of all votes of its file, None for vectors without votes; silent: shared
     concepts that won no vote in one of the files; reworded: shared concepts whose words differ; top: heads compared.
@@ -81,11 +81,11 @@ def compare(new: HeadRelevance, old: HeadRelevance) -> Comparison:
             f"The head layouts differ: hrv has {new.layout.summary}, other has {old.layout.summary} or another order of"
             " them. Compare files of one model architecture."
         )
-    theirs = {name.strip().casefold(): name for name in old.concepts.names}
-    shared = {name: theirs[name.strip().casefold()] for name in new.concepts.names if name.strip().casefold() in theirs}
+    olds = {name.strip().casefold(): name for name in old.concepts.names}
+    shared = {name: olds[name.strip().casefold()] for name in new.concepts.names if name.strip().casefold() in olds}
     if not shared:
         raise HRVError(
-            f"No concept stands in both files. hrv has {', '.join(new.concepts.names)}; other has"
+            f"No concept is in both files. hrv has {', '.join(new.concepts.names)}; other has"
             f" {', '.join(old.concepts.names)}. Compare files whose concept sets overlap."
         )
     voted = {name: match for name, match in shared.items() if name in new.voted and match in old.voted}
@@ -105,11 +105,11 @@ def compare(new: HeadRelevance, old: HeadRelevance) -> Comparison:
 
 
 def _change(new: HeadRelevance, old: HeadRelevance, name: str, match: str) -> ConceptChange:
-    one: np.ndarray = new.row(name).astype(np.float64)
-    two: np.ndarray = old.row(match).astype(np.float64)
-    cosine = min(1.0, float(one @ two / (np.linalg.norm(one) * np.linalg.norm(two))))
+    new_row: np.ndarray = new.row(name).astype(np.float64)
+    old_row: np.ndarray = old.row(match).astype(np.float64)
+    cosine = min(1.0, float(new_row @ old_row / (np.linalg.norm(new_row) * np.linalg.norm(old_row))))
     top = set(new.order(name)[:TOP].tolist()) & set(old.order(match)[:TOP].tolist())
-    return ConceptChange(name, cosine, float(np.abs(one - two).max()), len(top))
+    return ConceptChange(name, cosine, float(np.abs(new_row - old_row).max()), len(top))
 
 
 def _shares(relevance: HeadRelevance, names: list[str]) -> dict[str, float | None]:

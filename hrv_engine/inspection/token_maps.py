@@ -1,4 +1,4 @@
-"""Token maps: where a word looks, by head, by layer, or weighted by a Head Relevance Vector.
+"""Token maps: which pixels attend to a word, by head, by layer, or weighted by a Head Relevance Vector.
 
 Averaged over the model calls of a run and upsampled, as DAAM does (arXiv 2210.04885); the weights r_h / H are those of
 section 5.3 (Attend-and-Excite with HRVs), the plain mean is r_h = 1.

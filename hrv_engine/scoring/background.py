@@ -1,4 +1,4 @@
-"""BG-DINO: how much of the background an edit keeps, by DINOv2's view of what is not the object (appendix E.3)."""
+"""BG-DINO: how much of the background an edit keeps, by DINOv2's embedding of what is not the object (appendix E.3)."""
 
 from pathlib import Path
 
@@ -40,13 +40,13 @@ class BackgroundSimilarity:
     def _embedded(self, images: Tensor) -> Tensor:
         """Unit vectors float32 [images channels]: the class token after the last norm, of the model's own crop."""
         model, processor = loaded(DINOV2, self.weights, self.device, self.half)
-        found = []
+        embeddings = []
         for part in images.split(AT_ONCE):
             pixels = processor(images=list(as_bytes(part)), return_tensors="pt")["pixel_values"]
             with torch.no_grad():
-                seen = model(pixel_values=pixels.to(self.device, precision(self.half))).pooler_output
-            found.append(torch.nn.functional.normalize(seen.float(), dim=-1).cpu())
-        return torch.cat(found)
+                pooled = model(pixel_values=pixels.to(self.device, precision(self.half))).pooler_output
+            embeddings.append(torch.nn.functional.normalize(pooled.float(), dim=-1).cpu())
+        return torch.cat(embeddings)
 
 
 def pairs_of(source: Tensor, edited: Tensor | None) -> tuple[Tensor, Tensor]:

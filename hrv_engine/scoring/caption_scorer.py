@@ -1,4 +1,4 @@
-"""Caption similarity: what a captioner sees in the image against the prompt, both as CLIP texts (section 5.3)."""
+"""Caption similarity: a captioner's text of the image against the prompt, both embedded by CLIP (section 5.3)."""
 
 from collections.abc import Sequence
 from typing import Protocol

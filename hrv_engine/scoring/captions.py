@@ -22,7 +22,7 @@ class Captioner:
     def captions(self, images: Tensor) -> list[str]:
         """One caption an image, the most likely by beam search; images float32 [images height width 3] in 0..1."""
         model, processor = loaded(BLIP2, self.weights, self.device, self.half)
-        found: list[str] = []
+        captions: list[str] = []
         for part in images[..., :3].split(AT_ONCE):
             pixels = processor(images=list(as_bytes(part)), return_tensors="pt")["pixel_values"]
             with torch.no_grad():
@@ -32,5 +32,5 @@ class Captioner:
                     num_beams=BEAMS,
                     max_new_tokens=LONGEST,
                 )
-            found += [" ".join(text.split()) for text in processor.batch_decode(tokens, skip_special_tokens=True)]
-        return found
+            captions += [" ".join(text.split()) for text in processor.batch_decode(tokens, skip_special_tokens=True)]
+        return captions

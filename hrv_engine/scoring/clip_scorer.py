@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ..errors import HRVError, nearest
+from ..errors import HRVError, first_line, nearest
 from ..optional import library
 
 ARCHITECTURE, DOWNLOADED = "ViT-H-14", "laion2b_s32b_b79k"  # the paper's weights
@@ -91,10 +91,9 @@ def _loaded(weights: str, architecture: str, device: str, precision: str) -> tup
                 architecture, pretrained=weights, device=device, precision=precision
             )
         except (RuntimeError, ValueError, KeyError, AssertionError, OSError, UnpicklingError) as error:
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise HRVError(
-                f"{weights} cannot be loaded as OpenCLIP {architecture}: {first[:300]}. Set the architecture the file"
-                " was trained with, or choose another file; a download needs a network."
+                f"{weights} cannot be loaded as OpenCLIP {architecture}: {first_line(error)}. Set the architecture the"
+                " file was trained with, or choose another file; a download needs a network."
             ) from error
         _kept[wanted] = (model.eval(), preprocess, _open_clip().get_tokenizer(architecture))
     return _kept[wanted]
@@ -147,11 +146,10 @@ def _keys(path: Path) -> list[str]:
         if path.suffix == ".safetensors":
             with safe_open(str(path), framework="numpy") as file:
                 return list(file.keys())
-        found = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
-        return [str(key) for key in found.get("state_dict", found)]
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
+        return [str(key) for key in state.get("state_dict", state)]
     except (SafetensorError, UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise HRVError(
-            f"{path.name} is not a readable checkpoint ({first[:200]}). Fetch it again; .safetensors, .bin and .pt"
-            " files of plain tensors are read."
+            f"{path.name} is not a readable checkpoint ({first_line(error)}). Fetch it again; .safetensors, .bin and"
+            " .pt files of plain tensors are read."
         ) from error

@@ -33,33 +33,32 @@ class GroundedSegmenter:
         images: float32 [images height width 3] in 0..1. Raises HRVError without a word.
         """
         text = " ".join(f"{name.lower().rstrip('.')}." for name in names_in(words))
-        pictures = as_bytes(images[..., :3])
-        found = []
-        for part in pictures.split(AT_ONCE):
+        masks = []
+        for part in as_bytes(images[..., :3]).split(AT_ONCE):
             boxes = self._boxes(part, text)
-            found += [self._outlines(image, one) for image, one in zip(part, boxes, strict=True)]
-        return torch.stack(found)
+            masks += [self._outlines(image, own) for image, own in zip(part, boxes, strict=True)]
+        return torch.stack(masks)
 
-    def _boxes(self, pictures: Tensor, text: str) -> list[Tensor]:
+    def _boxes(self, images: Tensor, text: str) -> list[Tensor]:
         """Boxes [boxes 4] in pixels, left, top, right, bottom, of each image uint8 [images 3 height width]."""
         model, processor = loaded(DETECTOR, self.detector, self.device)
-        texts = [text] * len(pictures)
-        given = processor(images=list(pictures), text=texts, padding=True, return_tensors="pt").to(self.device)
+        texts = [text] * len(images)
+        inputs = processor(images=list(images), text=texts, padding=True, return_tensors="pt").to(self.device)
         with torch.no_grad():
-            seen = model(**given)
-        sizes = [tuple(pictures.shape[-2:])] * len(pictures)
-        found = processor.post_process_grounded_object_detection(
-            seen, given["input_ids"], threshold=self.threshold, target_sizes=sizes
+            output = model(**inputs)
+        sizes = [tuple(images.shape[-2:])] * len(images)
+        detections = processor.post_process_grounded_object_detection(
+            output, inputs["input_ids"], threshold=self.threshold, target_sizes=sizes
         )
-        return [one["boxes"].float().cpu() for one in found]
+        return [detection["boxes"].float().cpu() for detection in detections]
 
     def _outlines(self, image: Tensor, boxes: Tensor) -> Tensor:
         """The union float32 [height width] of the objects in the boxes of an image uint8 [3 height width]."""
         if not len(boxes):
             return torch.zeros(image.shape[-2:])
         model, processor = loaded(SAM2, self.outliner, self.device)
-        given = processor(images=[image], input_boxes=[boxes.tolist()], return_tensors="pt").to(self.device)
+        inputs = processor(images=[image], input_boxes=[boxes.tolist()], return_tensors="pt").to(self.device)
         with torch.no_grad():
-            seen = model(**given, multimask_output=False)
-        (outlines,) = processor.post_process_masks(seen.pred_masks.float().cpu(), given["original_sizes"].cpu())
+            output = model(**inputs, multimask_output=False)
+        (outlines,) = processor.post_process_masks(output.pred_masks.float().cpu(), inputs["original_sizes"].cpu())
         return outlines[:, 0].any(0).float()

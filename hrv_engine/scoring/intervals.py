@@ -33,7 +33,7 @@ def mean_interval(values: Sequence[float] | np.ndarray, seed: int = 0, confidenc
     scores = np.asarray(values, np.float64)
     if scores.ndim != 1 or scores.size < LEAST:
         raise HRVError(
-            f"An interval needs {LEAST} values at least, one an image or pair, and got {scores.size}. Draw more"
+            f"An interval needs {LEAST} values or more, one an image or pair, not {scores.size}. Draw more"
             " images, with other seeds or prompts."
         )
     if not np.isfinite(scores).all():
@@ -45,7 +45,7 @@ def mean_interval(values: Sequence[float] | np.ndarray, seed: int = 0, confidenc
         raise HRVError(f"The confidence is {confidence:g}; it must lie between 0 and 1, such as 0.95.")
     if np.ptp(scores) == 0:
         return Interval(float(scores[0]), float(scores[0]), float(scores[0]))
-    found = stats.bootstrap(
+    band = stats.bootstrap(
         (scores,),
         np.mean,
         confidence_level=confidence,
@@ -54,7 +54,7 @@ def mean_interval(values: Sequence[float] | np.ndarray, seed: int = 0, confidenc
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return Interval(float(scores.mean()), float(found.low), float(found.high))
+    return Interval(float(scores.mean()), float(band.low), float(band.high))
 
 
 def paired_difference(

@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ..errors import HRVError
+from ..errors import HRVError, first_line
 from ..optional import library
 
 FINDING = "Finding objects by words"
@@ -87,7 +87,9 @@ def loaded(kind: Kind, source: Path | str, device: str = "cpu", half: bool = Fal
         OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, ImportError, SafetensorError,
         UnpicklingError,
     ) as error:  # fmt: skip
-        raise HRVError(f"{source} cannot be loaded as {kind.title}: {_first(error)}. {_advice(kind, local)}") from error
+        raise HRVError(
+            f"{source} cannot be loaded as {kind.title}: {first_line(error)}. {_advice(kind, local)}"
+        ) from error
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
         raise HRVError(
@@ -105,11 +107,6 @@ def precision(half: bool) -> torch.dtype:
 def as_bytes(images: Tensor) -> Tensor:
     """Images as uint8 [images 3 height width], what processors of transformers take."""
     return (images.clamp(0, 1) * 255).round().to(torch.uint8).cpu().movedim(-1, 1)
-
-
-def _first(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300].rstrip(".") if lines else type(error).__name__
 
 
 def _advice(kind: Kind, local: bool) -> str:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class ImageScorer(Protocol):
-    """Anything that says how much an image shows a word; `name` stands on the axis of curves."""
+    """Anything that says how much an image shows a word; `name` labels the axis of curves."""
 
     name: str
 

@@ -43,23 +43,23 @@ class WordSegmenter:
         self.weights, self.device, self.half, self.threshold = weights, device, half, threshold
 
     def masks(self, images: Tensor, words: str) -> Tensor:
-        """Masks float32 [images height width], 1 where any of the words' objects is; commas part several.
+        """Masks float32 [images height width], 1 where any of the words' objects is; several separated by commas.
 
         images: float32 [images height width 3] in 0..1. Raises HRVError without a word.
         """
-        every = [self._probabilities(images, name) for name in names_in(words)]
-        return (torch.stack(every).amax(0) > self.threshold).float()
+        by_word = [self._probabilities(images, name) for name in names_in(words)]
+        return (torch.stack(by_word).amax(0) > self.threshold).float()
 
     def _probabilities(self, images: Tensor, word: str) -> Tensor:
         model, processor = loaded(CLIPSEG, self.weights, self.device, self.half)
-        found = []
+        probabilities = []
         for part in images[..., :3].split(AT_ONCE):
-            given = processor(text=[word] * len(part), images=list(as_bytes(part)), padding=True, return_tensors="pt")
-            given = {name: value.to(self.device) for name, value in given.items()}
-            given["pixel_values"] = given["pixel_values"].to(precision(self.half))
+            inputs = processor(text=[word] * len(part), images=list(as_bytes(part)), padding=True, return_tensors="pt")
+            inputs = {name: value.to(self.device) for name, value in inputs.items()}
+            inputs["pixel_values"] = inputs["pixel_values"].to(precision(self.half))
             with torch.no_grad():
-                logits = model(**given).logits.float()
+                logits = model(**inputs).logits.float()
             maps = logits.reshape(len(part), 1, *logits.shape[-2:])  # one image comes without its dimension
             whole = torch.nn.functional.interpolate(maps, images.shape[1:3], mode="bilinear", align_corners=False)
-            found.append(whole[:, 0].sigmoid().cpu())
-        return torch.cat(found)
+            probabilities.append(whole[:, 0].sigmoid().cpu())
+        return torch.cat(probabilities)

@@ -10,7 +10,7 @@ from itertools import pairwise
 Columns = tuple[int, ...]
 Word = tuple[str, Columns]  # a word of the prompt and the columns of its tokens
 
-BLANK, BRACKET, NOTHING = " ", "(", ""  # what may stand before a token; a bracket is one of weight syntax
+BLANK, BRACKET, NOTHING = " ", "(", ""  # what may be before a token; a bracket is one of weight syntax
 EMBEDDING = "embedding:"  # how the name of a textual-inversion embedding begins in a prompt
 LETTER, NAME, SYMBOL, MARK = "letter", "name", "symbol", "mark"  # digits are letters; a name is an embedding's
 
@@ -25,7 +25,7 @@ ESCAPED = re.compile(r"\\([()])")
 class Piece:
     """One semantic token: its column in the context, its bytes, and whether it ends a run of the tokenizer.
 
-    before: what stands before such a run in the prompt; vector: which one of an embedding's vectors it is. Each of
+    before: what is before such a run in the prompt; vector: which one of an embedding's vectors it is. Each of
     these has the embedding's whole name for its text.
     """
 
@@ -40,7 +40,7 @@ class Piece:
 class Character:
     """A character, or an embedding's whole name, with the columns of the tokens that hold a part of it.
 
-    before: what stands before it in the prompt.
+    before: what is before it in the prompt.
     """
 
     text: str
@@ -173,7 +173,7 @@ class Spelling:
         return self._kinds[at - 1] == self._kinds[at] != LETTER
 
     def _before(self, at: int) -> str:
-        """What stands before a character; a blank at the end of the prompt."""
+        """What is before a character; a blank at the end of the prompt."""
         return self.characters[at].before if at < len(self.characters) else BLANK
 
     def _attached(self, at: int) -> bool:

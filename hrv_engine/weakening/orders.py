@@ -1,4 +1,4 @@
-"""Ordered weakening: weaken the first k heads of an order and see how soon the concept goes (section 4)."""
+"""Ordered weakening: weaken the first k heads of an order and see how soon the concept disappears (section 4)."""
 
 import re
 from dataclasses import dataclass

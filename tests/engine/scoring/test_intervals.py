@@ -53,8 +53,8 @@ def test_an_interval_reads_as_a_mean_and_its_ends():
 @pytest.mark.parametrize(
     "a, b, quoted",
     [
-        ([], [], "two|2 values at least.*got 0"),
-        ([1.0], [2.0], "2 values at least.*got 1"),
+        ([], [], "two|2 values or more.*not 0"),
+        ([1.0], [2.0], "2 values or more.*not 1"),
         ([1.0, 2.0], [1.0, 2.0, 3.0], "2 scores cannot be paired with 3"),
         ([1.0, float("nan")], [1.0, 2.0], "1 of 2 scores are no finite numbers"),
     ],

@@ -44,7 +44,7 @@ def test_the_text_says_which_is_higher_how_often_and_whether_that_shows_anything
         (rows([1.0, 2.0]), rows([1.0]), "2 scores cannot be paired with 1"),
         (rows([1.0, 2.0]), rows([1.0, 2.0], word="blue"), "Pair 1.*scored against different words .red and blue"),
         (rows([1.0, 2.0], seed=1), rows([1.0, 2.0], seed=2), "drawn from different seeds .1 and 2"),
-        (rows([1.0]), rows([2.0]), "2 values at least.*got 1"),
+        (rows([1.0]), rows([2.0]), "2 values or more.*not 1"),
     ],
 )
 def test_tables_that_do_not_pair_are_refused_with_the_fix(first, second, quoted):
