@@ -1,7 +1,7 @@
 """Word -> token spans: which columns of the context hold a word, whatever the chunks, weights and pieces."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..errors import HRVError, nearest
@@ -34,6 +34,13 @@ class TokenTable:
     def spelling(self) -> Spelling:
         """The characters of the prompt, and its words as a person reads them."""
         return Spelling.of(self.pieces)
+
+    def followed_by(self, table: "TokenTable") -> "TokenTable":
+        """The table of a context to which that of another prompt was appended; both know their length."""
+        assert self.length is not None and table.length is not None
+        appended = tuple(replace(piece, column=self.length + piece.column) for piece in table.pieces)
+        prompt = f"{self.prompt}\n{table.prompt}"
+        return TokenTable(prompt, self.pieces + appended, self.length + table.length)
 
     def spans(self) -> list[Word]:
         """Words and runs of punctuation with their columns, in reading order; every column is in exactly one."""
@@ -94,5 +101,5 @@ class TokenTable:
             return ""
         return (
             f" {self.unknown} further columns were appended to it, as ConditioningConcat does, and their words are not"
-            " known. To find these, connect HRV Tag Conditioning after that node, with all the texts."
+            " known. To find these, connect HRV Tag Conditioning after that node, with the text that was appended."
         )

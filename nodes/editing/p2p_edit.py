@@ -10,6 +10,7 @@ from ...hrv_engine.editing.paired_edit import CrossEdit
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.relevance.rescale import adjust, strengthen
 from ...hrv_engine.text.word_values import parse_word_values, parse_word_windows
+from ..host.paired_prompts import check_appended
 from ..host.unet import layout_of, model_family
 from ..types import CATEGORY, HRV, clamp_input
 from .shared import (
@@ -178,6 +179,7 @@ class HRVP2PEdit(io.ComfyNode):
         tables = [table_of_prompt(prompt, "target") for prompt in prompts[1:]]
         check_words([*windows, *weights, *filter(None, [edited_word.strip()])], tables)
         for prompt, table in zip(prompts[1:], tables, strict=True):
+            check_appended(prompts[0], prompt)
             mapping = map_tokens(from_source, table, (prompts[0].tokens, prompt.tokens), mode, tail)
             rescaled = None
             if factors is not None:

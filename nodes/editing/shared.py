@@ -106,7 +106,8 @@ def table_of_prompt(prompt: Prompt, name: str) -> TokenTable:
     if prompt.tag is None:
         raise HRVError(
             f"The {name} has no token table, so its words cannot be compared. Encode it with HRV Prompt instead of CLIP"
-            " Text Encode; it gives the same conditioning and adds the table."
+            " Text Encode; it gives the same conditioning and adds the table. Or put HRV Tag Conditioning after"
+            " the encoder that you use."
         )
     return prompt.tag.table
 

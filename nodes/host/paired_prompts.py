@@ -34,13 +34,31 @@ def single_prompt(conditioning: Conditioning, name: str) -> Prompt:
     """The one prompt of an input called `name`; raises HRVError for combined or already stacked prompts."""
     if len(conditioning) != 1 or conditioning[0][0].shape[0] != 1:
         count = sum(tensor.shape[0] for tensor, _ in conditioning)
+        if all("clip_start_percent" in values for _, values in conditioning):
+            raise HRVError(
+                f"The {name} is one prompt that was encoded {count} times, for {count} parts of the run: its CLIP has"
+                " scheduled hooks (a LoRA whose strength changes). An editing node pairs prompts encoded once. Switch"
+                " off schedule_clip in Set CLIP Hooks, or encode with a CLIP without hooks."
+            )
         raise HRVError(
             f"The {name} holds {count} prompts, but an editing node pairs one source with one prompt a target. Connect"
             " a single encoded prompt; combine or stack others after this node."
         )
     context, values = conditioning[0]
     tag = values.get(KEY)
-    return Prompt(context, values, tag if isinstance(tag, PromptAnnotation) else None)
+    return Prompt(context, values, tag.on(context) if isinstance(tag, PromptAnnotation) else None)
+
+
+def check_appended(source: Prompt, target: Prompt) -> None:
+    """Raise HRVError unless columns of unknown words, appended to a source and its target, are the same in both."""
+    ours, theirs = (p.context[:, p.tokens - (p.tag.table.unknown if p.tag else 0) :] for p in (source, target))
+    if ours.shape[1] != theirs.shape[1] or ours.shape[1] and not _same(ours, theirs):
+        raise HRVError(
+            f"Other prompts were appended to source and target (as ConditioningConcat does): {ours.shape[1]} and"
+            f" {theirs.shape[1]} columns whose words are not known, so which stands for which cannot be told. Append"
+            " the same prompt to both, write everything into one HRV Prompt each, or connect HRV Tag Conditioning with"
+            " the appended text after each ConditioningConcat."
+        )
 
 
 def stacked(
