@@ -91,15 +91,13 @@ def rows_alone(model: Any, sampling: Sampling, noise: Tensor) -> bool:
     around = [wrapper for kind in AROUND_CALLS for group in model.wrappers.get(kind, {}).values() for wrapper in group]
     if any(map(owner, [*around, *map(model.model_options.get, OPTIONS)])):
         return False
-    device, options = model.load_device, model.model_options
-    stock = comfy.samplers.KSampler(
-        model, sampling.steps, device, sampling.sampler_name, sampling.scheduler, model_options=options
-    )
+    options, names = model.model_options, (sampling.sampler_name, sampling.scheduler)
+    stock = comfy.samplers.KSampler(model, sampling.steps, noise.device, *names, model_options=options)
     guider = comfy.samplers.CFGGuider(model)
     guider.inner_model = model.model
     sampler = comfy.samplers.sampler_object(sampling.sampler_name)
     try:
-        return SamplerSupport(sampler, guider, stock.sigmas.to(device), noise.to(device)).rows_alone(options)
+        return SamplerSupport(sampler, guider, stock.sigmas, noise).rows_alone(options)
     except HRVError:  # it cannot be tried on a toy
         return False
 

@@ -175,6 +175,19 @@ class TestForeignSamplers:
         found = support(Wrapped())
         assert found.own_latent() == (1, *[2] * (STEPS - 1)) and found.pair_noise() is None
 
+    def test_one_that_wraps_another_and_shifts_its_noise_levels_is_what_the_other_is(self):
+        def detailed(model, x, sigmas, extra_args=None, callback=None, disable=None, wrapped=None, **options):
+            def shifted(x, sigma, **arguments):
+                return model(x, sigma * 0.9, **arguments)
+
+            shifted.inner_model = model.inner_model
+            settings = {"extra_args": extra_args, "callback": callback, "disable": disable, **options}
+            return wrapped.sampler_function(shifted, x, sigmas, **settings)
+
+        for name in ("heun", "dpmpp_2s_ancestral", "uni_pc"):
+            found, plain = support(detailed, wrapped=comfy.samplers.sampler_object(name)), support(name)
+            assert found.own_latent() == plain.own_latent() and found.pair_noise() == plain.pair_noise()
+
     def test_one_that_scales_by_the_batch_is_not_the_image_alone(self):
         def normalised(model, x, sigmas, extra_args=None, callback=None, disable=None):
             x = comfy.k_diffusion.sampling.sample_euler(model, x, sigmas, extra_args, callback, disable)
