@@ -92,7 +92,7 @@ class AttentionCall:
             names = [owner(patch) for kind in TOKEN_PATCHES for patch in patches.get(kind, [])]
             raise HRVError(
                 f"Another node merges or cuts the pixels in attention ({', '.join(filter(None, names)) or '?'}):"
-                f" {pixels} queries where a map of {grid[0]} x {grid[1]} is expected, another selection in every row, so"
+                f" {pixels} queries where a map of {grid[0]} x {grid[1]} is expected, another choice in every row, so"
                 " that HRV nodes cannot tell which query is which pixel. Take ToMe, HyperTile or the like off this"
                 " MODEL, or take the HRV node away."
             )

@@ -11,7 +11,7 @@ from torch.nn import functional
 from ...hrv_engine.attention.heads import AttentionSite, HeadLayout, SiteKey
 from ...hrv_engine.attention.values import indicator_values, split_heads
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.inspection.token_maps import END, START, TokenMaps
+from ...hrv_engine.inspection.token_maps import END, START, TokenMaps, resized
 from ...hrv_engine.text.alignment import CHUNK, TokenTable
 from .calls import AttentionCall, ModelCall
 from .conditioning import KEY as TAG
@@ -34,10 +34,11 @@ class Watched:
 
 @dataclass(frozen=True)
 class Looked:
-    """What one recorded attention shows: maps of some images (by number) and words (by number)."""
+    """What one recorded attention shows: maps of some images and words (by number), and their (height, width)."""
 
     images: tuple[int, ...]
     words: tuple[int, ...]
+    grid: tuple[int, int]
 
 
 class TokenMapRecorder(Control):
@@ -59,7 +60,7 @@ class TokenMapRecorder(Control):
         self.key = f"hrv_maps {id(self)}"
         self.start, self.end = start, end
         self.sums: dict[tuple[SiteKey, Looked], Tensor] = {}
-        self.calls: dict[Looked, int] = {}
+        self.calls: dict[tuple[SiteKey, Looked], int] = {}
         for word in words:
             _check(word, tables_of(positive))
 
@@ -69,7 +70,7 @@ class TokenMapRecorder(Control):
 
     def take(self) -> TokenMaps:
         """The maps recorded; raises HRVError when a word's prompt was never used on the whole image."""
-        seen = {(image, word) for looked in self.calls for image in looked.images for word in looked.words}
+        seen = {(image, word) for _, looked in self.calls for image in looked.images for word in looked.words}
         missing = [
             word
             for number, word in enumerate(self.words)
@@ -101,7 +102,6 @@ class TokenMapRecorder(Control):
         if tuple(call.x.shape[-2:]) != self.size:
             receipt.leave("an area has no map of the whole image, connect the prompt without its area")
             return
-        self.family = call.family
         rows = sum(len(call.batch.rows(number)) for number in actions)
         call.receive(receipt, _Watching(self, call, actions), rows)
 
@@ -112,15 +112,18 @@ class TokenMapRecorder(Control):
         return self.sums[site, looked]
 
     def _mean(self, site: AttentionSite) -> Tensor:
-        """The mean over model calls of all sums at a site, float32 [images words heads height width]."""
+        """The mean over model calls of all sums at a site, float32 [images words heads height width].
+
+        Maps of several sizes (Deep Shrink halves them at first) are brought to the largest.
+        """
         parts = [(looked, total) for (key, looked), total in self.sums.items() if key == site.key]
-        size = self.family.image_grid(parts[0][1].shape[2], *self.size)
+        size = max((looked.grid for looked, _ in parts), key=lambda grid: grid[0] * grid[1])
         maps = torch.zeros(self.images, len(self.words), site.heads, *size)
         calls = torch.zeros(self.images, len(self.words))
         for looked, total in parts:
             place = torch.tensor(looked.images)[:, None], torch.tensor(looked.words)
-            maps[place] += total.permute(0, 3, 1, 2).unflatten(-1, size).cpu()
-            calls[place] += self.calls[looked]
+            maps[place] += resized(total.permute(0, 3, 1, 2).unflatten(-1, looked.grid).cpu(), size)
+            calls[place] += self.calls[site.key, looked]
         return maps / calls[..., None, None, None]
 
 
@@ -128,7 +131,7 @@ class _Watching:
     """Looks at one model call, site by site, and goes on with the attention that would have run."""
 
     def __init__(self, recorder: TokenMapRecorder, call: ModelCall, plan: dict[int, Watched]) -> None:
-        self.recorder, self.call, self.plan, self.last = recorder, call, plan, call.layout.sites[0]
+        self.recorder, self.call, self.plan = recorder, call, plan
         if any(UNKNOWN in call.batch.images_of(number) for number in plan):
             raise HRVError(
                 "Another node regroups the images of this batch and says no more which is which, so their token maps"
@@ -146,13 +149,21 @@ class _Watching:
         query, key = (split_heads(rows_of(part, rows), site.heads) for part in call.joined[:2])
         for first in range(0, len(watched.columns), site.head_dim):
             part = watched.columns[first : first + site.head_dim]
-            looked = Looked(images, tuple(word for word, _ in part))
-            name = ("indicators", part, site.heads, site.head_dim, key.shape[0], key.shape[2], key.dtype)
+            looked = Looked(images, tuple(word for word, _ in part), call.grid(self.call))
+            name = (
+                "indicators",
+                part,
+                watched.tokens,
+                site.heads,
+                site.head_dim,
+                key.shape[0],
+                key.shape[2],
+                key.dtype,
+            )
             values = self.call.run.made(name, partial(self._indicators, part, watched.tokens, key))
             maps = functional.scaled_dot_product_attention(query, key, values)[..., : len(part)]
             recorder.sums_of(site.key, looked, maps).add_(maps)
-            if site is self.last:
-                recorder.calls[looked] = recorder.calls.get(looked, 0) + 1
+            recorder.calls[site.key, looked] = recorder.calls.get((site.key, looked), 0) + 1
 
     def _indicators(self, part: tuple, tokens: int, key: Tensor) -> Tensor:
         """Values [rows heads tokens dim] whose channel g is 1 at the columns of word g of a part."""

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -28,6 +29,7 @@ from .identity import (
 from .node_texts import NODES, made_by_node, show_texts
 from .receipt import Receipt, neighbours
 from .run import RUN, Run
+from .schedule import is_part, whole_schedule
 
 OURS = "hrv_"  # what all our keys in transformer_options begin with
 CONTROLS, PLAN, CORE = "hrv_controls", "hrv_plan", "hrv_core"
@@ -73,9 +75,9 @@ class StepPlan:
         return self.run.step_of(self.sigma)
 
     @property
-    def steps(self) -> int:
-        """How many steps the run has."""
-        return self.run.steps
+    def place(self) -> tuple[int, int]:
+        """(step, steps) in the whole schedule, for windows in steps."""
+        return self.run.place(self.sigma)
 
     def images_of(self, planned: Planned) -> list[int]:
         """The image number of every row that a conditioning gets in this call."""
@@ -118,15 +120,13 @@ def install(model: Any, key: str, wrappers: dict[str, Callable]) -> Any:
 
 def controlled(model: Any, *controls: Control) -> Any:
     """A clone of MODEL on which controls act, besides those that are there."""
-    clone = install(
-        model,
-        CORE,
-        {
-            WrappersMP.SAMPLER_SAMPLE: follow_run,
-            WrappersMP.CALC_COND_BATCH: plan_call,
-            WrappersMP.APPLY_MODEL: act_on_call,
-        },
-    )
+    wrappers: dict[str, Callable] = {
+        WrappersMP.SAMPLER_SAMPLE: follow_run,
+        WrappersMP.CALC_COND_BATCH: plan_call,
+        WrappersMP.APPLY_MODEL: act_on_call,
+    }
+    there = model.get_wrappers(WrappersMP.SAMPLER_SAMPLE, CORE)
+    clone = model.clone() if there else install(model, CORE, wrappers)  # it stays outside of what was added later
     clone.set_attachments(CORE, {})  # receipts of the last run, by key
     options = clone.model_options.setdefault("transformer_options", {})
     options[CONTROLS] = {**options.get(CONTROLS, {}), **{control.key: control for control in controls}}
@@ -154,6 +154,8 @@ def follow_run(
     sampler = getattr(executor.class_obj, "sampler_function", executor.class_obj)
     patches = getattr(getattr(guider, "model_patcher", None), "object_patches", {})
     parts = [patch for name, patch in patches.items() if name.startswith("diffusion_model")]
+    if is_part(run.sigmas, noise):
+        run.whole = partial(whole_schedule, guider.inner_model.model_sampling, run.sigmas)
     run.beside = neighbours(extra_args["model_options"], guider, sampler, *parts)
     options[RUN] = run
     for key, control in controls_of(options).items():

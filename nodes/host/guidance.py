@@ -16,7 +16,7 @@ from ...hrv_engine.guidance.loss_tables import StepLosses
 from .conditioning import PairedPrompts, PromptAnnotation
 from .control import controlled, install
 from .gradients import MapReading, loss_and_gradient
-from .run import annotated
+from .run import RUN, annotated
 from .sampler_state import SamplerState
 from .sampler_support import SamplerSupport
 
@@ -79,11 +79,12 @@ def follow_sampler(
         state = SamplerState.of(SamplerSupport(executor.class_obj, guider, sigmas, noise, seeded), denoise_mask)
         _check_loaded(guider.inner_model)
         extra_args["model_options"].setdefault("transformer_options", {})[KEY] = state
+        state.before, state.whole = extra_args["model_options"]["transformer_options"][RUN].place(float(sigmas[0]))
         callback = state.counting(callback, lambda step: any(one.schedule.acts(step) for _, one in wanted))
         losses = losses_of(guider.model_patcher)
         if losses is not None:
             losses.rows.clear()
-            losses.steps = len(sigmas) - 1
+            losses.steps = state.whole
     return executor(guider, sigmas, extra_args, callback, noise, latent_image, denoise_mask, disable_pbar)
 
 
@@ -105,7 +106,7 @@ def move_latent(executor: Any, x: Tensor, timestep: Tensor, model_options: dict,
         losses = losses_of(guider.model_patcher) or Losses()
         for cond, guidance in asked(guider.conds):
             if guidance.schedule.acts(step):
-                moved = _move(guider.inner_model, cond, guidance, x, timestep, model_options, step, state.steps)
+                moved = _move(guider.inner_model, cond, guidance, x, timestep, model_options, step, state.whole)
                 losses.rows.append(StepLosses(guidance.name, step, moved))
     return executor(x, timestep, model_options, seed)
 

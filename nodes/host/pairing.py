@@ -13,10 +13,9 @@ from .control import install
 from .noise import SharedNoise
 from .pair_run import PAIRS, PairRun
 from .rehearsal import with_options
-from .run import annotated
+from .run import RUN, annotated
 from .sampler_support import SamplerSupport
 from .steering import steered
-from .steps import step_of
 
 
 def paired(model: Any) -> Any:
@@ -58,8 +57,8 @@ def before_call(executor: Any, x: Tensor, timestep: Tensor, model_options: dict 
     options = model_options if model_options is not None else {}
     run = options.get("transformer_options", {}).get(PAIRS)
     if run is not None:
-        sigma, sigmas = float(timestep.max()), options["transformer_options"]["sample_sigmas"].tolist()
-        run.prepare(x, sigma, step_of(sigmas, sigma), len(sigmas) - 1)
+        sigma = float(timestep.max())
+        run.prepare(x, sigma, *options["transformer_options"][RUN].place(sigma))
     return executor(x, timestep, options, seed)
 
 

@@ -31,6 +31,7 @@ class Run:
     """Lives from the sampler's start to its end; cache holds what a run fixes (weights of plans, values, indices)."""
 
     def __init__(self, sigmas: Tensor, images: int, conds: dict[str, list[dict]]) -> None:
+        self.whole: Callable[[], list[float]] = lambda: self.sigmas  # the schedule of which it may be a part
         self.planned = 0  # how many model calls were planned
         self.beside: list[str] = []  # what else is on the model
         self.sigmas: list[float] = sigmas.tolist()
@@ -52,6 +53,14 @@ class Run:
     def step_of(self, sigma: float) -> int:
         """The step of a noise level, from 0."""
         return step_of(self.sigmas, sigma)
+
+    def place(self, sigma: float) -> tuple[int, int]:
+        """(step, steps) of a noise level in the whole schedule of which the run may be a part.
+
+        Windows in steps are counted so. Raises HRVError where the whole is unknown.
+        """
+        levels = self.made("whole schedule", self.whole)
+        return step_of(levels, sigma), len(levels) - 1
 
     def annotated(self, kind: type[Annotation]) -> list[tuple[str, Annotation]]:
         """(list, annotation) of the conditionings of the run with an annotation of a kind."""

@@ -11,10 +11,15 @@ from .sampler_support import SamplerSupport
 
 @dataclass
 class SamplerState(CallCounter):
-    """Follows one run by its calls: `own` says for every step which call, from 1, shows the sampler's own latent."""
+    """Follows one run by its calls: `own` says for every step which call, from 1, shows the sampler's own latent.
+
+    before, whole: steps before the run's first, and of the whole schedule of which the run may be a part.
+    """
 
     own: tuple[int, ...] = ()
     shown: bool = False
+    before: int = 0
+    whole: int = 0
 
     @classmethod
     def of(cls, support: SamplerSupport, denoise_mask: Any) -> "SamplerState":
@@ -46,11 +51,11 @@ class SamplerState(CallCounter):
         """
 
         def step_done(step: int, *rest: Any) -> None:
-            if not self.shown and acts(self.step):
+            if not self.shown and acts(self.before + self.step):
                 raise HRVError(
-                    f"Step {self.step + 1} is over, and the model call in which its latent was to be guided never came"
-                    " by: another node on this MODEL answered in its place, as LazyCache does in the steps that it"
-                    " skips. Put that node after the HRV node, or take it off."
+                    f"Step {self.before + self.step + 1} is over, and the model call in which its latent was to be"
+                    " guided never came by: another node on this MODEL answered in its place, as LazyCache does in the"
+                    " steps that it skips. Put that node after the HRV node, or take it off."
                 )
             self.finished(step)
             self.shown = False
@@ -60,9 +65,9 @@ class SamplerState(CallCounter):
         return step_done
 
     def step_shown(self) -> int | None:
-        """Count a model call: the number of the step whose latent it shows, None if it shows something else."""
+        """Count a model call: the step of the whole schedule whose latent it shows, None if it shows something else."""
         step, call = self.called()
         if step >= self.steps or call != self.own[step]:
             return None
         self.shown = True
-        return step
+        return self.before + step

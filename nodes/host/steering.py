@@ -51,7 +51,7 @@ class Steering(Control):
             check_order(step.images_of(planned), pair.edit.size)
             stacked = step.run.made(("scales", id(pair), planned.tokens), partial(pair.scales, planned.tokens))
             scales = _active(stacked, step)
-            edits = PairStep.of(pair.edit, step.step, step.steps, True, pair.blend is not None)
+            edits = PairStep.of(pair.edit, *step.place, True, pair.blend is not None)
             if scales or edits:
                 plan[planned.number] = RowPlan(scales, planned.tokens, edits)
         return plan | _unconditional(step)
@@ -85,7 +85,7 @@ def _unconditional(step: StepPlan) -> dict[int, RowPlan]:
     if not pairs:
         return {}
     beside = {group for group, _ in pairs}
-    edits = PairStep.of(pairs[0][1].edit, step.step, step.steps, conditional=False)
+    edits = PairStep.of(pairs[0][1].edit, *step.place, conditional=False)
     if edits is None:
         return {}
     return {

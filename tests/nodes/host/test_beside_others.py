@@ -63,7 +63,7 @@ def test_merged_or_tiled_pixels_are_refused_by_name_in_an_edit(trio, neighbour, 
 
 
 def test_an_edit_under_deep_shrink_keeps_its_source_and_pairs_right(trio):
-    """The source row is the image drawn alone under the same patch; the same prompt twice gives the same image twice."""
+    """The source row is the image drawn alone under the same patch; the same prompt twice gives one image twice."""
     model = shrunk(trio.model)
     twice = drawn(trio, edit(trio, model, SOURCE), steps=4)
     assert relative(twice[0], twice[1]) <= 1e-5
