@@ -27,7 +27,7 @@ def steering_inputs() -> list[io.Input]:
             default="",
             placeholder="lavender",
             tooltip=(
-                "The word or phrase to steer, as it stands in the prompt, without weights. All its tokens are scaled."
+                "The word or phrase to steer, as it is in the prompt, without weights. All its tokens are scaled."
             ),
         ),
     ]
@@ -50,7 +50,7 @@ def word_inputs() -> list[io.Input]:
             min=0,
             max=99,
             advanced=True,
-            tooltip="0 steers every place where the word stands, 1 only the first, 2 only the second, and so on.",
+            tooltip="0 steers every occurrence of the word, 1 only the first, 2 only the second, and so on.",
         ),
         clamp_input(),
     ]

@@ -125,7 +125,7 @@ def parse_heads(text: str, layout: HeadLayout) -> list[int]:
 
     In the order given, each once; raises HRVError that quotes the part it cannot read.
     """
-    found: list[int] = []
+    indices: list[int] = []
     for part in listed(text):
         match = re.fullmatch(r"(\d+)|L(\d+)(?:\s*/\s*h(\d+))?", part, re.IGNORECASE)
         heads = _heads_of(match, layout) if match else []
@@ -135,8 +135,8 @@ def parse_heads(text: str, layout: HeadLayout) -> list[int]:
                 f" {layout.total - 1}, a head such as L1/h0 (layer from 1 to {len(layout.sites)}, head from 0), or a"
                 " whole layer such as L1, separated by commas."
             )
-        found += heads
-    return list(dict.fromkeys(found))
+        indices += heads
+    return list(dict.fromkeys(indices))
 
 
 def _heads_of(match: "re.Match[str]", layout: HeadLayout) -> list[int]:

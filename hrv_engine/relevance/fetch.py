@@ -40,12 +40,13 @@ class Published:
 
     def import_from(self, payload: bytes) -> HeadRelevance:
         """The vectors in these bytes of the file, with their origin noted."""
+        concepts = ConceptSet.load(PRESETS / "concepts" / f"{self.concepts}.yaml")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / self.file
             path.write_bytes(payload)
-            found = import_published(path, ConceptSet.load(PRESETS / "concepts" / f"{self.concepts}.yaml"), self.layout)
+            relevance = import_published(path, concepts, self.layout)
         origin = {"address": f"{self.address}/{self.file}", "sha256": self.sha256, "licence": self.licence}
-        return replace(found, source={**found.source, **origin})
+        return replace(relevance, source={**relevance.source, **origin})
 
 
 def registry(path: Path = REGISTRY) -> dict[str, Published]:
@@ -55,8 +56,8 @@ def registry(path: Path = REGISTRY) -> dict[str, Published]:
         layouts = {family: _layout(rows) for family, rows in data["layouts"].items()}
         shared = {"address": data["address"], "licence": data["licence"]}
         return {
-            name: Published(name=name, layout=layouts[one["family"]], **shared, **one)
-            for name, one in data["vectors"].items()
+            name: Published(name=name, layout=layouts[fields["family"]], **shared, **fields)
+            for name, fields in data["vectors"].items()
         }
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise HRVError(

@@ -92,17 +92,17 @@ class HeadVotes:
                 " model architecture."
             )
         for key in sorted(self.recipe.keys() | other.recipe.keys()):
-            mine, theirs = self.recipe.get(key, "off"), other.recipe.get(key, "off")
-            if mine != theirs:
+            own, others = self.recipe.get(key, "off"), other.recipe.get(key, "off")
+            if own != others:
                 raise HRVError(
-                    f"The build settings differ: {key} is {mine!r} in one and {theirs!r} in the other. Votes of"
-                    f" different settings must not be mixed: set {key} to {mine!r}, or save under another name."
+                    f"The build settings differ: {key} is {own!r} in one and {others!r} in the other. Votes of"
+                    f" different settings must not be mixed: set {key} to {own!r}, or save under another name."
                 )
-        steps, their_steps = (None if one.per_step is None else len(one.per_step) for one in (self, other))
-        if steps != their_steps:
+        steps, other_steps = (None if votes.per_step is None else len(votes.per_step) for votes in (self, other))
+        if steps != other_steps:
             raise HRVError(
                 f"The build settings differ: one has votes for {steps or 'no'} single steps, the other for"
-                f" {their_steps or 'no'}. Build both with the same steps and the same per_timestep."
+                f" {other_steps or 'no'}. Build both with the same steps and the same per_timestep."
             )
 
     def relevance(self) -> "HeadRelevance":

@@ -45,11 +45,11 @@ def dependency_groups(table: TokenTable, parse: Any) -> list[list[Word]]:
         if noun.pos_ not in NOUNS or noun.dep_ in MODIFIERS:
             continue
         group = [*_modifiers(noun), *_predicates(noun), noun]
-        shared = next((other for other in merged if {one.i for one in other} & {one.i for one in group}), None)
+        shared = next((other for other in merged if {token.i for token in other} & {token.i for token in group}), None)
         if len(group) > 1 and shared is None:
             merged.append(group)
         elif shared is not None:
-            shared[:0] = [one for one in group if one.i not in {other.i for other in shared}]
+            shared[:0] = [token for token in group if token.i not in {other.i for other in shared}]
     return [[_word(token, columns) for token in group] for group in merged]
 
 
@@ -65,7 +65,7 @@ def _modifiers(token: Any) -> list[Any]:
     found: list[Any] = []
     for child in token.children:
         if child.dep_ in MODIFIERS:
-            joined = [one for one in child.children if one.dep_ == "conj"]
+            joined = [token for token in child.children if token.dep_ == "conj"]
             found += [*_modifiers(child), child, *joined]
     return found
 
@@ -75,11 +75,11 @@ def _predicates(noun: Any) -> list[Any]:
     verbs = [noun.head] if noun.dep_ == "nsubj" and noun.head.pos_ in ("AUX", "VERB") else []
     verbs += [child for child in noun.children if child.dep_ == "relcl"]
     return [
-        one
+        token
         for verb in verbs
         for said in verb.children
         if said.dep_ == "acomp"
-        for one in [*_modifiers(said), said, *(more for more in said.children if more.dep_ == "conj")]
+        for token in [*_modifiers(said), said, *(more for more in said.children if more.dep_ == "conj")]
     ]
 
 

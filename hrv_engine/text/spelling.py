@@ -5,14 +5,20 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 Columns = tuple[int, ...]
 Word = tuple[str, Columns]  # a word of the prompt and the columns of its tokens
 
 BLANK, BRACKET, NOTHING = " ", "(", ""  # what may be before a token; a bracket is one of weight syntax
 EMBEDDING = "embedding:"  # how the name of a textual-inversion embedding begins in a prompt
-LETTER, NAME, SYMBOL, MARK = "letter", "name", "symbol", "mark"  # digits are letters; a name is an embedding's
+SPECIAL = (b"<|startoftext|>", b"<|endoftext|>")  # tokens that a prompt may spell out
+LETTER, NAME, SYMBOL, MARK = (
+    "letter",
+    "name",
+    "symbol",
+    "mark",
+)  # digits are letters; embeddings and special tokens names
 
 HYPHENS, APOSTROPHES, PERIOD = "-\u2010\u2011", "'\u2019", "."
 SKIN_TONES = re.compile("[\U0001f3fb-\U0001f3ff]")
@@ -38,7 +44,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Character:
-    """A character, or an embedding's whole name, with the columns of the tokens that hold a part of it.
+    """A character, or the whole name of an embedding or special token, with the columns that hold a part of it.
 
     before: what is before it in the prompt.
     """
@@ -75,14 +81,14 @@ class Spelling:
         Every column belongs to exactly one of them.
         """
         starts = [at for at, begins in enumerate(self._begins) if begins and not self._shares_token(at)]
-        found = []
+        words = []
         for start, end in pairwise([*starts, len(self.characters)]):
             part = self.characters[start:end]
             columns = tuple(dict.fromkeys(column for char in part for column in char.columns))
             alone = part[0].before == BLANK and self._before(end) == BLANK
             is_word = alone or any(kind != MARK for kind in self._kinds[start:end])
-            found.append((("".join(char.text for char in part), columns), is_word))
-        return tuple(found)
+            words.append((("".join(char.text for char in part), columns), is_word))
+        return tuple(words)
 
     @cached_property
     def text(self) -> tuple[str, tuple[Columns, ...]]:
@@ -103,25 +109,30 @@ class Spelling:
 
         Where it is none: as parts that the tokenizer keeps apart, "colored" in rose-colored, "girl" in 1girl.
         """
-        return self._occurrences(phrase, self._edges) or self._occurrences(phrase, self._inner_edges)
+        only_marks = all(kind_of(char) == MARK for char in phrase)
+        whole = self._edges if only_marks else self._edges_of_words
+        return self._occurrences(phrase, whole) or self._occurrences(phrase, self._inner_edges)
 
     def _occurrences(self, phrase: str, edges: Sequence[bool]) -> list[Columns]:
-        found = []
-        for start in range(len(self.characters)):
-            place, end = 0, start
-            while place < len(phrase) and end < len(self.characters) and phrase.startswith(self._folded[end], place):
-                place, end = place + len(self._folded[end]), end + 1
-            if place == len(phrase) and edges[start] and edges[end]:
+        text, numbers = self._folded
+        occurrences, place = [], text.find(phrase)
+        while place >= 0:
+            start, end = numbers.get(place), numbers.get(place + len(phrase))
+            if start is not None and end is not None and edges[start] and edges[end]:
                 columns = (column for char in self.characters[start:end] for column in char.columns)
-                found.append(tuple(dict.fromkeys(columns)))
-        return found
+                occurrences.append(tuple(dict.fromkeys(columns)))
+            place = text.find(phrase, place + 1)
+        return occurrences
 
     @cached_property
-    def _folded(self) -> list[str]:
-        return [
+    def _folded(self) -> tuple[str, dict[int, int]]:
+        """The characters as phrases are compared with them, and the number of the one that begins at each place."""
+        parts = [
             char.text if kind == NAME else fold(char.text)
             for char, kind in zip(self.characters, self._kinds, strict=True)
         ]
+        places = accumulate(map(len, parts), initial=0)
+        return "".join(parts), {place: number for number, place in enumerate(places)}
 
     @cached_property
     def _kinds(self) -> list[str]:
@@ -162,6 +173,15 @@ class Spelling:
         return [begins or edge for begins, edge in zip(self._begins, inside, strict=True)] + [True]
 
     @cached_property
+    def _edges_of_words(self) -> list[bool]:
+        """Besides these, the places inside punctuation, where "U.S." ends in "U.S., a flag"."""
+        inside = [
+            not self._attached(at) and self._kinds[at - 1] == self._kinds[at] == MARK
+            for at in range(len(self.characters))
+        ]
+        return [edge or inner for edge, inner in zip(self._edges, [*inside, False], strict=True)]
+
+    @cached_property
     def _inner_edges(self) -> list[bool]:
         """Besides these, the places beside joining hyphens and periods, beside digits, and between two symbols."""
         inside = [not self._attached(at) and self._may_part(at) for at in range(len(self.characters))]
@@ -189,9 +209,14 @@ class Spelling:
 
 
 def normalised(phrase: str) -> str:
-    r"""A typed phrase as phrases are compared: composed, case folded, without blanks, \( and \) as brackets."""
-    parts = WHITE.split(ESCAPED.sub(r"\1", unicodedata.normalize("NFC", phrase)))
+    """A typed phrase as phrases are compared: composed, case folded, without blanks."""
+    parts = WHITE.split(unicodedata.normalize("NFC", phrase))
     return "".join(part if part.startswith(EMBEDDING) else fold(part) for part in parts)
+
+
+def unescaped(phrase: str) -> str:
+    r"""A phrase with \( and \) as the brackets they stand for in a prompt."""
+    return ESCAPED.sub(r"\1", phrase)
 
 
 def fold(text: str) -> str:
@@ -214,7 +239,7 @@ def kind_of(text: str) -> str | None:
 def _characters(pieces: Sequence[Piece]) -> Iterator[Character]:
     """The characters of one run of the tokenizer, whose tokens may end inside a character."""
     before = pieces[0].before
-    if pieces[0].vector is not None:
+    if pieces[0].vector is not None or pieces[0].text in SPECIAL:
         yield Character(pieces[0].text.decode("utf-8"), tuple(piece.column for piece in pieces), before)
         return
     owners = [piece.column for piece in pieces for _ in piece.text]

@@ -134,8 +134,8 @@ class WeakeningResult:
                 )
             chance = [area for name, area in areas.items() if name != "hrv"]
             if chance:
-                each = ", ".join(f"{area:+.4f}" for area in chance)
-                lines.append(f"factor {factor:g}: random orders {each}; mean {np.mean(chance):+.4f}")
+                of_orders = ", ".join(f"{area:+.4f}" for area in chance)
+                lines.append(f"factor {factor:g}: random orders {of_orders}; mean {np.mean(chance):+.4f}")
         lines += [f"{curve.order} x {curve.factor:g}: mean score {curve.mean_score():.4f}" for curve in self.curves]
         return "\n".join(lines)
 

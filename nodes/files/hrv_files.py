@@ -2,12 +2,13 @@
 
 import os
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.inspection.report import report
 from ...hrv_engine.relevance import files
 from ..host.folders import forget_listing, hrv_files, hrv_path, new_hrv_path, put_into_output
+from ..host.node_texts import shown
 from ..host.unet import layout_of
 from ..types import CATEGORY, HRV, Concepts
 
@@ -39,13 +40,22 @@ class HRVLoad(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, file) -> bool | str:
+        """A file that is not there is named before anything runs, with the way to get it."""
+        try:
+            hrv_path(file)
+        except HRVError as error:
+            return str(error)
+        return True
+
+    @classmethod
     def fingerprint_inputs(cls, file) -> float:
         return os.path.getmtime(hrv_path(file))
 
     @classmethod
     def execute(cls, file) -> io.NodeOutput:
         relevance = files.load(hrv_path(file))
-        return io.NodeOutput(relevance, ui=ui.PreviewText(report(relevance)))
+        return io.NodeOutput(relevance, ui=shown(report(relevance)))
 
 
 class HRVSave(io.ComfyNode):
@@ -69,8 +79,8 @@ class HRVSave(io.ComfyNode):
                     "filename",
                     default="my_hrv",
                     tooltip=(
-                        "File name in models/hrv; a folder may stand before it. An older file of that name is replaced"
-                        " only when the new one is complete."
+                        "File name in models/hrv, with a folder before it if you like. An older file of that name is"
+                        " replaced only when the new one is complete."
                     ),
                 ),
                 io.Boolean.Input(
@@ -131,7 +141,7 @@ class HRVMerge(io.ComfyNode):
                     " HRV Build."
                 )
         merged = (hrv_a.votes + hrv_b.votes).relevance()
-        return io.NodeOutput(merged, ui=ui.PreviewText(report(merged)))
+        return io.NodeOutput(merged, ui=shown(report(merged)))
 
 
 class HRVImport(io.ComfyNode):
@@ -183,4 +193,4 @@ class HRVImport(io.ComfyNode):
     def execute(cls, model, concepts, file, order_file) -> io.NodeOutput:
         order = None if order_file == NO_ORDER else hrv_path(order_file)
         relevance = files.import_published(hrv_path(file), concepts, layout_of(model), order)
-        return io.NodeOutput(relevance, ui=ui.PreviewText(report(relevance)))
+        return io.NodeOutput(relevance, ui=shown(report(relevance)))

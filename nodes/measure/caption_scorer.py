@@ -23,7 +23,7 @@ class HRVCaptionScorer(io.ComfyNode):
             category=f"{CATEGORY}/measure",
             description=(
                 "Captions each image with BLIP-2 and scores the caption by the similarity of CLIP's text embeddings"
-                " of caption and prompt. The captions stand in the table of HRV Score Images."
+                " of caption and prompt. The captions are in the table of HRV Score Images."
             ),
             search_aliases=["hrv", "BLIP score", "BLIP-2", "caption", "text-text similarity", "metric", "scorer"],
             inputs=[

@@ -1,12 +1,13 @@
 """HRV Weakening Curve: scores against the number of weakened heads, over prompts and seeds (figure 7, Table 6)."""
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.figures.curves import curves_figure
 from ...hrv_engine.tables import as_csv
 from ...hrv_engine.weakening.curves import WeakeningResult
 from ...hrv_engine.weakening.scored_rows import read_rows
 from ..hints import hint
+from ..host.node_texts import shown
 from ..images import to_image
 from ..types import CATEGORY
 
@@ -21,8 +22,8 @@ class HRVWeakenCurve(io.ComfyNode):
             display_name="HRV Weakening Curve",
             category=f"{CATEGORY}/measure",
             description=(
-                "Draws how soon a concept goes in MoRHF, LeRHF and random order: the mean score over prompts and seeds,"
-                " with its confidence band and the area between the lines."
+                "Draws how soon a concept disappears in MoRHF, LeRHF and random order: the mean score over prompts and"
+                " seeds, with its confidence band and the area between the lines."
             ),
             search_aliases=["hrv", "ordered weakening", "MoRHF", "LeRHF", "plot", "curve", "area", "statistics"],
             is_input_list=True,
@@ -59,4 +60,4 @@ class HRVWeakenCurve(io.ComfyNode):
         with hint("Connect the table of HRV Score Images, which takes images and table of HRV Weaken Sweep."):
             result = WeakeningResult.of(read_rows("\n".join(table)), confidence[0])
         image = curves_figure(result, title[0].strip() or result.concept or "ordered weakening")
-        return io.NodeOutput(to_image(image), result.text(), as_csv(result.table()), ui=ui.PreviewText(result.text()))
+        return io.NodeOutput(to_image(image), result.text(), as_csv(result.table()), ui=shown(result.text()))

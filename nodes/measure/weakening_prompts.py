@@ -69,6 +69,6 @@ class HRVWeakeningPrompts(io.ComfyNode):
     def execute(cls, experiment, prompts, seeds) -> io.NodeOutput:
         chosen = experiment_of(_experiments(), experiment).first(prompts)
         numbers = parse_seeds(seeds, chosen.seeds)
-        pairs = [(text, word, seed) for text, word in chosen.prompts for seed in numbers]
-        text, word, seed = (list(each) for each in zip(*pairs, strict=True))
-        return io.NodeOutput(text, word, seed, chosen.concept)
+        runs = [(text, word, seed) for text, word in chosen.prompts for seed in numbers]
+        texts, words, seeds_of_runs = map(list, zip(*runs, strict=True))
+        return io.NodeOutput(texts, words, seeds_of_runs, chosen.concept)

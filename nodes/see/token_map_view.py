@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.attention.heads import parse_heads
 from ...hrv_engine.errors import HRVError
@@ -21,7 +21,7 @@ LARGEST_MAP = 64  # a map's least side on the sheet when there is no image
 
 
 class HRVTokenMapView(io.ComfyNode):
-    """Where a word looks, over the image."""
+    """The pixels that attend to a word, over the image."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -30,7 +30,8 @@ class HRVTokenMapView(io.ComfyNode):
             display_name="HRV Token Map View",
             category=f"{CATEGORY}/see",
             description=(
-                "Shows where words look: over all heads, layer by layer, head by head, or through a concept's heads."
+                "Shows which pixels attend to a word: over all heads, layer by layer, head by head, or through a"
+                " concept's heads."
             ),
             search_aliases=["hrv", "attention map", "DAAM", "overlay", "heat map", "mask from word", "attention heads"],
             inputs=[
@@ -104,13 +105,13 @@ class HRVTokenMapView(io.ComfyNode):
         with hint("Words are recorded by HRV Token Maps."):
             shown = views(token_maps, words, weights)
         size = _size(shown[0].map) if pixels is None else pixels.shape[1:3]
-        drawn = [overlaid(None if pixels is None else pixels[one.image], one.map, size, opacity) for one in shown]
+        drawn = [overlaid(None if pixels is None else pixels[item.image], item.map, size, opacity) for item in shown]
         together = len(shown) // token_maps.images // (1 if view in (ALL, CONCEPT) else len(words))
         rows = -(-together // WIDEST)
-        picture = tiles(np.stack(drawn), [one.caption for one in shown], -(-together // rows))
-        masks = torch.cat([peaked(resized(one.map[None], size)) for one in shown])
-        table = as_csv([one.row() for one in shown])
-        return io.NodeOutput(to_image(picture), masks, table, ui=ui.PreviewText(table))
+        sheet = tiles(np.stack(drawn), [item.caption for item in shown], -(-together // rows))
+        masks = torch.cat([peaked(resized(item.map[None], size)) for item in shown])
+        table = as_csv([item.row() for item in shown])
+        return io.NodeOutput(to_image(sheet), masks, table, ui=shown(table))
 
 
 def _weights(layout, hrv, view, concept, heads) -> dict[str, np.ndarray]:
@@ -132,6 +133,6 @@ def _weights(layout, hrv, view, concept, heads) -> dict[str, np.ndarray]:
     return {layout.label(int(head)): mean_weights(layout, [int(head)]) for head in relevance.order(concept)[:8]}
 
 
-def _size(one: torch.Tensor) -> tuple[int, int]:
-    zoom = max(1, -(-LARGEST_MAP // min(one.shape)))
-    return one.shape[0] * zoom, one.shape[1] * zoom
+def _size(token_map: torch.Tensor) -> tuple[int, int]:
+    zoom = max(1, -(-LARGEST_MAP // min(token_map.shape)))
+    return token_map.shape[0] * zoom, token_map.shape[1] * zoom

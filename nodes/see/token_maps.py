@@ -1,4 +1,4 @@
-"""HRV Token Maps: a KSampler that also says where each word looks."""
+"""HRV Token Maps: a KSampler that also records which pixels attend to each word."""
 
 from comfy_api.latest import io
 
@@ -23,8 +23,8 @@ class HRVTokenMaps(io.ComfyNode):
             display_name="HRV Token Maps",
             category=f"{CATEGORY}/see",
             description=(
-                "A KSampler that also records where each word of the prompt looks, head by head. The image is bit for"
-                " bit the one KSampler draws."
+                "A KSampler that also records which pixels attend to each word of the prompt, head by head. The image"
+                " is bit for bit the one KSampler draws."
             ),
             search_aliases=[
                 "hrv",

@@ -4,11 +4,12 @@ import json
 from itertools import product
 
 import numpy as np
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.figures.sheets import sheet
 from ...hrv_engine.weakening.orders import order_label, parse_factors, parse_grid, parse_orders, weaken
 from ..host.conditioning import table_of
+from ..host.node_texts import shown
 from ..host.sweep import Sampling, sweep
 from ..host.unet import layout_of, model_family
 from ..images import to_image, to_pixels
@@ -26,7 +27,7 @@ class HRVWeakenSweep(io.ComfyNode):
             category=f"{CATEGORY}/see",
             description=(
                 "Draws one prompt and seed again and again while more and more heads are weakened, in MoRHF, LeRHF or"
-                " random order: when does the concept go?"
+                " random order: when does the concept disappear?"
             ),
             search_aliases=[
                 "hrv",
@@ -115,4 +116,4 @@ class HRVWeakenSweep(io.ComfyNode):
             for k in columns
         ]
         text = "\n".join(json.dumps(row, ensure_ascii=False) for row in table)
-        return io.NodeOutput(to_image(drawn), images, text, ui=ui.PreviewText(text))
+        return io.NodeOutput(to_image(drawn), images, text, ui=shown(text))
