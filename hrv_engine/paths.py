@@ -1,4 +1,4 @@
-"""Where the pack lies, and the ComfyUI around it."""
+"""Where the pack is, and the ComfyUI around it."""
 
 import os
 from pathlib import Path
@@ -11,16 +11,16 @@ WORKFLOWS = ROOT / "workflows"
 
 
 def comfyui_folder() -> Path:
-    """The ComfyUI to load: COMFYUI_PATH, or the one the pack lies in; raises HRVError for neither."""
+    """The ComfyUI to load: COMFYUI_PATH, or the one the pack is in; raises HRVError for neither."""
     if os.environ.get("COMFYUI_PATH"):
         return Path(os.environ["COMFYUI_PATH"])
     if ROOT.parent.name == "custom_nodes":
         return ROOT.parents[1]
-    raise HRVError(f"{ROOT} does not lie in ComfyUI's custom_nodes. Set COMFYUI_PATH to the folder of a ComfyUI.")
+    raise HRVError(f"{ROOT} is not in ComfyUI's custom_nodes. Set COMFYUI_PATH to the folder of a ComfyUI.")
 
 
 def models_folder() -> Path:
-    """models/hrv of the ComfyUI in whose custom_nodes the pack lies; raises HRVError where it does not."""
+    """models/hrv of the ComfyUI in whose custom_nodes the pack is; raises HRVError where it does not."""
     if ROOT.parent.name != "custom_nodes":
-        raise HRVError(f"{ROOT} does not lie in ComfyUI's custom_nodes, so models/hrv is not known. Give --to FOLDER.")
+        raise HRVError(f"{ROOT} is not in ComfyUI's custom_nodes, so models/hrv is not known. Give --to FOLDER.")
     return ROOT.parents[1] / "models" / "hrv"

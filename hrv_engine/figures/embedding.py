@@ -31,7 +31,7 @@ def embedding_figure(embedding: Embedding) -> np.ndarray:
 
 
 def _hues(clusters: dict[str, np.ndarray]) -> dict[str, str]:
-    """A colour of the palette for each cluster, each time the one whose last use lies farthest away."""
+    """A colour of the palette for each cluster, each time the one whose last use is farthest away."""
     hues: dict[str, str] = {}
     middles = {name: np.median(points, axis=0) for name, points in clusters.items()}
     for name, middle in middles.items():

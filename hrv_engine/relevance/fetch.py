@@ -25,7 +25,7 @@ LARGEST = 64 * 2**20  # bytes; the arrays are below one megabyte
 
 @dataclass(frozen=True)
 class Published:
-    """One published array: where it lies, what its bytes must hash to, and what its rows and columns mean."""
+    """One published array: where it is, what its bytes must hash to, and what its rows and columns mean."""
 
     name: str
     about: str
@@ -91,7 +91,7 @@ def published(name: str, known: Mapping[str, Published] | None = None) -> Publis
 def fetch(entry: Published, path: Path, mirror: str = "", cancelled: Callable[[], None] = never) -> HeadRelevance:
     """Download, check and import an entry to the HRV file `path`, which is written whole or not at all.
 
-    mirror: another http(s) address of the folder the file lies in. cancelled: looked at during the download; it may
+    mirror: another http(s) address of the folder the file is in. cancelled: looked at during the download; it may
     raise. A file that holds these vectors already is returned without a download. Raises HRVError offline, for a mirror
     of another form, for other bytes than the registry names, and for a file in the way.
     """
@@ -120,12 +120,12 @@ def _download(entry: Published, folder: str, cancelled: Callable[[], None]) -> b
     except NoReply as error:
         raise HRVError(
             f"{address} {error}. Nothing was written. Check the network and fetch again, or download"
-            f" {entry.file} elsewhere, put it into models/hrv and use HRV Import."
+            f" {entry.file} elsewhere, put it into models/hrv and import it."
         ) from error
     if not reply.ok:
         raise HRVError(
             f"{address} answered {reply.described}; a redirect is not followed. The file may have moved: look for"
-            f" {entry.file} at https://github.com/SNU-DRL/HRV, put it into models/hrv and use HRV Import."
+            f" {entry.file} at https://github.com/SNU-DRL/HRV, put it into models/hrv and import it."
         )
     digest = hashlib.sha256(reply.body).hexdigest()
     if digest != entry.sha256:

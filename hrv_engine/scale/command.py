@@ -59,7 +59,7 @@ def add(commands: Any) -> None:
 def _build(options: argparse.Namespace) -> int:
     if bool(options.ray) == bool(options.server):
         raise HRVError("Say where to build: --server URL, once or more, or --ray ADDRESS (or --ray local).")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill stops it like Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM stops it like Ctrl-C
     return _over_ray(options) if options.ray else _over_servers(options)
 
 

@@ -1,1 +1,1 @@
-"""Which concepts a word lies between, by a text encoder or a language model."""
+"""Between which concepts a word is, by a text encoder or a language model."""

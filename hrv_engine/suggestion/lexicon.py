@@ -55,7 +55,7 @@ class Check:
         return len(self.gaps)
 
     def as_open(self, gap: float) -> float:
-        """The share of these words, most of which have one meaning, whose two senses lie as near or nearer."""
+        """The share of these words, most of which have one meaning, whose two senses are as near or nearer."""
         return float((np.abs(self.gaps) <= abs(gap)).mean()) if self.words else 0.0
 
     def alike(self, gap: float) -> tuple[int, int]:

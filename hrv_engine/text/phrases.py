@@ -78,7 +78,7 @@ def parse_groups(text: str, table: TokenTable) -> list[list[Word]]:
 
 
 def _within(columns: set[int], table: TokenTable, word: str) -> Columns:
-    """The columns of a word's occurrences that lie inside `columns`."""
+    """The columns of a word's occurrences that are inside `columns`."""
     return tuple(column for place in table.find(word) if columns.issuperset(place) for column in place)
 
 

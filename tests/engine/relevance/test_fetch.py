@@ -87,7 +87,7 @@ def test_offline_the_message_names_the_address_and_another_way(small, tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    with pytest.raises(HRVError, match=rf"{address}/v.npy cannot be reached: Connection refused.*HRV Import"):
+    with pytest.raises(HRVError, match=rf"{address}/v.npy cannot be reached: Connection refused.*import it"):
         fetch.fetch(small[0], tmp_path / "here" / "x.safetensors", address)
     assert nothing_in(tmp_path / "here")
 
