@@ -5,6 +5,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+MINUS = "\N{MINUS SIGN}"  # in what people read
+
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """A header line and one line a row; floats with six significant digits. All rows have the keys of the first."""

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..inspection.comparison import Comparison
-from .heat_map import INK, PAPER, font
+from .heat_map import INK, WHITE, font
 from .plots import PALETTE
 
 
@@ -15,7 +15,7 @@ def comparison_figure(comparison: Comparison) -> np.ndarray:
     text, small, line, length = font(14), font(12), 24, 420
     left = 26 + max(int(text.getlength(change.concept)) for change in changes)
     top, bottom = 70, 70 + line * len(changes)
-    image = Image.new("RGB", (left + length + 100, bottom + 48), PAPER)
+    image = Image.new("RGB", (left + length + 100, bottom + 48), WHITE)
     draw = ImageDraw.Draw(image)
     draw.text((14, 12), "Cosine of each concept's two vectors", INK, font(20))
     draw.text((14, 42), f"{len(changes)} shared concepts; 1: the same direction", INK, small)

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from ..optional import library
+from ..tables import MINUS
 from ..weakening.curves import Curve, WeakeningResult
 from ..weakening.orders import RANDOM
 from .plots import PALETTE, QUIET, new_plot, pixels
 
 COLOURS = {"MoRHF": PALETTE[1], "LeRHF": PALETTE[0]}
-MINUS = "\N{MINUS SIGN}"
 
 
 def curves_figure(result: WeakeningResult, title: str) -> np.ndarray:

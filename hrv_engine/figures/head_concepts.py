@@ -5,7 +5,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from ..inspection.head_concepts import abbreviations, check_concepts, concepts_of_heads
 from ..relevance.relevance import HeadRelevance
-from .heat_map import INK, NO_HEAD, PAPER, font
+from .heat_map import INK, NO_HEAD, WHITE, font
 from .plots import PALETTE, QUIET
 
 MARGIN, BAR = 14, PALETTE[0]
@@ -29,7 +29,7 @@ def concept_grid(relevance: HeadRelevance) -> np.ndarray:
     key = _key(sorted(set(strongest[peaks > 0].tolist())), short, bottom - top)
     title, heading = "The strongest concept of each head", font(20)
     width = MARGIN + max(right + 24 + key.width, MARGIN + int(heading.getlength(title)))
-    image = Image.new("RGB", (width, max(bottom + 44, top + key.height + MARGIN)), PAPER)
+    image = Image.new("RGB", (width, max(bottom + 44, top + key.height + MARGIN)), WHITE)
     image.paste(key, (right + 24, top))
     draw = ImageDraw.Draw(image)
     draw.text((MARGIN, MARGIN), title, INK, heading)
@@ -56,7 +56,7 @@ def _key(rows: list[int], short: dict[str, str], height: int) -> Image.Image:
     names, text = list(short), font(12)
     line, width = 24, 60 + max(int(text.getlength(names[row])) for row in rows)
     lines = max(height // line, 12)
-    key = Image.new("RGB", (-(-len(rows) // lines) * width, min(lines, len(rows)) * line), PAPER)
+    key = Image.new("RGB", (-(-len(rows) // lines) * width, min(lines, len(rows)) * line), WHITE)
     draw = ImageDraw.Draw(key)
     for number, row in enumerate(rows):
         x, y = number // lines * width, number % lines * line
@@ -78,7 +78,7 @@ def concept_bars(relevance: HeadRelevance, heads: list[int], count: int = 8) -> 
     bar, line = 220, 24
     width, height = names + bar + 160, 62 + line * min(count, len(relevance.concepts.names))
     columns = max(1, min(len(heads), round((len(heads) * height / width) ** 0.5)))
-    image = Image.new("RGB", (columns * width + MARGIN, -(-len(heads) // columns) * height + 34), PAPER)
+    image = Image.new("RGB", (columns * width + MARGIN, -(-len(heads) // columns) * height + 34), WHITE)
     draw = ImageDraw.Draw(image)
     for number, head in enumerate(heads):
         x, y = MARGIN + number % columns * width, number // columns * height + 10
@@ -114,7 +114,7 @@ def _cell(
     text: ImageFont.FreeTypeFont,
 ) -> None:
     fill = shade(row, strength)
-    ink = INK if fill @ (0.299, 0.587, 0.114) > 115 else PAPER
+    ink = INK if fill @ (0.299, 0.587, 0.114) > 115 else WHITE
     draw.rectangle(box, tuple(int(part) for part in fill), outline=(215, 215, 220) if strength < 0.25 else None)
     draw.text(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2), letters, ink, text, anchor="mm")
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..attention.heads import HeadLayout
 from ..relevance.relevance import HeadRelevance
 
-INK, PAPER, NO_HEAD = (25, 25, 30), (255, 255, 255), (238, 238, 240)
+INK, WHITE, NO_HEAD = (25, 25, 30), (255, 255, 255), (238, 238, 240)
 # Anchors of viridis (perceptually uniform, readable with colour-blind eyes and in grey).
 VIRIDIS = np.array(
     [
@@ -45,7 +45,7 @@ def side_by_side(panels: list[Image.Image]) -> np.ndarray:
     width, height = max(panel.width for panel in panels), panels[0].height
     columns = min(max(1, round(np.sqrt(len(panels) * height / width))), len(panels))
     rows = -(-len(panels) // columns)
-    sheet = Image.new("RGB", (columns * width, rows * height), PAPER)
+    sheet = Image.new("RGB", (columns * width, rows * height), WHITE)
     for number, panel in enumerate(panels):
         sheet.paste(panel, ((number % columns) * width, (number // columns) * height))
     return np.asarray(sheet)
@@ -86,7 +86,7 @@ def panel(layout: HeadLayout, row: np.ndarray, name: str, marks: dict[int, str] 
     left, top, bottom, right = 96, 44, 40, 74
     title = font(18)
     width = left + max(heads * cell + right, int(title.getlength(name)) + 12)
-    image = Image.new("RGB", (width, top + len(layout.sites) * cell + bottom), PAPER)
+    image = Image.new("RGB", (width, top + len(layout.sites) * cell + bottom), WHITE)
     draw, peak, small = ImageDraw.Draw(image), float(row.max()) or 1.0, font(13 if cell > 20 else 10)
     draw.text((left, 12), name, INK, title)
     for number, site in enumerate(layout.sites):
@@ -103,7 +103,7 @@ def panel(layout: HeadLayout, row: np.ndarray, name: str, marks: dict[int, str] 
     for index, mark in (marks or {}).items():
         layer, head = layout.locate(index)
         place = (left + (head + 0.5) * cell - 1, top + (layer - 0.5) * cell - 1)
-        draw.text(place, mark, INK if row[index] > peak / 2 else PAPER, small, anchor="mm")
+        draw.text(place, mark, INK if row[index] > peak / 2 else WHITE, small, anchor="mm")
     _scale_bar(image, left + heads * cell + 14, top, len(layout.sites) * cell, peak, small)
     return image
 

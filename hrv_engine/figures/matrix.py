@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .heat_map import INK, PAPER, colours, font
+from .heat_map import INK, WHITE, colours, font
 
 MARGIN, BAR = 14, 18
 NUMBERED = 16  # rows up to which the number is written into each cell
@@ -25,7 +25,7 @@ def matrix_figure(values: np.ndarray, labels: Sequence[str], title: str) -> np.n
     left, top, side = MARGIN + longest + 8, MARGIN + 34, cell * len(values)
     low, high = float(values.min()), float(values.max())
     width = max(left + side + 20 + BAR + 56, MARGIN + int(heading.getlength(title)) + MARGIN)
-    image = Image.new("RGB", (width, top + side + longest + 8 + MARGIN), PAPER)
+    image = Image.new("RGB", (width, top + side + longest + 8 + MARGIN), WHITE)
     draw = ImageDraw.Draw(image)
     draw.text((MARGIN, MARGIN), title, INK, heading)
     shades = colours((values - low) / (high - low or 1))
@@ -56,7 +56,7 @@ def _write_numbers(
     for (row, column), value in np.ndenumerate(values):
         light = shades[row, column] @ (0.299, 0.587, 0.114) > 128
         place = corner[0] + (column + 0.5) * cell, corner[1] + (row + 0.5) * cell
-        draw.text(place, f"{value:.2f}", INK if light else PAPER, font(15), anchor="mm")
+        draw.text(place, f"{value:.2f}", INK if light else WHITE, font(15), anchor="mm")
 
 
 def _write_upright(image: Image.Image, label: str, text: ImageFont.FreeTypeFont, x: float, y: int) -> None:
@@ -64,7 +64,7 @@ def _write_upright(image: Image.Image, label: str, text: ImageFont.FreeTypeFont,
     if not label:
         return
     length, height = int(text.getlength(label)) + 2, int(text.size * 1.4)
-    strip = Image.new("RGB", (length, height), PAPER)
+    strip = Image.new("RGB", (length, height), WHITE)
     ImageDraw.Draw(strip).text((length, height / 2), label, INK, text, anchor="rm")
     image.paste(strip.rotate(90, expand=True), (round(x - height / 2), y))
 

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from ..scoring.intervals import Interval
-from ..scoring.score_comparison import MINUS, ScoreComparison
+from ..scoring.score_comparison import ScoreComparison
+from ..tables import MINUS
 from .plots import PALETTE, QUIET, new_plot, pixels
 
 

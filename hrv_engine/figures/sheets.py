@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .heat_map import INK, PAPER, font
+from .heat_map import INK, WHITE, font
 
 GAP, LEAST_CELL = 6, 96
 
@@ -21,7 +21,7 @@ def sheet(images: np.ndarray, row_labels: list[str], column_labels: list[str]) -
     text = font(max(14, min(28, width // 12)))
     left = 2 * GAP + max((int(text.getlength(label)) for label in row_labels), default=0)
     top = 2 * GAP + int(text.size * 1.3)
-    canvas = Image.new("RGB", (left + columns * (width + GAP), top + rows * (height + GAP)), PAPER)
+    canvas = Image.new("RGB", (left + columns * (width + GAP), top + rows * (height + GAP)), WHITE)
     draw = ImageDraw.Draw(canvas)
     for column, label in enumerate(column_labels):
         draw.text((left + column * (width + GAP) + width / 2, top / 2), label, INK, text, anchor="mm")
@@ -48,7 +48,7 @@ def tiles(images: np.ndarray, captions: list[str], columns: int) -> np.ndarray:
     lines = max(caption.count("\n") + 1 for caption in captions)
     cell, below = max(width, widest) + 2 * GAP, int(text.size * 1.25 * lines) + 2 * GAP
     rows = -(-len(images) // columns)
-    canvas = Image.new("RGB", (min(columns, len(images)) * cell, rows * (height + below)), PAPER)
+    canvas = Image.new("RGB", (min(columns, len(images)) * cell, rows * (height + below)), WHITE)
     draw = ImageDraw.Draw(canvas)
     for number, (tile, caption) in enumerate(zip(images, captions, strict=True)):
         x, y = number % columns * cell, number // columns * (height + below)

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..suggestion.suggest import WordSenses, most_open
-from .heat_map import INK, PAPER, font
+from .heat_map import INK, WHITE, font
 from .plots import PALETTE, QUIET
 
 MARGIN, BAR, LINE, GAP = 14, 220, 24, 18
@@ -26,7 +26,7 @@ def senses_figure(words: Sequence[WordSenses], shown: int) -> np.ndarray:
     first = most_open(words)
     columns = max(1, min(len(words), round((len(words) * height / width) ** 0.5)))
     down = -(-len(words) // columns)
-    image = Image.new("RGB", (MARGIN + max(columns * width, 360), down * height + 40), PAPER)
+    image = Image.new("RGB", (MARGIN + max(columns * width, 360), down * height + 40), WHITE)
     draw = ImageDraw.Draw(image)
     for number, word in enumerate(words):
         x, y = MARGIN + number % columns * width, MARGIN + number // columns * height

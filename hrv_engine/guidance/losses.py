@@ -15,7 +15,7 @@ from .readings import blurred
 SHARPNESS = 100.0
 ORIGINAL_DEVIATION = 0.5 * 2**0.5  # the official 3x3 kernel is exp(-(d / 2 sigma)^2), sigma 0.5
 GAUSSIAN_DEVIATION = 0.5  # the ordinary Gaussian of the authors of HRVs
-LEAST = 1e-20  # keeps the logarithm of an underflowing map finite
+TINY = 1e-20  # keeps the logarithm of an underflowing map finite
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ def distances(maps: Tensor) -> Tensor:
 
     D(m, n) = KL(A_m || A_n) / 2 + KL(A_n || A_m) / 2; returns [images tokens tokens].
     """
-    shares = maps / maps.sum(dim=-1, keepdim=True).clamp(min=LEAST)
-    logs = shares.clamp(min=LEAST).log()
+    shares = maps / maps.sum(dim=-1, keepdim=True).clamp(min=TINY)
+    logs = shares.clamp(min=TINY).log()
     gaps = (shares[:, :, None] - shares[:, None]) * (logs[:, :, None] - logs[:, None])
     return gaps.sum(dim=-1) / 2
 

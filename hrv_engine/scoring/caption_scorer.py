@@ -17,7 +17,7 @@ class Captions(Protocol):
         ...
 
 
-class TextEncoder(Protocol):
+class TextEmbedder(Protocol):
     """CLIP's text side, as clip_scorer.py has it."""
 
     def embed(self, texts: Sequence[str]) -> Tensor:
@@ -34,7 +34,7 @@ class CaptionScorer:
 
     name = "caption similarity"
 
-    def __init__(self, captioner: Captions, texts: TextEncoder) -> None:
+    def __init__(self, captioner: Captions, texts: TextEmbedder) -> None:
         self.captioner, self.texts = captioner, texts
         self.captions: list[str] = []
 

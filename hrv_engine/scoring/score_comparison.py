@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from ..errors import HRVError
+from ..tables import MINUS
 from .intervals import Interval, mean_interval, paired_difference
 
-ALIKE = {  # what the rows of a pair share, if both have it
+SHARED = {  # what the rows of a pair share, if both have it
     "word": "scored against different words",
     "scorer": "scored by different scorers",
     "prompt": "drawn from different prompts",
     "seed": "drawn from different seeds",
 }
-MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ScoreComparison:
         a, b = ([float(row["score"]) for row in rows] for rows in (first, second))
         difference = paired_difference(a, b, seed, confidence)
         for number, (row, other) in enumerate(zip(first, second, strict=True), 1):
-            for key, differ in ALIKE.items():
+            for key, differ in SHARED.items():
                 if key in row and key in other and row[key] != other[key]:
                     raise HRVError(
                         f"Pair {number} is no pair: its images were {differ} ({row[key]} and {other[key]}). Score the"

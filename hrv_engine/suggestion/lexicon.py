@@ -10,7 +10,7 @@ from ..errors import HRVError
 from ..inspection.similarity import cosines
 from ..relevance.relevance import HeadRelevance
 
-LEAST = 3  # among this many first concepts
+FIRST = 3  # among this many first concepts
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Lexicon:
                 continue  # nothing is left that could name it
             senses = self._senses(every[row], rest)
             first.append(senses[0].concept in mine)
-            among.append(bool(mine & {sense.concept for sense in senses[:LEAST]}))
+            among.append(bool(mine & {sense.concept for sense in senses[:FIRST]}))
             gaps.append(self.pair(senses).gap)
         return Check(sum(first), sum(among), np.array(gaps), np.array(first, bool))
 

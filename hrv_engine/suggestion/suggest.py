@@ -10,7 +10,7 @@ from ..errors import HRVError
 from ..text.alignment import TokenTable
 from ..text.lists import listed
 from ..text.phrases import CUTS, MEDIA
-from .lexicon import LEAST, Check, Lexicon, Pair, Sense
+from .lexicon import FIRST, Check, Lexicon, Pair, Sense
 
 ALIKE = 0.7  # cosine of two vectors above which there is little to turn
 
@@ -119,8 +119,8 @@ def _trust(check: Check, concepts: int) -> list[str]:
     return [
         f"How far to trust this, with this text encoder and concept set: each concept word left out in turn, the first"
         f" sense is its concept for {check.first} of {check.words} ({check.first / check.words:.0%}), one of the first"
-        f" {LEAST} for {check.among} ({check.among / check.words:.0%}); guessing: {1 / concepts:.0%} and"
-        f" {min(1.0, LEAST / concepts):.0%}.",
+        f" {FIRST} for {check.among} ({check.among / check.words:.0%}); guessing: {1 / concepts:.0%} and"
+        f" {min(1.0, FIRST / concepts):.0%}.",
         "Words are read alone, so this lists what a word may mean, not what it means in this prompt, and not whether"
         " the model will misread it.",
     ]

@@ -103,14 +103,14 @@ class HRVTokenMapView(io.ComfyNode):
         words = listed(word) or token_maps.words
         weights = _weights(token_maps.layout, hrv, view, concept, heads)
         with hint("Words are recorded by HRV Token Maps."):
-            shown = views(token_maps, words, weights)
-        size = _size(shown[0].map) if pixels is None else pixels.shape[1:3]
-        drawn = [overlaid(None if pixels is None else pixels[item.image], item.map, size, opacity) for item in shown]
-        together = len(shown) // token_maps.images // (1 if view in (ALL, CONCEPT) else len(words))
+            visible = views(token_maps, words, weights)
+        size = _size(visible[0].map) if pixels is None else pixels.shape[1:3]
+        drawn = [overlaid(None if pixels is None else pixels[item.image], item.map, size, opacity) for item in visible]
+        together = len(visible) // token_maps.images // (1 if view in (ALL, CONCEPT) else len(words))
         rows = -(-together // WIDEST)
-        sheet = tiles(np.stack(drawn), [item.caption for item in shown], -(-together // rows))
-        masks = torch.cat([peaked(resized(item.map[None], size)) for item in shown])
-        table = as_csv([item.row() for item in shown])
+        sheet = tiles(np.stack(drawn), [item.caption for item in visible], -(-together // rows))
+        masks = torch.cat([peaked(resized(item.map[None], size)) for item in visible])
+        table = as_csv([item.row() for item in visible])
         return io.NodeOutput(to_image(sheet), masks, table, ui=shown(table))
 
 

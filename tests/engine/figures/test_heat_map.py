@@ -9,7 +9,7 @@ import pytest
 from comfyui_hrv.tests.engine.examples import concept_set, random_counts, sd1_layout, sdxl_layout, small_layout
 from hrv_engine.attention.heads import HeadLayout
 from hrv_engine.errors import HRVError
-from hrv_engine.figures.heat_map import INK, NO_HEAD, PAPER, VIRIDIS, colours, heat_table, heatmap
+from hrv_engine.figures.heat_map import INK, NO_HEAD, VIRIDIS, WHITE, colours, heat_table, heatmap
 from hrv_engine.relevance.relevance import HeadRelevance
 from hrv_engine.tables import as_csv
 
@@ -100,7 +100,7 @@ def test_a_long_name_fits_over_a_narrow_model():
     image = heatmap(
         hrv(narrow, names=("Fruits and Vegetables and so on", "Shape", "Size")), ["Fruits and Vegetables and so on"]
     )
-    assert (image[:, -2:] == PAPER).all()
+    assert (image[:, -2:] == WHITE).all()
     assert cells(image[:40], INK).any()
 
 
