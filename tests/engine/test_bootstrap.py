@@ -261,8 +261,9 @@ def test_pip_s_settings_are_read_in_pip_s_order(only_the_index, tmp_path, monkey
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     settings = bootstrap.pip_settings(PYTHON)
     assert settings["index-url"] == "http://files.example/simple" and settings["timeout"] == "6"
-    assert bootstrap.pages_with_source(PYTHON) == [
+    assert bootstrap.pages_with_source(PYTHON, settings) == [
         f"{index}/{bootstrap.PROJECT}/" for index in ("http://files.example/simple", "http://a", "http://b")
     ]
+    assert len(bootstrap.pages_with_source(PYTHON, {})) == 1, "pip's own index where nothing is configured"
     only_the_index("http://environment.example/it's/")
     assert bootstrap.pip_settings(PYTHON)["index-url"] == "http://environment.example/it's/"
