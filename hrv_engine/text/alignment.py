@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..errors import HRVError, nearest
-from .spelling import Columns, Piece, Spelling, Word, normalised
+from .spelling import Columns, Piece, Spelling, Word, normalised, unescaped
 
 __all__ = ["CHUNK", "Columns", "Piece", "TokenTable", "Word"]
 
@@ -70,7 +70,7 @@ class TokenTable:
                 f'The word "{phrase}" has no tokens: nothing is left of it after removing spaces. Type a word of the'
                 f' prompt "{self.prompt}".'
             )
-        return self.spelling.find(wanted)
+        return self.spelling.find(wanted) or self.spelling.find(unescaped(wanted))
 
     def columns_anywhere(self, phrase: str) -> Columns:
         """The columns of all occurrences of a word or phrase, each once; none where the prompt does not have it."""

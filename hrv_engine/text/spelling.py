@@ -149,7 +149,7 @@ class Spelling:
             char.text in HYPHENS + APOSTROPHES + PERIOD
             and 0 < at < len(self.characters) - 1
             and self._kinds[at - 1] == self._kinds[at + 1] == LETTER
-            and BLANK not in (char.before, self._before(at + 1))
+            and char.before == self.characters[at + 1].before == NOTHING
             for at, char in enumerate(self.characters)
         ]
 
@@ -159,11 +159,11 @@ class Spelling:
         return [self._begins_at(at) for at in range(len(self.characters))]
 
     def _begins_at(self, at: int) -> bool:
-        if at == 0 or self._before(at) == BLANK or NAME in self._kinds[at - 1 : at + 1]:
+        if at == 0 or self._before(at) != NOTHING or NAME in self._kinds[at - 1 : at + 1]:
             return True
         if self._attached(at) or self._joins[at] or self._joins[at - 1]:
             return False
-        return self._before(at) == BRACKET or self._kinds[at - 1] != self._kinds[at]
+        return self._kinds[at - 1] != self._kinds[at]
 
     @cached_property
     def _edges(self) -> list[bool]:
@@ -198,7 +198,8 @@ class Spelling:
 
     def _attached(self, at: int) -> bool:
         """Whether a character only changes, or goes on with, the one before it."""
-        return kind_of(self.characters[at].text) is None or self.characters[at - 1].text == JOINER
+        follows = kind_of(self.characters[at].text) is None or self.characters[at - 1].text == JOINER
+        return follows and self.characters[at].before == NOTHING
 
     def _is_digit(self, at: int) -> bool:
         return unicodedata.category(self.characters[at].text[0])[0] == "N"

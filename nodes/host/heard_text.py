@@ -40,24 +40,27 @@ class _Heard:
     of: Any
     groups: list[Group] = field(default_factory=list)
     blank: bool = True  # whether what was read last ends with a blank
+    cut: bool = False  # whether core cut a blank off the end of the text that it reads next
 
     def read(self, text: str) -> Any:
         """The tokens of a text: stands in for the tokenizer of transformers."""
         answer = self.of.tokenizer(text)
-        count = len(self._ids([text])[0])
+        count = len(answer["input_ids"][self._semantic])
         first = BLANK if self.blank or text[:1].isspace() else BRACKET
-        self._add(Group(tuple(self._before(text, count, first))), text[-1:].isspace())
+        self._add(Group(tuple(self._before(text, count, first))), self.cut or text[-1:].isspace())
+        self.cut = False
         return answer
 
     def look_up(self, asked: str) -> Any:
         """The vectors of an embedding: stands in for core's look-up."""
-        vectors, name, rest = answer = type(self.of)._try_get_embedding(self.of, asked)
+        vectors, name, rest = answer = self.of._try_get_embedding(asked)
         if vectors is not None:
             name = unicodedata.normalize("NFC", name.strip(","))
             count = 1 if vectors.ndim == 1 else len(vectors)
             first = BLANK if self.blank else BRACKET
             typed = asked.split()[0]
             self._add(Group((first, *[NOTHING] * (count - 1)), EMBEDDING + name), asked != typed and typed == name)
+        self.cut = bool(rest) and asked[-1:].isspace()
         return answer
 
     def _add(self, group: Group, ends_blank: bool) -> None:
@@ -75,6 +78,10 @@ class _Heard:
             yield from [NOTHING] * (length - 1)
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
-        """The tokens of texts without those that the tokenizer puts around each."""
-        end = -1 if self.of.tokenizer_adds_end_token else None
-        return [ids[self.of.tokens_start : end] for ids in self.of.tokenizer(texts)["input_ids"]] if texts else []
+        """The tokens of each text."""
+        return [ids[self._semantic] for ids in self.of.tokenizer(texts)["input_ids"]] if texts else []
+
+    @property
+    def _semantic(self) -> slice:
+        """The tokens without those that the tokenizer puts around each text."""
+        return slice(self.of.tokens_start, -1 if self.of.tokenizer_adds_end_token else None)

@@ -157,7 +157,8 @@ def test_a_part_of_a_word_is_found_only_where_no_whole_word_is():
 def test_the_brackets_of_weights_end_a_word():
     best = table("(masterpiece)(best quality), x", "masterpiece (best quality (, x")
     assert best.spoken() == [("masterpiece", (1,)), ("best", (2,)), ("quality", (3,)), ("x", (5,))]
-    assert table("(rose:1.2)-colored", "rose (- +colored").spoken() == [("rose-colored", (1, 2, 3))]
+    rose = table("(rose:1.2)-colored", "rose (- +colored")
+    assert rose.spoken() == [("rose", (1,)), ("colored", (3,))] and rose.find("rose-colored") == [(1, 2, 3)]
 
 
 def test_greek_capitals_are_found_whether_the_tokenizer_ends_words_in_sigma_or_not():
