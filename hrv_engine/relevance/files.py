@@ -11,6 +11,7 @@ from safetensors.numpy import save as to_bytes
 from ..atomic import write_atomically
 from ..attention.heads import HeadLayout
 from ..errors import HRVError
+from ..locks import locked
 from .concepts import ConceptSet
 from .logit_scale import LogitScale
 from .parts import Part
@@ -20,7 +21,16 @@ FORMAT, VERSION = "head-relevance-vectors", 1
 
 
 def save(path: Path, relevance: HeadRelevance) -> None:
-    """Write an HRV file; the old file stays whole if anything fails (disk full included, then HRVError)."""
+    """Write an HRV file; the old file stays whole if anything fails (disk full included, then HRVError).
+
+    It waits for a build that is saving there. Builds that share a file add to it through `VoteFile`.
+    """
+    with locked(path):
+        write(path, relevance)
+
+
+def write(path: Path, relevance: HeadRelevance) -> None:
+    """As `save`, for a caller that holds the lock."""
     votes = relevance.votes
     header: dict[str, Any] = {
         "format": FORMAT,

@@ -55,6 +55,16 @@ class HeadVotes:
         per_step: np.ndarray | None = np.zeros((steps, *shape), np.int64) if steps else None
         return cls(np.zeros(shape, np.int64), concepts, layout, dict(recipe), (), per_step)
 
+    def emptied(self) -> "HeadVotes":
+        """The empty ballot of the same build."""
+        return replace(
+            self,
+            counts=np.zeros_like(self.counts),
+            parts=(),
+            per_step=None if self.per_step is None else np.zeros_like(self.per_step),
+            logits=None if self.logits is None else LogitScale.none(self.layout.total),
+        )
+
     @property
     def images(self) -> int:
         """How many images were counted."""

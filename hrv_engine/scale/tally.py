@@ -10,12 +10,14 @@ from ..errors import HRVError
 from ..relevance import files
 from ..relevance.parts import Part, counted
 from ..relevance.relevance import HeadVotes
+from ..relevance.vote_file import VoteFile
 
 
 class Tally:
     """Votes of a prompt set with one seed, in the file `path`, which is whole after every part.
 
-    added: called with the number of images of each part. Parts may come from several threads.
+    added: called with the number of images each part has added. Parts may come from several threads, and other runs may
+    add to the file.
     """
 
     def __init__(
@@ -24,6 +26,7 @@ class Tally:
         self.path, self.prompts, self.seed, self.added = path, prompts, seed, added
         self._lock = threading.Lock()
         self.votes: HeadVotes | None = None
+        self._file: VoteFile | None = None
         if path.exists():
             self.votes = files.load(path).votes
             if self.votes is None:
@@ -52,14 +55,23 @@ class Tally:
                 " same version of the pack on every machine."
             )
         with self._lock:
+            before = len(self.counted)
             try:
-                self.votes = part if self.votes is None else self.votes + part
+                if self._file is None:
+                    self._file = VoteFile(self.path, part.emptied())
+                self.votes = self._file.votes
+                if not _images(part) <= self.counted:
+                    self.votes + part  # raises for a part that was built otherwise, or is counted in part
+                self.votes = self._file.add([part])
             except HRVError as error:
                 raise HRVError(
                     f"{self.path} cannot take in another part of this build. {error} Or save under another name."
                 ) from error
-            files.save(self.path, self.votes.relevance())
-            self.added(part.images)
+            self.added(len(self.counted) - before)
+
+
+def _images(votes: HeadVotes) -> set[int]:
+    return {number for part in votes.parts for number in range(part.start, part.end)}
 
 
 def split(total: int, parts: int, multiple: int, done: Iterable[int] = ()) -> list[range]:

@@ -11,13 +11,12 @@ import comfy.sample
 import torch
 
 from ...hrv_engine.benchmarks.prompts import PromptSet
-from ...hrv_engine.errors import HRVError
-from ...hrv_engine.relevance import files
 from ...hrv_engine.relevance.build_settings import BuildSettings
 from ...hrv_engine.relevance.concepts import ConceptSet
 from ...hrv_engine.relevance.logit_scale import LogitScale
 from ...hrv_engine.relevance.parts import Part, chosen, counted, joined
 from ...hrv_engine.relevance.relevance import HeadVotes
+from ...hrv_engine.relevance.vote_file import VoteFile
 from ...hrv_engine.relevance.voting import WordSampler
 from .progress import ImageProgress
 from .recording import VoteRecorder
@@ -25,6 +24,7 @@ from .unet import fingerprint, layout_of, model_family
 from .words import encode, word_bank
 
 SAVE_EVERY = 60.0  # seconds between safety copies of a running build
+MOST_UNSAVED = 128 << 20  # bytes of votes that wait for the next safety copy, batch by batch
 LATENT_DOWNSCALE = 8  # core's empty latent; rescaled by core to the model's own format
 
 
@@ -43,58 +43,69 @@ def build(
     """Votes of the images of `prompts`; image i always has noise seed + i, its own drawn words and the same batch.
 
     start, count: the part to build, by image numbers of the whole set (count 0: to the end); parts add up to the very
-    file of one build. path: file for safety copies (about one a minute, and on cancel) and to resume from. Raises
-    HRVError when the file there was built with other settings, or for a part outside the set; a cancelled build keeps
-    all whole batches in `path` and re-raises.
+    file of one build. path: file for safety copies (about one a minute, and on cancel) and to resume from; other builds
+    may add to it at the same time, and what they counted is not drawn again. Raises HRVError when the file there was
+    built with other settings, or for a part outside the set; a cancelled build keeps all whole batches in `path` and
+    re-raises.
     """
     layout = layout_of(model)
     steps = settings.steps if settings.per_timestep else None
     ballot = HeadVotes.none(concepts, layout, settings.recipe(model_family(model), fingerprint(model)), steps)
     if settings.logit_scale:
         ballot = replace(ballot, logits=LogitScale.none(layout.total))
-    votes = _resumed(ballot, path) if resume else ballot
-    todo = set(chosen(prompts, start, count)) - counted(votes.parts, prompts, settings.seed)
+    kept = _Kept(ballot, None if path is None else VoteFile(path, ballot, resume))
+    wanted = set(chosen(prompts, start, count))
     sampler = WordSampler(word_bank(clip, concepts), settings.seed, settings.draws, settings.sampling, settings.bos_key)
     recorder = VoteRecorder(sampler, layout, steps, settings.logit_scale)
     recorded = recorder.attach(model)
     negative = encode(clip, "") if negative is None else negative
-    progress = ImageProgress(recorded, len(todo) * settings.steps)
-    saved = time.monotonic()
+    progress = ImageProgress(recorded, len(wanted - kept.counted(prompts, settings.seed)) * settings.steps)
     try:
-        for images, batch in _batches(clip, prompts, todo, settings.batch_size):
-            new = todo.intersection(images)
-            recorder.begin(images, set(images) - new)
-            _draw(recorded, batch, negative, settings, images[0], progress.callback(len(new)))
-            counts = recorder.take().numpy()
-            per_step = counts if settings.per_timestep else None
-            parts = joined(Part.of(prompts, settings.seed, number, 1) for number in new)
-            batch_votes = replace(ballot, counts=counts.sum(axis=0), per_step=per_step, parts=parts)
-            votes = votes + replace(batch_votes, logits=recorder.scale())
-            if path is not None and time.monotonic() - saved > SAVE_EVERY:
-                files.save(path, votes.relevance())
-                saved = time.monotonic()
+        while todo := wanted - kept.counted(prompts, settings.seed):  # again only if another build cut a batch of ours
+            for images, batch in _batches(clip, prompts, todo, settings.batch_size):
+                new = todo.intersection(images) - kept.counted(prompts, settings.seed)
+                if not new:
+                    continue
+                recorder.begin(images, set(images) - new)
+                _draw(recorded, batch, negative, settings, images[0], progress.callback(len(new)))
+                counts = recorder.take().numpy()
+                per_step = counts if settings.per_timestep else None
+                parts = joined(Part.of(prompts, settings.seed, number, 1) for number in new)
+                batch_votes = replace(ballot, counts=counts.sum(axis=0), per_step=per_step, parts=parts)
+                kept.add(replace(batch_votes, logits=recorder.scale()))
+            kept.save()
     finally:
-        if path is not None and votes.images > 0:
-            files.save(path, votes.relevance())
-    return votes
+        kept.save()
+    return kept.votes
 
 
-def _resumed(ballot: HeadVotes, path: Path | None) -> HeadVotes:
-    if path is None or not path.exists():
-        return ballot
-    votes = files.load(path).votes
-    if votes is None:
-        raise HRVError(
-            f"{path.name} holds imported vectors without votes, so a build cannot continue it. Save under another name."
-        )
-    try:
-        votes.check_compatible(ballot)
-    except HRVError as error:
-        raise HRVError(
-            f"{path.name} exists and was built differently, so this build cannot continue it. {error} Or switch resume"
-            " off to start over."
-        ) from error
-    return votes
+class _Kept:
+    """The votes of a build, with safety copies in a file that other builds may add to."""
+
+    def __init__(self, ballot: HeadVotes, file: VoteFile | None) -> None:
+        self.file, self.votes = file, ballot if file is None else file.votes
+        self.unsaved: list[HeadVotes] = []
+        self.saved = time.monotonic()
+
+    def counted(self, prompts: PromptSet, seed: int) -> set[int]:
+        """Numbers of the images that were counted, here or by others as far as the last save has seen."""
+        return counted(self.votes.parts, prompts, seed)
+
+    def add(self, votes: HeadVotes) -> None:
+        """Take in the votes of a batch; saves when it is time, or when many wait."""
+        self.votes = self.votes + votes
+        if self.file is not None:
+            self.unsaved.append(votes)
+            size = sum(one.counts.nbytes + (0 if one.per_step is None else one.per_step.nbytes) for one in self.unsaved)
+            if time.monotonic() - self.saved > SAVE_EVERY or size > MOST_UNSAVED:
+                self.save()
+
+    def save(self) -> None:
+        """Add what is not saved yet to the file."""
+        if self.file is not None and self.unsaved:
+            unsaved, self.unsaved = self.unsaved, []
+            self.votes = self.file.add(unsaved)
+            self.saved = time.monotonic()
 
 
 def _batches(clip: Any, prompts: PromptSet, todo: set[int], size: int) -> Iterator[tuple[list[int], list]]:

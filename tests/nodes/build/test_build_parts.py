@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from comfyui_hrv.hrv_engine.benchmarks.prompts import PromptSet
+from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.relevance import files
 from comfyui_hrv.hrv_engine.relevance.concepts import Concept, ConceptSet
-from comfyui_hrv.hrv_engine.errors import HRVError
-from comfyui_hrv.hrv_engine.benchmarks.prompts import PromptSet
 from comfyui_hrv.nodes.files.hrv_files import HRVMerge
 from comfyui_hrv.nodes.host import build as host_build
 from comfyui_hrv.nodes.host.build import BuildSettings, build
@@ -128,3 +128,41 @@ def test_a_part_beyond_the_prompts_is_refused_before_anything_is_drawn(trio, tmp
     with pytest.raises(HRVError, match="from image 7 .*0 to 6"):
         run(trio, tmp_path / "beyond.safetensors", 7, 2)
     assert drawn == [] and not list(tmp_path.iterdir())
+
+
+def test_two_builds_into_one_file_at_once_make_the_very_file_of_one_build(trio, whole, tmp_path, monkeypatch):
+    """The second builds images 4 to 6 while the first draws its second batch."""
+    path, draw, reports = tmp_path / "shared.safetensors", host_build._draw, []
+
+    def meanwhile(*args):
+        if args[4] == 3:
+            monkeypatch.setattr(host_build, "_draw", draw)
+            reports.append(run(trio, path, 4))
+        return draw(*args)
+
+    monkeypatch.setattr(host_build, "_draw", meanwhile)
+    votes = run(trio, path)
+    assert reports[0].images == 3 and votes.images == 7
+    assert path.read_bytes() == whole
+
+
+def test_a_build_leaves_out_what_another_has_saved_meanwhile(trio, tmp_path, monkeypatch):
+    path = tmp_path / "shared.safetensors"
+    monkeypatch.setattr(host_build, "SAVE_EVERY", 0)
+    drawn, draw = [], host_build._draw
+
+    def meanwhile(*args):
+        monkeypatch.setattr(host_build, "_draw", draw)
+        run(trio, path, 5)
+        monkeypatch.setattr(host_build, "_draw", counted)
+        return counted(*args)
+
+    def counted(*args):
+        drawn.append(args[4])
+        return draw(*args)
+
+    monkeypatch.setattr(host_build, "_draw", meanwhile)
+    run(trio, path, batch_size=1)
+    assert drawn == [0, 1, 2, 3, 4]
+    (part,) = files.load(path).votes.parts
+    assert (part.start, part.images) == (0, 7)
