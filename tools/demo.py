@@ -53,8 +53,8 @@ def draw(server: ComfyServer, asked: dict[str, str], condition: str, seeds: list
     return [server.client.images(outputs, f"image {seed}")[0] for seed in seeds]
 
 
-def read(scorer: Scorer, asked: dict[str, str], pictures: list[Image.Image]) -> SeenSenses:
-    pixels = np.stack([np.asarray(image) for image in pictures]).astype(np.float32) / 255
+def read(scorer: Scorer, asked: dict[str, str], drawn: list[Image.Image]) -> SeenSenses:
+    pixels = np.stack([np.asarray(image) for image in drawn]).astype(np.float32) / 255
     return read_polysemous(scorer(torch.from_numpy(pixels).movedim(-1, 1)), asked)
 
 
@@ -93,11 +93,11 @@ def run(server: ComfyServer) -> Iterator[str]:
     blocks, counts = [], []
     for number, asked in enumerate(prompts, 1):
         say(f"drawing prompt {number} of {len(prompts)}: {asked['text']} ...")
-        pictures = {condition: draw(server, asked, condition, seeds) for condition in graphs.CONDITIONS}
-        readings = {condition: read(scorer, asked, images) for condition, images in pictures.items()}
+        drawn = {condition: draw(server, asked, condition, seeds) for condition in graphs.CONDITIONS}
+        readings = {condition: read(scorer, asked, images) for condition, images in drawn.items()}
         rows = {
             LABELS[condition]: list(zip(images, readings[condition].misread.tolist(), strict=True))
-            for condition, images in pictures.items()
+            for condition, images in drawn.items()
         }
         senses = f"{asked['word']}: {asked['desired']}, not {asked['undesired']}"
         blocks.append(Block(asked["text"], senses, rows))

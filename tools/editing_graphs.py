@@ -1,4 +1,4 @@
-"""The graphs that edit pictures: Prompt-to-Prompt with HRVs and the methods it is compared with (10 to 18)."""
+"""The graphs that edit images: Prompt-to-Prompt with HRVs and the methods it is compared with (10 to 18)."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ def side_by_side(graph: Graph) -> None:
         latent_image=(plain, "LATENT"), **shared, **again,
     )  # fmt: skip
     decoded = graph.node("VAEDecode", wide=240, samples=(redrawn, "LATENT"), vae=(loader, "VAE"))
-    picture = graph.node("PreviewImage", "SDEdit", wide=460, images=(decoded, "IMAGE"))
-    graph.group("SDEdit", ends.below, [[plain], [redrawn], [decoded], [picture]])
+    preview = graph.node("PreviewImage", "SDEdit", wide=460, images=(decoded, "IMAGE"))
+    graph.group("SDEdit", ends.below, [[plain], [redrawn], [decoded], [preview]])
 
 
 def sdxl_edit(graph: Graph) -> None:
@@ -113,16 +113,16 @@ def real_image(graph: Graph) -> None:
     branches: list[Branch] = [with_hrv("Color"), ("Plug-and-Play", "HRVPlugAndPlayEdit", {})]
     sampler = SD_SAMPLER | {"steps": 50}
     texts = ("a photo of a blue car", "a photo of a red car")
-    edits(graph, note, loader, hrv, texts, 512, 1, branches, sampler, picture=[image, scaled, encoded])
+    edits(graph, note, loader, hrv, texts, 512, 1, branches, sampler, encoded=[image, scaled, encoded])
 
 
 def edits(
     graph: Graph, note: Node, loader: Node, hrv: Node, texts: tuple[str, str], side: int, seeds: int,
-    branches: list[Branch], sampler: dict[str, Any], enlarge: float | None = None, picture: list[Node] | None = None,
+    branches: list[Branch], sampler: dict[str, Any], enlarge: float | None = None, encoded: list[Node] | None = None,
 ) -> Ends:  # fmt: skip
     """Source and target prompts, and a row of nodes for each branch (title, editing node, its settings).
 
-    picture: nodes that end in the encoded picture to edit, instead of an empty latent.
+    encoded: nodes that end in the encoded image to edit, instead of an empty latent.
     """
     source, target = (
         graph.node("HRVPrompt", f"HRV Prompt ({name})", wide=380, clip=(loader, "CLIP"), text=text)
@@ -130,12 +130,12 @@ def edits(
     )
     negative = graph.node("CLIPTextEncode", "Negative prompt", wide=380, clip=(loader, "CLIP"), text="")
     columns = [[note], [loader, hrv], [source, target, negative]]
-    if picture:
-        columns.append(picture)
+    if encoded:
+        columns.append(encoded)
         steps: Settings = {name: sampler[name] for name in ("steps", "scheduler")}
         latent = graph.node(
             "HRVDDIMInvert", wide=320, model=(loader, "MODEL"), source=(source, "CONDITIONING"),
-            latent=(picture[-1], "LATENT"), **steps,
+            latent=(encoded[-1], "LATENT"), **steps,
         )  # fmt: skip
         report = graph.node("PreviewAny", "Inversion", wide=320, source=(latent, "report"))
         columns.append([latent, report])

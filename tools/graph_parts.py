@@ -1,4 +1,4 @@
-"""What several workflow graphs share: checkpoints, sampler settings, and pictures with and without a steering node."""
+"""What several workflow graphs share: checkpoints, sampler settings, and images with and without a steering node."""
 
 from __future__ import annotations
 

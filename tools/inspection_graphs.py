@@ -9,7 +9,7 @@ from .litegraph import Graph
 
 
 def pocket_weaken(graph: Graph) -> None:
-    """06: the most and the least relevant heads of Color weakened, beside the plain pictures, and measured."""
+    """06: the most and the least relevant heads of Color weakened, beside the plain images, and measured."""
     note = graph.note(600)
     loader = graph.node("HRVPocketModel")
     hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
@@ -110,7 +110,7 @@ def see_inside(graph: Graph) -> None:
 
 
 def _seen(graph: Graph, kind: str, title: str, values: dict[str, Any]) -> list[Node]:
-    """A figure node above its picture."""
+    """A figure node above its preview."""
     node = graph.node(kind, wide=420, **values)
     return [node, graph.node("PreviewImage", title, wide=420, images=(node, "IMAGE"))]
 
@@ -160,8 +160,8 @@ def _measured(
         table=(sweep, "table"),
     )  # fmt: skip
     curve = graph.node("HRVWeakenCurve", wide=360, table=(score, "table"), more={"title": (experiment, "concept")})
-    picture = graph.node("PreviewImage", "Curve", wide=560, images=(curve, "IMAGE"))
+    preview = graph.node("PreviewImage", "Curve", wide=560, images=(curve, "IMAGE"))
     areas = graph.node("PreviewAny", "Areas", wide=360, source=(curve, "areas"))
     first = [experiment, prompt] if show_sheet else [experiment, prompt, scorer]
     sheets = [graph.node("PreviewImage", "Sheets", wide=760, images=(sweep, "sheet"))] if show_sheet else []
-    graph.group("Measured over several prompts", at, [first, [sweep], [score, curve, areas], [picture, *sheets]])
+    graph.group("Measured over several prompts", at, [first, [sweep], [score, curve, areas], [preview, *sheets]])

@@ -90,11 +90,11 @@ def _build(
         **sampler,
     )
     heatmap = graph.node("HRVHeatmap", wide=420, hrv=(build, "hrv"), concept=look_at)
-    picture = graph.node("PreviewImage", "Heat map", wide=420, images=(heatmap, "IMAGE"))
+    preview = graph.node("PreviewImage", "Heat map", wide=420, images=(heatmap, "IMAGE"))
     text = graph.node("PreviewAny", "Report", wide=420, source=(build, "report"))
     right, _ = graph.group("What is asked", (0, 0), [[note], [loader, concepts, prompts]])
     right, _ = graph.group("Heads vote", (right + 40, 0), [[build]])
-    graph.group("What came out", (right + 40, 0), [[heatmap, text], [picture]])
+    graph.group("What came out", (right + 40, 0), [[heatmap, text], [preview]])
 
 
 def sd15_timesteps(graph: Graph) -> None:
@@ -130,13 +130,13 @@ def sd15_extended(graph: Graph) -> None:
     old = _voting(graph, loader, before, prompts, "sd15_before", title="HRV Build (before)")
     new = _voting(graph, loader, after, prompts, "sd15_tableware", title="HRV Build (after)")
     compared = graph.node("HRVCompare", wide=420, hrv=(new, "hrv"), other=(old, "hrv"))
-    picture = graph.node("PreviewImage", "How far the others moved", wide=420, images=(compared, "IMAGE"))
+    preview = graph.node("PreviewImage", "How far the others moved", wide=420, images=(compared, "IMAGE"))
     text = graph.node("PreviewAny", "Comparison", wide=420, source=(compared, "text"))
     heat = graph.node("HRVHeatmap", wide=420, hrv=(new, "hrv"), concept="Tableware")
     seen = graph.node("PreviewImage", "The new concept's heads", wide=420, images=(heat, "IMAGE"))
     right, _ = graph.group("What is asked", (0, 0), [[note], [loader, prompts], [before, after]])
     right, _ = graph.group("Heads vote", (right + 40, 0), [[old], [new]])
-    graph.group("What came out", (right + 40, 0), [[compared, picture, text], [heat, seen]])
+    graph.group("What came out", (right + 40, 0), [[compared, preview, text], [heat, seen]])
 
 
 def pocket_parts(graph: Graph) -> None:
@@ -155,11 +155,11 @@ def pocket_parts(graph: Graph) -> None:
     merged = graph.node("HRVMerge", hrv_a=(parts[0], "hrv"), hrv_b=(parts[1], "hrv"))
     saved = graph.node("HRVSave", hrv=(merged, "hrv"), filename="pocket_merged")
     compared = graph.node("HRVCompare", wide=420, hrv=(merged, "hrv"), other=(shipped, "hrv"))
-    picture = graph.node("PreviewImage", "16 pictures against 96", wide=420, images=(compared, "IMAGE"))
+    preview = graph.node("PreviewImage", "16 pictures against 96", wide=420, images=(compared, "IMAGE"))
     text = graph.node("PreviewAny", "Comparison", wide=420, source=(compared, "text"))
     right, _ = graph.group("What is asked", (0, 0), [[note], [loader, concepts, prompts, shipped]])
     right, _ = graph.group("Two parts of the prompts", (right + 40, 0), [parts])
-    graph.group("Added up", (right + 40, 0), [[merged, saved], [compared, picture], [text]])
+    graph.group("Added up", (right + 40, 0), [[merged, saved], [compared, preview], [text]])
 
 
 def published(graph: Graph) -> None:
@@ -167,11 +167,11 @@ def published(graph: Graph) -> None:
     note = graph.note(520)
     fetched = graph.node("HRVFetch", wide=380, name="sd14", save_as="")
     heatmap = graph.node("HRVHeatmap", wide=420, hrv=(fetched, "hrv"), concept="Color, Animals, Material")
-    picture = graph.node("PreviewImage", "Which heads carry a concept", wide=420, images=(heatmap, "IMAGE"))
+    preview = graph.node("PreviewImage", "Which heads carry a concept", wide=420, images=(heatmap, "IMAGE"))
     top = graph.node("HRVTopHeads", wide=420, hrv=(fetched, "hrv"), concept="Color, Animals", count=10)
     text = graph.node("PreviewAny", "Top heads", wide=420, source=(top, "text"))
     right, _ = graph.group("Published vectors", (0, 0), [[note], [fetched]])
-    graph.group("What is in them", (right + 40, 0), [[heatmap, picture], [top, text]])
+    graph.group("What is in them", (right + 40, 0), [[heatmap, preview], [top, text]])
 
 
 def _voting(

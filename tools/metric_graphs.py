@@ -66,7 +66,7 @@ def sd15_edit_metrics(graph: Graph) -> None:
 def _compared(
     graph: Graph, images: tuple[Output, Output], scorer: Output, words: str, title: str, names: tuple[str, str]
 ) -> list[list[Node]]:  # fmt: skip
-    """Both sets of pictures scored, compared and shown: columns of nodes."""
+    """Both sets of images scored, compared and shown: columns of nodes."""
     scores = [
         graph.node("HRVScoreImages", f"{title}: {name}", wide=320, images=source, scorer=scorer, word=words)
         for source, name in zip(images, names, strict=True)
@@ -79,9 +79,9 @@ def _figure(graph: Graph, tables: list[Output], title: str, names: tuple[str, st
     found = graph.node(
         "HRVCompareScores", title, wide=340, table=tables[0], other=tables[1], other_name=names[1], more=values
     )
-    picture = graph.node("PreviewImage", f"{title}: figure", wide=620, images=(found, "IMAGE"))
+    preview = graph.node("PreviewImage", f"{title}: figure", wide=620, images=(found, "IMAGE"))
     text = graph.node("PreviewAny", f"{title}: numbers", wide=620, source=(found, "text"))
-    return [[found], [picture, text]]
+    return [[found], [preview, text]]
 
 
 def _place(graph: Graph, first: list[list[Node]], scored: list[list[list[Node]]]) -> None:

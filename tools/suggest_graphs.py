@@ -15,11 +15,11 @@ def pocket_suggest(graph: Graph) -> None:
     suggest = graph.node(
         "HRVSuggest", wide=360, hrv=(hrv, "hrv"), clip=(loader, "CLIP"), more={"prompt": (text, "STRING")}
     )
-    picture = graph.node("PreviewImage", "What the words may mean", wide=420, images=(suggest, "IMAGE"))
+    preview = graph.node("PreviewImage", "What the words may mean", wide=420, images=(suggest, "IMAGE"))
     report = graph.node("PreviewAny", "Report", wide=420, source=(suggest, "report"))
     proposed = {name: (suggest, name) for name in ("word", "desired", "undesired")}
     adjusted = ("As proposed", "HRVConceptAdjust", {**proposed, "clamp": 4.0})
     compare(
         graph, note, loader, hrv, (text, "STRING"), 32, 8, [adjusted], POCKET_SAMPLER, enlarge=8.0, below=[text],
-        more=[[suggest], [picture, report]],
+        more=[[suggest], [preview, report]],
     )  # fmt: skip

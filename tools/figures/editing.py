@@ -41,9 +41,9 @@ def task(pair: EditingPair, method: str, setting: float | None, seed: int, image
         model, positive, latent = _paired(model, prompts, pair.concept, method, setting, images)
         drawn = _sample(model, positive, negative, latent, seed)
         source, target = drawn[::2], drawn[1::2]
-    pictures = vae.decode(source), vae.decode(target)
-    counts = {"method": method, "setting": setting, **_read(pair, *pictures)}
-    return counts, to_pixels(torch.stack([pictures[0][0], pictures[1][0]]))
+    decoded = vae.decode(source), vae.decode(target)
+    counts = {"method": method, "setting": setting, **_read(pair, *decoded)}
+    return counts, to_pixels(torch.stack([decoded[0][0], decoded[1][0]]))
 
 
 def _empty() -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _sdedit(model: Any, prompts: list, negative: list, denoise: float, seed: int
 
 
 def _read(pair: EditingPair, source: Tensor, target: Tensor) -> dict[str, float]:
-    before, after = (world.scorer().network(pictures.movedim(-1, 1)) for pictures in (source, target))
+    before, after = (world.scorer().network(decoded.movedim(-1, 1)) for decoded in (source, target))
     edited, kept = read_edit(pair, before, after)
     return {
         "pairs": len(source),

@@ -64,10 +64,10 @@ def _row(key: tuple, counts: list[dict[str, Any]]) -> dict[str, Any]:
 def _sheet(shown: dict[str, list[np.ndarray]]) -> np.ndarray:
     """Sources above, the targets of each method below, one column a prompt pair."""
     first = next(iter(shown.values()))
-    pictures = [two[0] for two in first]
+    tiles = [two[0] for two in first]
     for twos in shown.values():
-        pictures += [two[1] for two in twos]
-    return sheet(np.stack(pictures), ["source", *shown], [f"pair {number + 1}" for number in range(len(first))])
+        tiles += [two[1] for two in twos]
+    return sheet(np.stack(tiles), ["source", *shown], [f"pair {number + 1}" for number in range(len(first))])
 
 
 def _trade_off(rows: list[dict[str, Any]]) -> np.ndarray:

@@ -33,12 +33,12 @@ def task(
     before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
     latents = world.draw(model, positive, negative, seed, images)
     seconds = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
-    pictures = vae.decode(latents)
+    decoded = vae.decode(latents)
     with torch.no_grad():
-        read = world.scorer().network(pictures.movedim(-1, 1))
+        read = world.scorer().network(decoded.movedim(-1, 1))
     present, bound = read_several(asked, read)
     counts = {"images": images, "present": int(present.sum()), "bound": int(bound.sum()), "seconds": seconds}
-    return counts, to_pixels(pictures[:1])[0]
+    return counts, to_pixels(decoded[:1])[0]
 
 
 def guided(

@@ -30,9 +30,9 @@ def task(asked: dict[str, str], method: str, strength: float, clamp: float, seed
     elif method != "plain":
         senses = (asked["desired"], asked["undesired"], 2.0, 1.0)
         model, positive = HRVConceptAdjust.execute(model, positive, hrv, asked["word"], *senses, *window).args
-    pictures = vae.decode(world.draw(model, positive, encode(clip, ""), seed, images))
+    decoded = vae.decode(world.draw(model, positive, encode(clip, ""), seed, images))
     with torch.no_grad():
-        read = read_polysemous(world.scorer().network(pictures.movedim(-1, 1)), asked)
+        read = read_polysemous(world.scorer().network(decoded.movedim(-1, 1)), asked)
     return {
         "images": images,
         "misread": int(read.misread.sum()),

@@ -31,7 +31,7 @@ def suggest(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
             settings = ("adjusted" if pair else "plain", SUGGEST["strength"], SUGGEST["clamp"])
             noise = (SUGGEST["seed"] + number, SUGGEST["images"])
             drawn[places[-1]] = ({**asked, **pair}, *settings, *noise)
-    counted = dict(zip(drawn, results(executor, "steering", drawn.values(), "pictures"), strict=True))
+    counted = dict(zip(drawn, results(executor, "steering", drawn.values(), "images"), strict=True))
     found["steered"] = {key: _misread([counted[place] for place in places]) for key, places in used.items()}
     (folder / "suggest.csv").write_text(as_csv(found["variants"]), encoding="utf-8")
     return {"suggest": found}
