@@ -43,6 +43,7 @@ def loss_and_gradient(
         options["optimized_attention_override"] = _differentiable_attention
         options["patches"] = _out_of_place(options.get("patches", {}))
         options = {**model_options, "transformer_options": options}
+        options.pop("context_handler", None)  # windows over the batch: a loss is of every image, at once
         try:
             comfy.samplers.calc_cond_batch(inner_model, [[without_inference(cond)]], latent, sigma, options)
         except StopForward:

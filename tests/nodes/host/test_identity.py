@@ -19,6 +19,7 @@ from comfy_extras.nodes_sag import SelfAttentionGuidance
 import nodes
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.nodes.editing.p2p_edit import HRVP2PEdit
+from comfyui_hrv.nodes.guidance.attend_excite import HRVAttendExcite
 from comfyui_hrv.nodes.guidance.structured_diffusion import RULES, HRVStructuredDiffusion
 from comfyui_hrv.nodes.host.conditioning import KEY
 from comfyui_hrv.nodes.host.unet import layout_of
@@ -305,6 +306,16 @@ def test_windows_over_the_batch_keep_the_factors_of_every_image(trio, hrv, windo
     rows = steered_by_image(trio, hrv, positive)
     ours = trio.sample(windowed(model, **windows), rows, negative, batch=4)
     assert relative(ours, trio.sample(model, rows, negative, batch=4)) <= TOGETHER
+
+
+@pytest.mark.parametrize("windows", WINDOWS)
+def test_windows_over_the_batch_guide_every_image_as_alone(trio, windows):
+    settings = ("vase", "original", "", "words of the prompt", 30.0, "0:.9", 2, True, 2, 300.0, False)
+    model, positive = HRVAttendExcite.execute(trio.model, prompt(trio), *settings).args
+    negative = trio.encode(NEGATIVE)
+    ours = trio.sample(windowed(model, **windows), positive, negative, batch=4)
+    assert relative(ours, trio.sample(model, positive, negative, batch=4)) <= TOGETHER
+    assert relative(ours, trio.sample(trio.model, positive, negative, batch=4)) > 1e-4
 
 
 def steered_by_image(trio: Trio, hrv: Any, positive: list) -> list:
