@@ -63,14 +63,18 @@ class ConceptSet:
         return hashlib.sha256(json.dumps(self.to_json()["concepts"]).encode()).hexdigest()[:16]
 
     def index(self, name: str) -> int:
-        """Row of a concept, ignoring case; raises HRVError with the nearest names."""
+        """Row of a concept, ignoring case and, where only one fits, a plural s; raises HRVError with the nearest."""
         folded = [known.strip().casefold() for known in self.names]
-        if name.strip().casefold() not in folded:
+        given = name.strip().casefold()
+        alike = [row for row, known in enumerate(folded) if _singular(known) == _singular(given)]
+        if given not in folded and len(alike) == 1:
+            return alike[0]
+        if given not in folded:
             raise HRVError(
                 f'There is no concept "{name}" in "{self.name}". Nearest: {nearest(name, self.names)}. '
                 f"Legal: {', '.join(self.names)}."
             )
-        return folded.index(name.strip().casefold())
+        return folded.index(given)
 
     def keep(self, names: Iterable[str]) -> "ConceptSet":
         """The same set reduced to `names`, in their original order."""
@@ -177,3 +181,10 @@ def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[An
 
 
 _UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+
+
+def _singular(name: str) -> str:
+    """A name without the s of a plural: plants, plant; berries, berry."""
+    if name.endswith("ies"):
+        return name[:-3] + "y"
+    return name[:-1] if name.endswith("s") and not name.endswith("ss") else name

@@ -1,10 +1,11 @@
 """HRV Build: Algorithm 1 on any UNet checkpoint and any concept list."""
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.inspection.report import report
 from ...hrv_engine.relevance.build_settings import PAPER, BuildSettings
 from ...hrv_engine.relevance.voting import SAMPLING
+from ..host.node_texts import shown
 from ..host.build import build
 from ..host.folders import forget_listing, new_hrv_path
 from ..types import CATEGORY, HRV, Concepts, Prompts, drawing_inputs
@@ -177,4 +178,4 @@ class HRVBuild(io.ComfyNode):
             forget_listing()
         relevance = votes.relevance()
         text = report(relevance)
-        return io.NodeOutput(relevance, text, ui=ui.PreviewText(text))
+        return io.NodeOutput(relevance, text, ui=shown(text))

@@ -1,9 +1,14 @@
 """HRV Prompt Set: the prompts whose images vote."""
 
+import os
+from pathlib import Path
+
+import folder_paths
 from comfy_api.latest import io
 
-from ...hrv_engine.benchmarks.prompts import PromptSet
-from ..host.folders import preset_names, preset_path
+from ...hrv_engine.benchmarks.prompts import LINES, PLAIN, READINGS, PromptSet
+from ...hrv_engine.errors import HRVError, nearest
+from ..host.folders import FOLDER, preset_names, preset_path
 from ..types import CATEGORY, Prompts
 
 
@@ -12,7 +17,7 @@ class HRVPromptSet(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        presets = preset_names("prompts")
+        presets = [*preset_names("prompts"), *own_lists()]
         return io.Schema(
             node_id="HRVPromptSet",
             display_name="HRV Prompt Set",
@@ -26,7 +31,8 @@ class HRVPromptSet(io.ComfyNode):
                     default="quick" if "quick" in presets else None,
                     tooltip=(
                         "quick: a small varied set for a first try; imagenet1000: a photo of each of 1000 classes, as"
-                        " in the paper; pocket: for the pocket model. Ignored when custom is filled."
+                        " in the paper; pocket: for the pocket model; and your own lists, text files in models/hrv with"
+                        " one prompt a line. Ignored when custom is filled."
                     ),
                 ),
                 io.String.Input(
@@ -46,11 +52,50 @@ class HRVPromptSet(io.ComfyNode):
                         " start with all prompts and cancel, the file keeps what was counted."
                     ),
                 ),
+                io.Combo.Input(
+                    "reading",
+                    options=list(READINGS),
+                    default=PLAIN,
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "plain: parentheses are characters, as in the authors' code. weights: they are weights, as in"
+                        " CLIP Text Encode. Makes no difference to prompts without parentheses."
+                    ),
+                ),
             ],
             outputs=[Prompts.Output(display_name="prompts", tooltip="For HRV Build.")],
         )
 
     @classmethod
-    def execute(cls, preset, custom, limit) -> io.NodeOutput:
-        chosen = PromptSet.of_lines(custom) if custom.strip() else PromptSet.load(preset_path("prompts", preset))
-        return io.NodeOutput(chosen.first(limit))
+    def fingerprint_inputs(cls, preset, custom, **_) -> float:
+        own = str(preset).endswith(LINES) and not (custom or "").strip()
+        return os.path.getmtime(prompts_path(preset)) if own else 0.0
+
+    @classmethod
+    def execute(cls, preset, custom, limit, reading=PLAIN) -> io.NodeOutput:
+        chosen = PromptSet.of_lines(custom) if custom.strip() else PromptSet.load(prompts_path(preset))
+        return io.NodeOutput(chosen.read_as(reading).first(limit))
+
+
+def own_lists() -> list[str]:
+    """The text files in the `hrv` folders, as paths below them."""
+    paths = (path.relative_to(folder) for folder in _folders() for path in folder.rglob(f"*{LINES}") if path.is_file())
+    return sorted({path.as_posix() for path in paths})
+
+
+def prompts_path(name: str) -> Path:
+    """The file of a preset, or of one of the user's lists; raises HRVError with the legal names."""
+    if not name.endswith(LINES):
+        return preset_path("prompts", name)
+    if name not in own_lists():
+        raise HRVError(
+            f'There is no list of prompts "{name}" in models/{FOLDER}. Nearest:'
+            f" {nearest(name, own_lists()) or 'none yet'}. Put a text file there, one prompt a line, and reload the"
+            " page."
+        )
+    return next(folder / name for folder in _folders() if (folder / name).is_file())
+
+
+def _folders() -> list[Path]:
+    return [Path(folder) for folder in folder_paths.get_folder_paths(FOLDER)]

@@ -1,10 +1,11 @@
 """HRV DDIM Invert: a photograph's start latent, so that every editing method can edit it."""
 
 import comfy.samplers
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.editing.ddim_inversion import LABELS
 from ..host.inversion import invert
+from ..host.node_texts import shown
 from ..host.paired_prompts import REPLAY
 from ..types import CATEGORY
 
@@ -74,4 +75,4 @@ class HRVDDIMInvert(io.ComfyNode):
         text = f"{len(trajectory.sigmas) - 1} steps up to the noise level {trajectory.sigmas[-1]:.3f}"
         if error is not None:
             text += f"; sampled back without guidance, the latent differs by {error:.1%}"
-        return io.NodeOutput({**latent, "samples": start, REPLAY: trajectory}, text, ui=ui.PreviewText(text))
+        return io.NodeOutput({**latent, "samples": start, REPLAY: trajectory}, text, ui=shown(text))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.attention.downsampling import LIMITS, Downsampling
 from ...hrv_engine.editing.local_blend import LocalBlend
@@ -10,6 +10,7 @@ from ...hrv_engine.editing.paired_edit import PairedEdit
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.text.alignment import TokenTable
 from ..host.families.unet_layers import downsampling
+from ..host.node_texts import shown
 from ..host.paired_prompts import REPLAY, Prompt, paired_latent, single_prompt, stacked
 from ..host.pairing import paired
 from ..host.unet import layout_of
@@ -135,4 +136,4 @@ def pair(
     layers = [f"{len(injection.sites)} self-attention layers" for injection in edit.injections]
     counted = f"{edit.size} rows a pair, {seeds} pair{'s' * (seeds > 1)}"
     text = ", ".join(filter(None, [counted, *layers, note]))
-    return io.NodeOutput(paired(model), conditioning, rows, ui=ui.PreviewText(text))
+    return io.NodeOutput(paired(model), conditioning, rows, ui=shown(text))

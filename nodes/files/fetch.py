@@ -1,11 +1,12 @@
 """HRV Fetch: vectors that the paper's authors published, in one step."""
 
 import comfy.model_management
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.inspection.report import report
 from ...hrv_engine.relevance.fetch import fetch, published, registry
 from ..host.folders import forget_listing, new_hrv_path
+from ..host.node_texts import shown
 from ..types import CATEGORY, HRV
 
 
@@ -62,4 +63,4 @@ class HRVFetch(io.ComfyNode):
         path = new_hrv_path(save_as.strip() or entry.save_as)
         relevance = fetch(entry, path, mirror, comfy.model_management.throw_exception_if_processing_interrupted)
         forget_listing()
-        return io.NodeOutput(relevance, ui=ui.PreviewText(f"{path.name}\n{report(relevance)}"))
+        return io.NodeOutput(relevance, ui=shown(f"{path.name}\n{report(relevance)}"))

@@ -1,11 +1,12 @@
 """HRV Guidance Losses: what a guided run measured, step by step."""
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.loss_tables import losses_table, losses_text
 from ...hrv_engine.tables import as_csv
 from ..host.guidance import losses_of
+from ..host.node_texts import shown
 from ..types import CATEGORY
 
 
@@ -39,4 +40,4 @@ class HRVGuidanceLosses(io.ComfyNode):
                 " used."
             )
         text = losses_text(losses.rows, losses.steps)
-        return io.NodeOutput(text, as_csv(losses_table(losses.rows)), ui=ui.PreviewText(text))
+        return io.NodeOutput(text, as_csv(losses_table(losses.rows)), ui=shown(text))

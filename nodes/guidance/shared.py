@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.guidance.latent_guidance import Guidance
 from ...hrv_engine.text.alignment import TokenTable
 from ..host.conditioning import with_guidance
 from ..host.guidance import guided
+from ..host.node_texts import shown
 from ..host.wires import check_wires
 from ..types import steering_outputs
 
@@ -17,7 +18,7 @@ def guide(model: Any, positive: list, guidance_for: Callable[[TokenTable], Guida
     """MODEL and CONDITIONING; `note` is shown under the node."""
     check_wires("This guiding node", {0: "MODEL", 1: "positive"})
     marked = with_guidance(positive, guidance_for)
-    return io.NodeOutput(guided(model), marked, ui=ui.PreviewText(note))
+    return io.NodeOutput(guided(model), marked, ui=shown(note))
 
 
 def guide_inputs() -> list[io.Input]:

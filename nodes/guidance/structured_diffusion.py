@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.guidance.phrase_values import lent_values
 from ...hrv_engine.text.alignment import Columns, TokenTable
@@ -11,6 +11,7 @@ from ...hrv_engine.text.lists import listed
 from ...hrv_engine.text.phrases import noun_phrases, with_article
 from ..host.conditioning import KEY, PromptAnnotation, tables_of
 from ..host.lent_values import with_own_values
+from ..host.node_texts import shown
 from ..host.wires import check_wires
 from ..host.words import encode
 from ..types import CATEGORY
@@ -82,7 +83,7 @@ class HRVStructuredDiffusion(io.ComfyNode):
                 values = {**values, KEY: replace(tag, values=lent)}
             marked.append([context, values])
         note = f"phrases: {'; '.join(said)}" if said else "no phrase found"
-        return io.NodeOutput(with_own_values(model), marked, ui=ui.PreviewText(note))
+        return io.NodeOutput(with_own_values(model), marked, ui=shown(note))
 
 
 def _phrases(table: TokenTable, typed: list[str], finder: str) -> list[tuple[str, Columns]]:

@@ -114,9 +114,10 @@ def _batches(clip: Any, prompts: PromptSet, todo: set[int], size: int) -> Iterat
     A batch begins at each multiple of `size` and wherever the contexts change their length: an image is drawn in the
     same company whatever part is asked for, since company changes rounding, and rounding may change a close vote.
     """
+    texts = prompts.texts
     for place in sorted({number // size for number in todo}):
         numbers = range(place * size, min((place + 1) * size, len(prompts.prompts)))
-        encoded = [(number, encode(clip, prompts.prompts[number])[0]) for number in numbers]
+        encoded = [(number, encode(clip, texts[number])[0]) for number in numbers]
         for _, alike in groupby(encoded, key=lambda one: one[1][0].shape):
             images, rows = zip(*alike, strict=True)
             if todo.intersection(images):

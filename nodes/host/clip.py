@@ -30,7 +30,8 @@ def clip_scorer(name: str, architecture: str, wording: str = WORDINGS[0]) -> CLI
     precision = "fp16" if comfy.model_management.should_use_fp16(device) else "fp32"
     weights = DOWNLOADED if name == DOWNLOAD else _weights(name)
     templates = PLAIN if wording == WORDINGS[0] else imagenet_templates()
-    return CLIPScorer(weights, architecture, str(device), precision, templates)
+    cancelled = comfy.model_management.throw_exception_if_processing_interrupted
+    return CLIPScorer(weights, architecture, str(device), precision, templates, cancelled)
 
 
 def _weights(name: str) -> Path:

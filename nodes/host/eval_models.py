@@ -1,11 +1,13 @@
 """Models that judge images: folders of transformers models in models/hrv_eval, and the device they run on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import comfy.model_management
 import folder_paths
 
 from ...hrv_engine.errors import HRVError, nearest
+from ...hrv_engine.scoring.hub import Download
 from ...hrv_engine.scoring.pretrained import Kind, model_type
 
 FOLDER = "hrv_eval"
@@ -17,10 +19,10 @@ def model_menu(kind: Kind) -> list[str]:
     return [*(model_folders(kind) or [_nothing(kind)]), download_entry(kind)]
 
 
-def model_source(kind: Kind, name: str) -> Path | str:
-    """The folder of a menu entry, or the name to fetch from the hub; raises HRVError with the nearest names."""
+def model_source(kind: Kind, name: str) -> Path | Download:
+    """The folder of a menu entry, or a download that the user can cancel; raises HRVError with the nearest names."""
     if name == download_entry(kind):
-        return kind.download
+        return replace(kind.download, cancelled=comfy.model_management.throw_exception_if_processing_interrupted)
     if name in (found := model_folders(kind)):
         return found[name]
     if name == _nothing(kind):

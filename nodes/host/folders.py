@@ -7,6 +7,7 @@ import folder_paths
 from ...hrv_engine.atomic import write_atomically
 from ...hrv_engine.errors import HRVError, nearest
 from ...hrv_engine.paths import PRESETS
+from ...hrv_engine.relevance.fetch import registry
 from .eval_models import FOLDER as EVAL_FOLDER
 
 FOLDER = "hrv"
@@ -39,10 +40,18 @@ def hrv_path(name: str) -> Path:
     if found is None:
         legal = hrv_files() + hrv_files(".npy")
         raise HRVError(
-            f'There is no HRV file "{name}". Nearest: {nearest(name, legal) or "none yet"}. Build one with HRV Build,'
-            f" or put it into models/{FOLDER}."
+            f'There is no HRV file "{name}". Nearest: {nearest(name, legal) or "none yet"}. {_way_to_get(name)}Build'
+            f" one with HRV Build, or put it into models/{FOLDER}."
         )
     return Path(found)
+
+
+def _way_to_get(name: str) -> str:
+    """How vectors that the paper's authors published come here, for the names that the workflows ask for."""
+    for entry in registry().values():
+        if Path(name).stem == entry.save_as:
+            return f'HRV Fetch downloads these vectors: choose "{entry.name}" and run it once. '
+    return ""
 
 
 def new_hrv_path(name: str) -> Path:

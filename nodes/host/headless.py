@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ...hrv_engine.benchmarks.prompts import PromptSet
+from ...hrv_engine.benchmarks.prompts import PLAIN, PromptSet
 from ...hrv_engine.errors import HRVError, nearest
 from ...hrv_engine.relevance.concepts import ConceptSet
 
@@ -60,7 +60,8 @@ def build_part(job: Mapping[str, Any], start: int, count: int) -> bytes:
         model, clip = _checkpoint(job["checkpoint"])
         path = Path(folder) / "part.safetensors"
         concepts = ConceptSet.from_json(job["concepts"])
-        prompts = PromptSet(job["prompts"]["name"], tuple(job["prompts"]["prompts"]))
+        asked = job["prompts"]
+        prompts = PromptSet(asked["name"], tuple(asked["prompts"]), asked.get("reading", PLAIN))
         negative = _zeros(clip) if job["zero_negative"] else None
         build(model, clip, concepts, prompts, BuildSettings(**job["settings"]), negative, path, False, start, count)
         return path.read_bytes()

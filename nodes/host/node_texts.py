@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Collection, Mapping
 
+from comfy_api.latest import ui
 from comfy_execution.utils import get_executing_context
 
 NODES = "hrv_nodes"  # key in transformer_options: by id of a node, the keys of the controls it put on a model
@@ -16,13 +17,28 @@ def made_by_node(before: Mapping[str, tuple[str, ...]], keys: Collection[str]) -
     return {**before, context.node_id: (*before.get(context.node_id, ()), *keys)}
 
 
+MOST_LINES, MOST_CHARACTERS = 16, 1200  # of a text under a node
+
+
+def shown(text: str) -> ui.PreviewText:
+    """A node's text output, and the same text under the node itself, which draws it in every renderer."""
+    context = get_executing_context()
+    if context is not None:
+        lines = text[:MOST_CHARACTERS].splitlines()[:MOST_LINES]
+        short = "\n".join(lines)
+        _send(short if short == text else f"{short}\n...", context.node_id)
+    return ui.PreviewText(text)
+
+
 def show_texts(nodes: Mapping[str, Collection[str]], texts: Mapping[str, str]) -> None:
     """Show under every node the texts of its controls; nothing where no server runs."""
-    module = sys.modules.get("server")
-    server = getattr(getattr(module, "PromptServer", None), "instance", None)
-    if server is None:
-        return
     for node_id, keys in nodes.items():
         lines = dict.fromkeys(texts[key] for key in keys if key in texts)
         if lines:
-            server.send_progress_text("\n".join(lines), node_id)
+            _send("\n".join(lines), node_id)
+
+
+def _send(text: str, node_id: str) -> None:
+    server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
+    if server is not None:
+        server.send_progress_text(text, node_id)

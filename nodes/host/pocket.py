@@ -11,6 +11,7 @@ import comfy.model_base
 import comfy.model_management
 import comfy.model_patcher
 import comfy.model_sampling
+import comfy.patcher_extension
 import comfy.pixel_space_convert
 import comfy.sd
 import comfy.sd1_clip
@@ -23,6 +24,7 @@ from ...hrv_engine.errors import HRVError
 from ...hrv_engine.paths import PRESETS
 from ...hrv_engine.pocket.diffusion import LATENT_CHANNELS, PATCH
 from ...hrv_engine.pocket.network import UNetConfig
+from ...hrv_engine.pocket.scorer import SIDE
 from ...hrv_engine.pocket.text import TextConfig, Vocabulary
 
 WEIGHTS = PRESETS / "pocket" / "pocket.safetensors"
@@ -103,6 +105,17 @@ def _load_clip(config: TextConfig, vocabulary: Vocabulary, weights: dict[str, Te
     return clip
 
 
+def check_size(executor: Any, noise: Tensor, *args: Any, **named: Any) -> Any:
+    """OUTER_SAMPLE wrapper: another size takes minutes and gives nothing, so it is refused before the first step."""
+    height, width = (side * PATCH for side in noise.shape[-2:])
+    if (height, width) != (SIDE, SIDE):
+        raise HRVError(
+            f"This latent is {width} x {height} pixels, but the pocket model draws {SIDE} x {SIDE} only. Set"
+            f" width and height of Empty Latent Image to {SIDE}."
+        )
+    return executor(noise, *args, **named)
+
+
 def load_pocket(path: str | Path = WEIGHTS) -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:
     """MODEL, CLIP and VAE of the pocket model; an HRVError if the file is missing or is none."""
     if not Path(path).is_file():
@@ -121,5 +134,6 @@ def load_pocket(path: str | Path = WEIGHTS) -> tuple[comfy.model_patcher.ModelPa
     settings: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in config["unet"].items()}
     unet = UNetConfig(**settings)
     model = _load_unet(unet, _without("unet.", weights))
+    model.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.OUTER_SAMPLE, "hrv_pocket", check_size)
     clip = _load_clip(TextConfig(**config["text"]), Vocabulary(config["words"]), _without("text.", weights))
     return model, clip, PocketVAE()

@@ -1,13 +1,14 @@
 """HRV Background Similarity: BG-DINO, how much of the background an edit keeps (section 5.2, appendix E.3)."""
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.scoring.background import BackgroundSimilarity, pairs_of, without_object
 from ...hrv_engine.scoring.pretrained import DINOV2
 from ...hrv_engine.weakening.scored_rows import with_scores, write_rows
 from ..host.eval_models import model_menu, model_source, torch_device
+from ..host.node_texts import shown
 from ..host.segmenters import segmenter as finder_of
 from ..host.segmenters import segmenter_menu
 from ..types import CATEGORY
@@ -114,4 +115,4 @@ class HRVBackgroundSimilarity(io.ComfyNode):
             for row, part in zip(with_scores("", words.strip(), scores, measure.name), share, strict=True)
         ]
         text, mean = write_rows(rows), float(scores.mean())
-        return io.NodeOutput(text, mean, after, kept, ui=ui.PreviewText(f"mean {mean:.4f}\n{text}"))
+        return io.NodeOutput(text, mean, after, kept, ui=shown(f"mean {mean:.4f}\n{text}"))

@@ -1,11 +1,12 @@
 """HRV Compare Scores: are the scores of one method higher, over pairs of images?"""
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.figures.score_comparison import score_figure
 from ...hrv_engine.scoring.score_comparison import ScoreComparison
 from ...hrv_engine.weakening.scored_rows import read_rows
 from ..hints import hint
+from ..host.node_texts import shown
 from ..images import to_image
 from ..types import CATEGORY
 
@@ -71,4 +72,4 @@ class HRVCompareScores(io.ComfyNode):
             comparison = ScoreComparison.of(*rows, (name[0], other_name[0]), confidence[0], seed[0])
         image = to_image(score_figure(comparison, title[0].strip()))
         text = comparison.text()
-        return io.NodeOutput(image, text, comparison.difference.mean, ui=ui.PreviewText(text))
+        return io.NodeOutput(image, text, comparison.difference.mean, ui=shown(text))

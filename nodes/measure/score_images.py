@@ -1,9 +1,10 @@
 """HRV Score Images: how much each image shows a word."""
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.weakening.scored_rows import with_scores, write_rows
 from ..hints import hint
+from ..host.node_texts import shown
 from ..types import CATEGORY, Scorer
 
 
@@ -56,4 +57,4 @@ class HRVScoreImages(io.ComfyNode):
             rows = with_scores(table, word, scores, scorer.name, getattr(scorer, "captions", ()))
         text = write_rows(rows)
         mean = sum(row["score"] for row in rows) / len(rows)
-        return io.NodeOutput(text, mean, ui=ui.PreviewText(f"mean {mean:.4f}\n{text}"))
+        return io.NodeOutput(text, mean, ui=shown(f"mean {mean:.4f}\n{text}"))

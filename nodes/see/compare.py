@@ -1,10 +1,11 @@
 """HRV Compare: what adding a concept, more images or other settings changed (appendix J)."""
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.figures.comparison import comparison_figure
 from ...hrv_engine.inspection.comparison import compare
 from ...hrv_engine.tables import as_csv
+from ..host.node_texts import shown
 from ..images import to_image
 from ..types import CATEGORY, HRV
 
@@ -43,4 +44,4 @@ class HRVCompare(io.ComfyNode):
         comparison = compare(hrv, other)
         text = comparison.text()
         image = comparison_figure(comparison)
-        return io.NodeOutput(to_image(image), text, as_csv(comparison.table()), ui=ui.PreviewText(text))
+        return io.NodeOutput(to_image(image), text, as_csv(comparison.table()), ui=shown(text))

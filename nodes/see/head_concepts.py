@@ -2,12 +2,13 @@
 
 from dataclasses import asdict
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.attention.heads import parse_heads
 from ...hrv_engine.figures.head_concepts import concept_bars, concept_grid
 from ...hrv_engine.inspection.head_concepts import concepts_of_heads, head_concepts_text
 from ...hrv_engine.tables import as_csv
+from ..host.node_texts import shown
 from ..images import to_image
 from ..types import CATEGORY, HRV
 
@@ -56,4 +57,4 @@ class HRVHeadConcepts(io.ComfyNode):
         carried = concepts_of_heads(hrv, chosen or list(range(hrv.layout.total)))
         text = head_concepts_text([concept for concept in carried if concept.rank <= SHOWN])
         table = as_csv([asdict(concept) for concept in carried])
-        return io.NodeOutput(to_image(image), text, table, ui=ui.PreviewText(text))
+        return io.NodeOutput(to_image(image), text, table, ui=shown(text))

@@ -1,10 +1,11 @@
 """HRV Logit Scale: how strongly each head attends before the softmax (equation 6, Table 4)."""
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.figures.logit_scale import logit_figure
 from ...hrv_engine.relevance.logit_scale import logit_table, logit_text, measured
 from ...hrv_engine.tables import as_csv
+from ..host.node_texts import shown
 from ..images import to_image
 from ..types import CATEGORY, HRV
 
@@ -36,4 +37,4 @@ class HRVLogitScale(io.ComfyNode):
         scale = measured(hrv.votes and hrv.votes.logits)
         text = logit_text(hrv.layout, scale)
         table = as_csv(logit_table(hrv.layout, scale))
-        return io.NodeOutput(to_image(logit_figure(hrv.layout, scale)), text, table, ui=ui.PreviewText(text))
+        return io.NodeOutput(to_image(logit_figure(hrv.layout, scale)), text, table, ui=shown(text))

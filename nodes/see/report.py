@@ -1,11 +1,12 @@
 """HRV Report: what vectors, a model, its last run and a steered prompt say about themselves."""
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.inspection.report import fit_lines, model_lines, prompt_lines, report, run_lines
 from ..host.conditioning import annotations_of
 from ..host.control import receipts_of
+from ..host.node_texts import shown
 from ..host.steering import is_steered
 from ..host.unet import fingerprint, layout_of, model_family
 from ..types import CATEGORY, HRV
@@ -61,4 +62,4 @@ class HRVReport(io.ComfyNode):
         for annotation in [] if positive is None else annotations_of(positive):
             lines += [UNKNOWN] if annotation is None else prompt_lines(annotation.table, annotation.scales, able)
         text = "\n".join(lines)
-        return io.NodeOutput(text, ui=ui.PreviewText(text))
+        return io.NodeOutput(text, ui=shown(text))

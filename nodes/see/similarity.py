@@ -1,10 +1,11 @@
 """HRV Similarity: how alike concepts, or timesteps, are (figure 47)."""
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.figures.matrix import matrix_figure, sparse_labels
 from ...hrv_engine.inspection.similarity import KINDS, named_cosines, summary_text
 from ...hrv_engine.tables import as_csv
+from ..host.node_texts import shown
 from ..images import to_image
 from ..types import CATEGORY, HRV
 
@@ -54,4 +55,4 @@ class HRVSimilarity(io.ComfyNode):
             for name, row in zip(names, matrix, strict=True)
         ]
         image = matrix_figure(matrix, labels, f"Cosine similarity of {of}")
-        return io.NodeOutput(to_image(image), text, as_csv(rows), ui=ui.PreviewText(text))
+        return io.NodeOutput(to_image(image), text, as_csv(rows), ui=shown(text))

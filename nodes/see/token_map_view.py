@@ -12,6 +12,7 @@ from ...hrv_engine.inspection.token_maps import mean_weights, peaked, resized, v
 from ...hrv_engine.tables import as_csv
 from ...hrv_engine.text.lists import listed
 from ..hints import hint
+from ..host.node_texts import shown
 from ..images import to_image, to_pixels
 from ..types import CATEGORY, HRV, TokenMaps
 

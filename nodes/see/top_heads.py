@@ -2,11 +2,12 @@
 
 from dataclasses import asdict
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.inspection.similarity import top_heads, top_heads_text
 from ...hrv_engine.relevance.rescale import chosen_concepts
 from ...hrv_engine.tables import as_csv
+from ..host.node_texts import shown
 from ..types import CATEGORY, HRV
 
 
@@ -41,4 +42,4 @@ class HRVTopHeads(io.ComfyNode):
     def execute(cls, hrv, concept, count) -> io.NodeOutput:
         heads = top_heads(hrv, chosen_concepts(hrv, concept), count)
         text = top_heads_text(heads)
-        return io.NodeOutput(text, as_csv([asdict(head) for head in heads]), ui=ui.PreviewText(text))
+        return io.NodeOutput(text, as_csv([asdict(head) for head in heads]), ui=shown(text))

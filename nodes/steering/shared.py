@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.relevance.rescale import HeadScale, check_window, with_strength
 from ..host.conditioning import Where, with_scale
+from ..host.node_texts import shown
 from ..host.steering import steered
 from ..host.wires import check_wires
 
@@ -21,7 +22,7 @@ def steer(
     marked = with_scale(positive, where, scale)
     touched = 0 if start == end else int((scale.factors != 1).sum())
     note = f"{touched} of {factors.size} heads rescaled, r from {scale.factors.min():.2f} to {scale.factors.max():.2f}"
-    return io.NodeOutput(steered(model), marked, ui=ui.PreviewText(note))
+    return io.NodeOutput(steered(model), marked, ui=shown(note))
 
 
 def word_columns(word: str, occurrence: int = 0) -> Where:

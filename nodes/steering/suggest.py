@@ -1,6 +1,6 @@
 """HRV Suggest: what each word may mean, and between which concepts to turn a misread one."""
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.figures.suggestion import senses_figure
@@ -70,7 +70,7 @@ class HRVSuggest(io.ComfyNode):
         first = most_open(senses)
         ends = (first.word, first.pair.desired, first.pair.undesired)
         image = to_image(senses_figure(senses, shown))
-        return io.NodeOutput(text, *ends, image, as_csv(sense_rows(senses)), ui=ui.PreviewText(text))
+        return io.NodeOutput(text, *ends, image, as_csv(sense_rows(senses)), ui=shown(text))
 
 
 def suggest_inputs(hrv_tooltip: str) -> list[io.Input]:

@@ -1,10 +1,11 @@
 """HRV Suggest LLM: the same question put to a language model that the user runs or rents."""
 
 import comfy.model_management
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ...hrv_engine.suggestion.llm import Endpoint, key_from
 from ...hrv_engine.suggestion.llm_senses import answer_text, ask
+from ..host.node_texts import shown
 from ..types import CATEGORY
 from .suggest import asked_words, suggest_inputs, suggest_outputs
 
@@ -76,4 +77,4 @@ class HRVSuggestLLM(io.ComfyNode):
         text = answer_text(answer, asked, hrv, model.strip())
         first = answer.first
         ends = (first.word, first.desired, first.undesired) if first else ("", "", "")
-        return io.NodeOutput(text, *ends, ui=ui.PreviewText(text))
+        return io.NodeOutput(text, *ends, ui=shown(text))

@@ -6,11 +6,13 @@ A family is found by what it recognises in the model. Another pack adds one with
 from collections.abc import Collection, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ....hrv_engine.attention.heads import HeadLayout, SiteKey
 from ....hrv_engine.errors import HRVError
-from ..calls import ModelCall
+
+if TYPE_CHECKING:
+    from ..calls import ModelCall
 
 
 class Family(Protocol):
@@ -42,7 +44,7 @@ class Family(Protocol):
         """Keys [tokens heads*dim] of concept words [tokens channels] at a site."""
         ...
 
-    def around(self, call: ModelCall) -> dict[str, Any]:
+    def around(self, call: "ModelCall") -> dict[str, Any]:
         """The options of a model call under which its receivers act at their sites."""
         ...
 

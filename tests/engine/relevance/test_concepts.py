@@ -55,7 +55,7 @@ def test_an_unknown_concept_is_refused_with_the_nearest_names_and_the_legal_set(
     assert '"Colour"' in str(error.value) and 'Nearest: "Color"' in str(error.value)
     assert "Fruits and Vegetables, Color, Facial Expressions" in str(error.value)
     with pytest.raises(HRVError, match='Nearest: "Facial Expressions"'):
-        concepts.keep(["Color", "Facial Expression"])
+        concepts.keep(["Color", "Facial Expressionism"])
 
 
 def refused(text: str) -> str:

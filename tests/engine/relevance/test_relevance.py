@@ -114,7 +114,10 @@ def test_vectors_fit_a_model_with_the_same_heads_whatever_their_width_and_no_oth
     for layout in (sd1_layout(), same_total):
         with pytest.raises(HRVError) as error:
             hrv.for_layout(layout, "SDXL")
-        assert all(part in str(error.value) for part in ("3 layers, 8 heads", layout.summary, "SDXL", "build an HRV for this model"))
+        assert all(
+            part in str(error.value)
+            for part in ("3 layers, 8 heads", layout.summary, "SDXL", "build an HRV for this model")
+        )
 
 
 def test_vectors_of_a_wrong_shape_name_concepts_and_heads():

@@ -117,3 +117,12 @@ def test_a_lora_patch_changes_it_and_leaves_no_trace(trio):
 def test_a_missing_file_is_named_with_the_way_to_get_it(tmp_path):
     with pytest.raises(HRVError, match=r"nowhere\.safetensors.*make train-pocket"):
         load_pocket(tmp_path / "nowhere.safetensors")
+
+
+@pytest.mark.parametrize("size", [512, 64])
+def test_another_size_is_refused_before_the_first_step(trio, size):
+    standard, clip, _ = trio
+    latent = nodes.EmptyLatentImage().generate(size, size, 1)[0]
+    ends = (nodes.CLIPTextEncode().encode(clip, CAPTION)[0], nodes.CLIPTextEncode().encode(clip, "")[0])
+    with pytest.raises(HRVError, match=f"{size} x {size} pixels, but the pocket model draws 32 x 32"):
+        nodes.KSampler().sample(standard, 5, 3, 3.0, "euler", "normal", *ends, latent)

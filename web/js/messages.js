@@ -1,0 +1,29 @@
+/** The sentence of an HRVError where a person looks: in the toast and at the node. Without this file it is two clicks away. */
+import { app } from "../../../scripts/app.js";
+import { api } from "../../../scripts/api.js";
+
+const OURS = /(^|\.)HRVError$/;
+const SHOWN_FOR = 30000; // milliseconds
+
+/** What an error says, without the tips that the server appends. */
+function sentence(detail) {
+  return String(detail.exception_message ?? "").split("\n\n")[0].trim();
+}
+
+/** The name of the node on the canvas, else its class. */
+function title(detail) {
+  const id = String(detail.node_id ?? "").split(":").pop();
+  return app.graph?.getNodeById?.(Number(id))?.title ?? detail.node_type ?? "HRV";
+}
+
+app.registerExtension({
+  name: "comfyui-hrv.messages",
+  setup() {
+    api.addEventListener("execution_error", ({ detail }) => {
+      if (!OURS.test(detail?.exception_type ?? "")) return;
+      const message = sentence(detail);
+      app.extensionManager?.toast?.add({ severity: "error", summary: title(detail), detail: message, life: SHOWN_FOR });
+      api.dispatchCustomEvent?.("progress_text", { nodeId: detail.node_id, text: message });
+    });
+  },
+});
