@@ -9,7 +9,7 @@ MINUS = "\N{MINUS SIGN}"  # in what people read
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A header line and one line a row; floats with six significant digits. All rows have the keys of the first."""
+    """A header line and one line per row; floats with six significant digits. All rows have the keys of the first."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()

@@ -46,7 +46,7 @@ def write_shuffled(server: ComfyServer, seeds: list[int]) -> list[str]:
 
 
 def draw(server: ComfyServer, asked: dict[str, str], condition: str, seeds: list[int]) -> list[Image.Image]:
-    """One image a seed."""
+    """One image per seed."""
     true = [f"{VECTORS}.safetensors"] * len(seeds)
     vectors = [f"{VECTORS}_shuffled_{seed}.safetensors" for seed in seeds] if condition == "random_heads" else true
     outputs = server.client.run(graphs.draw_graph(asked, condition, seeds, vectors))

@@ -41,7 +41,7 @@ def build_graph(save_as: str, concepts: str) -> Prompt:
 
 
 def draw_graph(asked: Mapping[str, str], condition: str, seeds: Sequence[int], vectors: Sequence[str]) -> Prompt:
-    """One image a seed of a benchmark prompt; "image <seed>" previews it.
+    """One image per seed of a benchmark prompt; "image <seed>" previews it.
 
     condition: one of CONDITIONS; vectors: the HRV file of each seed (not used by "plain").
     """

@@ -18,7 +18,7 @@ import yaml
 
 
 def main() -> int:
-    """Print the check and a line a prompt; the exit code is 1 if a file cannot be used."""
+    """Print the check and a line per prompt; the exit code is 1 if a file cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m tools.suggest_check", description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("vectors", type=Path)

@@ -25,8 +25,8 @@ def small_maps(downsampling: Downsampling, limit: str) -> frozenset[SiteKey]:
     if not small:
         sizes = ", ".join(f"1/{factor}" for factor in sorted(set(downsampling.values())))
         raise HRVError(
-            f"No layer of this model has maps of {limit} of the latent's sides or smaller; it has {sizes}. Use {AUTO} or"
-            " a larger limit."
+            f"No layer of this model has maps of {limit} of the latent's sides or smaller; it has {sizes}. Use {AUTO}"
+            " or a larger limit."
         )
     return small
 

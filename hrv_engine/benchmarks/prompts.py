@@ -33,7 +33,7 @@ class PromptSet:
 
     @classmethod
     def of_lines(cls, text: str, name: str = "custom") -> "PromptSet":
-        """One prompt a line; blank lines do not count."""
+        """One prompt per line; blank lines do not count."""
         return cls(name, tuple(line.strip() for line in text.splitlines() if line.strip()))
 
     @classmethod

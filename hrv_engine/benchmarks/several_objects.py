@@ -32,7 +32,7 @@ def load_multi(path: Path) -> dict[str, list[MultiPrompt]]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise HRVError(
             f"The benchmark {path.name} cannot be read: {type(error).__name__} {error}. The file needs `sets`, each"
-            " with `concept` (one, or one a noun by name) and `pairs`, and a `template` with {a}, {b} (and {c})."
+            " with `concept` (one, or one per noun by name) and `pairs`, and a `template` with {a}, {b} (and {c})."
         ) from error
 
 

@@ -35,7 +35,7 @@ class WeakeningExperiment:
 
 
 def _rounds(prompts: tuple[tuple[str, str], ...]) -> list[list[tuple[str, str]]]:
-    """Rounds of one prompt a scored word, each from another place of the word's list so that both lists vary."""
+    """Rounds of one prompt per scored word, each from another place of the word's list so that both lists vary."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for prompt in prompts:
         groups.setdefault(prompt[1], []).append(prompt)

@@ -9,7 +9,7 @@ from .plots import PALETTE
 
 
 def comparison_figure(comparison: Comparison) -> np.ndarray:
-    """A dot a shared concept at the cosine of its two rows, sorted, the number beside it; uint8 [height width 3]."""
+    """A dot per shared concept at the cosine of its two rows, sorted, the number beside it; uint8 [height width 3]."""
     changes = sorted(comparison.changes, key=lambda change: -change.cosine)
     low = max(0.0, np.floor(changes[-1].cosine * 20 - 0.2) / 20)
     text, small, line, length = font(14), font(12), 24, 420

@@ -1,4 +1,4 @@
-"""Weakening curves as a figure: one line an order with its band, random orders in thin grey (section 4)."""
+"""Weakening curves as a figure: one line per order with its band, random orders in thin grey (section 4)."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ COLOURS = {"MoRHF": PALETTE[1], "LeRHF": PALETTE[0]}
 
 
 def curves_figure(result: WeakeningResult, title: str) -> np.ndarray:
-    """One panel a factor: mean score against k, with the area between the lines; uint8 [height width 3]."""
+    """One panel per factor: mean score against k, with the area between the lines; uint8 [height width 3]."""
     factors = result.factors
     figure, axes = new_plot(len(factors), width=7.2 * len(factors) ** 0.8, height=4.8)
     panels = list(np.atleast_1d(axes))

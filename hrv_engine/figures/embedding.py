@@ -10,7 +10,7 @@ from .plots import PALETTE, new_plot, pixels
 
 
 def embedding_figure(embedding: Embedding) -> np.ndarray:
-    """The points, a colour and a name a cluster, dark for late steps; uint8 [height width 3]."""
+    """The points, a colour and a name per cluster, dark for late steps; uint8 [height width 3]."""
     figure, axes = new_plot(width=10.0, height=9.0)
     names = list(dict.fromkeys(embedding.concepts))
     clusters = {name: embedding.places[np.array(embedding.concepts) == name] for name in names}

@@ -66,7 +66,7 @@ def _key(rows: list[int], short: dict[str, str], height: int) -> Image.Image:
 
 
 def concept_bars(relevance: HeadRelevance, heads: list[int], count: int = 8) -> np.ndarray:
-    """A panel a head: its `count` strongest concepts as bars of their relevance, on one scale; uint8 [H W 3].
+    """A panel per head: its `count` strongest concepts as bars of their relevance, on one scale; uint8 [H W 3].
 
     A fine line marks 1, the average head. Beside each bar is the relevance and, where votes are known, the part of
     the head's votes.

@@ -27,7 +27,7 @@ VIRIDIS = np.array(
 
 
 def heatmap(relevance: HeadRelevance, concepts: list[str]) -> np.ndarray:
-    """One panel a concept, rows = layers in HRV order, columns = heads; uint8 [height width 3].
+    """One panel per concept, rows = layers in HRV order, columns = heads; uint8 [height width 3].
 
     The colours of each panel run from 0 to the row's largest element, which is beside its scale.
     """
@@ -52,7 +52,7 @@ def side_by_side(panels: list[Image.Image]) -> np.ndarray:
 
 
 def heat_table(relevance: HeadRelevance, concepts: list[str]) -> list[dict[str, Any]]:
-    """The numbers of a heat map, one row a cell: concept, head (HRV index), layer, head in its layer, block, element.
+    """The numbers of a heat map, one row per cell: concept, head (HRV index), layer, head in its layer, block, element.
 
     Layers count from 1 and heads from 0, as in `HeadLayout.locate`.
     """

@@ -14,7 +14,7 @@ HUES = {"desired": PALETTE[2], "undesired": PALETTE[1], "": "#c9ccd4"}
 
 
 def senses_figure(words: Sequence[WordSenses], shown: int) -> np.ndarray:
-    """A panel a word: its `shown` nearest concepts, those proposed first coloured; uint8 [height width 3].
+    """A panel per word: its `shown` nearest concepts, those proposed first coloured; uint8 [height width 3].
 
     Bars run from similarity 0 to 1 and are empty below 0; beside them is the nearest concept word.
     """

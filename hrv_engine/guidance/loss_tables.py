@@ -23,7 +23,7 @@ def losses_table(measured: Sequence[StepLosses]) -> list[dict[str, str | int | f
 
 
 def losses_text(measured: Sequence[StepLosses], steps: int) -> str:
-    """One line a step: the loss of each image before the step's moves, after them if it was refined, and how often."""
+    """One line per step: the loss of each image before the step's moves, after them if refined, and how often."""
     if not measured:
         return "Nothing was altered: no step of the run was to be moved, or the model has not sampled yet."
     lines = [f"{len({row.step for row in measured})} of {steps} steps altered; losses by image"]

@@ -37,7 +37,7 @@ class Comparison:
     top: int
 
     def table(self) -> list[dict[str, Any]]:
-        """One row a shared concept: concept, cosine, largest_change, top_heads_shared."""
+        """One row per shared concept: concept, cosine, largest_change, top_heads_shared."""
         return [
             {
                 "concept": change.concept,

@@ -56,7 +56,7 @@ def spread_steps(steps: int, kept: int) -> list[int]:
 def convergence(
     votes: DetailedVotes, counts: Iterable[int] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 ) -> list[dict[str, Any]]:
-    """One row a setting {vary, value, images, steps, draws, unet_calls, cosine, cosine_full, least}.
+    """One row per setting {vary, value, images, steps, draws, unet_calls, cosine, cosine_full, least}.
 
     `cosine` is measured against all votes of the second half of the images, which no setting draws from; `cosine_full`
     against all images, as if one had built everything: optimistic, because the setting's own votes are part of it.

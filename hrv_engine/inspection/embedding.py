@@ -22,7 +22,7 @@ class Embedding:
     places: np.ndarray
 
     def table(self) -> list[dict[str, Any]]:
-        """One row a point: concept, step, x, y."""
+        """One row per point: concept, step, x, y."""
         return [
             {"concept": concept, "step": step, "x": float(x), "y": float(y)}
             for concept, step, (x, y) in zip(self.concepts, self.steps, self.places, strict=True)

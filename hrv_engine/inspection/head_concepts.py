@@ -53,7 +53,7 @@ def vote_shares(relevance: HeadRelevance) -> np.ndarray | None:
 
 
 def head_concepts_text(carried: Sequence[CarriedConcept]) -> str:
-    """What `concepts_of_heads` gives as one line a head."""
+    """What `concepts_of_heads` gives as one line per head."""
     lines: dict[str, list[str]] = {}
     for concept in carried:
         share = "" if concept.vote_share is None else f", {concept.vote_share:.0%} of its votes"

@@ -99,7 +99,7 @@ def top_heads(relevance: HeadRelevance, concepts: Sequence[str], count: int = 10
 
 
 def top_heads_text(heads: Sequence[TopHead]) -> str:
-    """The top heads as one paragraph a concept, one line a head."""
+    """The top heads as one paragraph per concept, one line per head."""
     lines: list[str] = []
     for head in heads:
         if head.rank == 1:

@@ -105,7 +105,7 @@ class ConceptSet:
             data = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader that refuses duplicate keys
         except yaml.YAMLError as error:
             raise HRVError(
-                f"These concepts are not valid YAML: {error}. Write one line a concept, `Color: [red, green, blue]`."
+                f"These concepts are not valid YAML: {error}. Write one line per concept, `Color: [red, green, blue]`."
             ) from error
         if not isinstance(data, dict):
             raise HRVError(

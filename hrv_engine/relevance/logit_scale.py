@@ -59,7 +59,7 @@ def measured(scale: LogitScale | None) -> LogitScale:
 
 
 def logit_table(layout: HeadLayout, scale: LogitScale) -> list[dict[str, Any]]:
-    """One row a head: head (HRV index), layer from 1, head in its layer from 0, block, mean, std (Table 4)."""
+    """One row per head: head (HRV index), layer from 1, head in its layer from 0, block, mean, std (Table 4)."""
     rows = []
     for head, (mean, std) in enumerate(zip(scale.mean, scale.std, strict=True)):
         layer, number = layout.locate(head)

@@ -157,7 +157,7 @@ class HeadRelevance:
                 return
         raise HRVError(
             f"The head order ({orders.dtype} {orders.shape}) does not sort these vectors {self.values.shape} from most"
-            " to least relevant. Use the order file that belongs to them: head indices, one row a concept."
+            " to least relevant. Use the order file that belongs to them: head indices, one row per concept."
         )
 
     def row(self, concept: str) -> np.ndarray:

@@ -76,7 +76,7 @@ def without_object(images: Tensor, masks: Tensor) -> Tensor:
     """
     if masks.ndim != 3 or len(masks) not in (1, len(images)):
         raise HRVError(
-            f"{len(masks)} masks do not fit {len(images)} images. Give one mask an image, or one for all of them."
+            f"{len(masks)} masks do not fit {len(images)} images. Give one mask per image, or one for all of them."
         )
     whole = torch.nn.functional.interpolate(
         masks[:, None].float().cpu(), images.shape[1:3], mode="bilinear", align_corners=False

@@ -13,7 +13,7 @@ class Captions(Protocol):
     """Anything that says what is in images, such as BLIP-2 in captions.py."""
 
     def captions(self, images: Tensor) -> list[str]:
-        """One caption an image, float32 [images height width 3] in 0..1."""
+        """One caption per image, float32 [images height width 3] in 0..1."""
         ...
 
 

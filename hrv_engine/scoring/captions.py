@@ -20,7 +20,7 @@ class Captioner:
         self.weights, self.device, self.half = weights, device, half
 
     def captions(self, images: Tensor) -> list[str]:
-        """One caption an image, the most likely by beam search; images float32 [images height width 3] in 0..1."""
+        """One caption per image, the most likely by beam search; images float32 [images height width 3] in 0..1."""
         model, processor = loaded(BLIP2, self.weights, self.device, self.half)
         captions: list[str] = []
         for part in images[..., :3].split(AT_ONCE):

@@ -33,7 +33,7 @@ def mean_interval(values: Sequence[float] | np.ndarray, seed: int = 0, confidenc
     scores = np.asarray(values, np.float64)
     if scores.ndim != 1 or scores.size < LEAST:
         raise HRVError(
-            f"An interval needs {LEAST} values or more, one an image or pair, not {scores.size}. Draw more"
+            f"An interval needs {LEAST} values or more, one per image or pair, not {scores.size}. Draw more"
             " images, with other seeds or prompts."
         )
     if not np.isfinite(scores).all():

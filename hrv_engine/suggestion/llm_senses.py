@@ -97,7 +97,7 @@ def read_answer(text: str, words: Sequence[str], concepts: Sequence[str]) -> Ans
 
 
 def answer_text(answer: Answer, asked: Sequence[str], relevance: HeadRelevance, model: str) -> str:
-    """A line a word, what was dropped or left out, and what such an answer is worth."""
+    """A line per word, what was dropped or left out, and what such an answer is worth."""
     lines = []
     for named in answer.words:
         lines.append(f"{'> ' if named is answer.first else '  '}{named.word}: {', '.join(named.senses)}")

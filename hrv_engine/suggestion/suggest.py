@@ -71,7 +71,7 @@ def most_open(words: Sequence[WordSenses]) -> WordSenses:
 
 
 def sense_rows(words: Sequence[WordSenses]) -> list[dict[str, Any]]:
-    """One row a word and concept: word, rank (from 1), concept, similarity, like, proposed as."""
+    """One row per word and concept: word, rank (from 1), concept, similarity, like, proposed as."""
     return [
         {
             "word": word.word,
@@ -87,7 +87,7 @@ def sense_rows(words: Sequence[WordSenses]) -> list[dict[str, Any]]:
 
 
 def report_text(words: Sequence[WordSenses], check: Check, concepts: int, shown: int) -> str:
-    """A paragraph a word, its first `shown` senses in it, and at the end how far to trust them with this encoder."""
+    """A paragraph per word, its first `shown` senses in it, and at the end how far to trust them with this encoder."""
     first = most_open(words)
     lines = [line for word in words for line in _lines(word, check, shown, word is first)]
     return "\n".join([*lines, "", *_trust(check, concepts)])

@@ -57,7 +57,7 @@ class WeakeningResult:
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]], confidence: float = 0.95) -> "WeakeningResult":
-        """Curves from rows {order, heads, factor, seed, prompt, word, score, total}, one an image.
+        """Curves from rows {order, heads, factor, seed, prompt, word, score, total}, one per image.
 
         Scores are averaged over the seeds of a prompt first; the band is a percentile bootstrap over prompts
         (2000 resamples, fixed seed). Raises HRVError for no rows, rows without scores, rows of several models, concepts
@@ -107,7 +107,7 @@ class WeakeningResult:
         return areas
 
     def table(self) -> list[dict[str, Any]]:
-        """One row a curve and point: order, factor, heads, score, low, high."""
+        """One row per curve and point: order, factor, heads, score, low, high."""
         return [
             {
                 "order": curve.order,

@@ -1,4 +1,4 @@
-"""Rows of a scored sweep as JSON lines, one an image: read, joined with scores, checked."""
+"""Rows of a scored sweep as JSON lines, one per image: read, joined with scores, checked."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ def read_rows(text: str) -> list[dict[str, Any]]:
             row = None
         if not isinstance(row, dict):
             raise HRVError(
-                f'"{line[:60]}" is no line of a table of images, which has one JSON object an image. Give the table as'
+                f'"{line[:60]}" is no line of a table of images, which has one JSON object per image. Give the table as'
                 " it was made."
             )
         rows.append(row)
@@ -75,9 +75,9 @@ def write_rows(rows: Sequence[Mapping[str, Any]]) -> str:
 def with_scores(
     table: str, word: str, scores: np.ndarray, scorer: str = "score", captions: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
-    """The rows of a table (empty: one an image, numbered) with word, score and scorer, the name of the score.
+    """The rows of a table (empty: one per image, numbered) with word, score and scorer, the name of the score.
 
-    scores: float [images]; captions: one an image, or none. Raises HRVError if there are not as many rows as scores.
+    scores: float [images]; captions: one per image, or none. Raises HRVError if there are not as many rows as scores.
     """
     rows = read_rows(table) or [{"image": number} for number in range(len(scores))]
     if len(rows) != len(scores):

@@ -62,7 +62,7 @@ def _row(key: tuple, counts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _sheet(shown: dict[str, list[np.ndarray]]) -> np.ndarray:
-    """Sources above, the targets of each method below, one column a prompt pair."""
+    """Sources above, the targets of each method below, one column per prompt pair."""
     first = next(iter(shown.values()))
     tiles = [two[0] for two in first]
     for twos in shown.values():
@@ -71,7 +71,7 @@ def _sheet(shown: dict[str, list[np.ndarray]]) -> np.ndarray:
 
 
 def _trade_off(rows: list[dict[str, Any]]) -> np.ndarray:
-    """Edited against kept as self_replace grows, a line a method, a panel a target."""
+    """Edited against kept as self_replace grows, a line per method, a panel per target."""
     targets = list(dict.fromkeys(row["target"] for row in rows))
     figure, axes = new_plot(len(targets), 1, width=12.0, height=5.0)
     for axis, target in zip(np.atleast_1d(axes).flat, targets, strict=True):

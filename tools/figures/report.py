@@ -181,7 +181,7 @@ def _panels(found: dict[str, WeakeningResult]) -> np.ndarray:
 
 
 def _strip(drawn: list, prompts: list[str], heads: list[int], path: Path, shown: int = 3) -> None:
-    """The first prompts of an experiment in MoRHF and LeRHF order, one image a number of heads."""
+    """The first prompts of an experiment in MoRHF and LeRHF order, one image per number of heads."""
     pick = [number * len(drawn) // shown for number in range(shown)]
     images = np.concatenate([drawn[number][1] for number in pick])
     labels = [f"{prompts[number]}: {order}" for number in pick for order in ("MoRHF", "LeRHF")]

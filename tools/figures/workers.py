@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 @contextmanager
 def pool() -> Iterator[ProcessPoolExecutor]:
-    """One process a core, each ready to draw; ended with the caller, whatever happens."""
+    """One process per core, each ready to draw; ended with the caller, whatever happens."""
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=context, initializer=_start)
     try:
