@@ -35,7 +35,7 @@ def loss_and_gradient(
     contribute to at this noise level (its time range) is 0. Raises HRVError when there is no path for a gradient.
     """
     scale = HALF_SCALE if inner_model.get_dtype() == torch.float16 else 1.0
-    with differentiable(inner_model), checkpointed(inner_model, guidance.recompute):
+    with differentiable(inner_model), checkpointed(inner_model, guidance.recompute), repeatable(x.device):
         latent = x.detach().clone().requires_grad_(True)
         sigma = sigma.clone()
         reader = MapReader(guidance)
@@ -149,6 +149,20 @@ class MapReading(Control):
 def _differentiable_attention(_theirs: Callable, *args: Any, **kwargs: Any) -> Tensor:
     """PyTorch's own attention in place of the user's: some backends (sage) have no gradient, or a slow one."""
     return host_attention.attention_pytorch(*args, **kwargs)
+
+
+@contextmanager
+def repeatable(device: torch.device) -> Iterator[None]:
+    """On a GPU, gradients inside are added up in a fixed order wherever a kernel offers one: same seed, same bits."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 @contextmanager

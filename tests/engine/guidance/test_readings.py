@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from hrv_engine.guidance.readings import mean_reading, relevance_reading, resampled
+from hrv_engine.guidance.readings import bicubic, bicubic_product, mean_reading, relevance_reading, resampled
 
 from ..examples import sd1_layout, sdxl_layout, small_layout
 
@@ -78,3 +78,15 @@ def test_maps_of_the_wanted_size_are_not_touched_and_smaller_ones_are_enlarged()
     assert resampled(maps, (8, 8)) is maps
     larger = resampled(maps, (16, 16))
     assert torch.equal(larger, functional.interpolate(maps, size=(16, 16), mode="bicubic", align_corners=False))
+
+
+@pytest.mark.parametrize("size, new", [((8, 8), (16, 16)), ((5, 9), (10, 18)), ((16, 12), (8, 6)), ((1, 3), (2, 6))])
+def test_resampling_as_a_product_equals_bicubic_interpolation_and_so_does_its_gradient(size, new):
+    maps = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    weights = torch.rand(2, 3, *new, dtype=torch.float64)
+    gradients = []
+    for resample in (bicubic, bicubic_product):
+        found = resample(maps, new)
+        torch.testing.assert_close(found, bicubic(maps, new))
+        gradients.append(torch.autograd.grad((found * weights).sum(), maps)[0])
+    torch.testing.assert_close(*gradients)
