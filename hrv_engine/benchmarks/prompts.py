@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,39 +11,76 @@ import yaml
 
 from ..errors import HRVError
 
+LINES = ".txt"  # of a file with one prompt a line
+PLAIN, WEIGHTS = "plain", "weights"
+READINGS = (PLAIN, WEIGHTS)
+
 
 @dataclass(frozen=True)
 class PromptSet:
-    """An ordered list of prompts with a name."""
+    """An ordered list of prompts with a name.
+
+    reading: whether parentheses are characters like others (plain), or ComfyUI's weight syntax (weights).
+    """
 
     name: str
     prompts: tuple[str, ...]
+    reading: str = PLAIN
 
     def __post_init__(self) -> None:
         if not self.prompts:
             raise HRVError(f'The prompt set "{self.name}" is empty. Give at least one prompt.')
+        if self.reading not in READINGS:
+            raise HRVError(f'The reading "{self.reading}" of prompts is unknown. Legal: {", ".join(READINGS)}.')
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The prompts as ComfyUI must be given them: to be read plainly, their parentheses are escaped."""
+        return tuple(map(escaped, self.prompts)) if self.reading == PLAIN else self.prompts
+
+    @property
+    def told_reading(self) -> str | None:
+        """The reading, None where both readings are the same: no prompt has parentheses."""
+        return self.reading if any(escaped(prompt) != prompt for prompt in self.prompts) else None
 
     @property
     def digest(self) -> str:
-        """A short hash of the prompts in order."""
-        return hashlib.sha256(json.dumps(self.prompts).encode()).hexdigest()[:16]
+        """A short hash of the prompts in order, and of a plain reading where it makes a difference.
+
+        Sets that were read as weights, which was the only reading at first, keep the hash they had.
+        """
+        told = ["read plainly", *self.prompts] if self.told_reading == PLAIN else self.prompts
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
     def first(self, count: int) -> "PromptSet":
         """The first `count` prompts; 0 keeps all."""
-        return self if count <= 0 else PromptSet(self.name, self.prompts[:count])
+        return self if count <= 0 else replace(self, prompts=self.prompts[:count])
+
+    def read_as(self, reading: str) -> "PromptSet":
+        """The same prompts in another reading; raises HRVError for an unknown one."""
+        return replace(self, reading=reading)
 
     @classmethod
     def of_lines(cls, text: str, name: str = "custom") -> "PromptSet":
-        """One prompt per line; blank lines do not count."""
-        return cls(name, tuple(line.strip() for line in text.splitlines() if line.strip()))
+        """One prompt a line; blank lines do not count."""
+        return cls(name, tuple(line.strip() for line in re.split(r"\r\n?|\n", text) if line.strip()))
 
     @classmethod
     def load(cls, path: Path) -> "PromptSet":
-        """Read YAML with `prompts: [...]`, or `template: "a photo of a {}."` with `words: [...]`; raises HRVError."""
+        """Read YAML with `prompts: [...]`, or `template: "a photo of a {}."` with `words: [...]`; raises HRVError.
+
+        A file that ends in .txt holds one prompt a line.
+        """
         try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8-sig")
+            if path.suffix == LINES:
+                return cls.of_lines(text, path.stem)
+            data = yaml.safe_load(text)
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise HRVError(f"The prompt file {path} cannot be read as YAML in UTF-8: {error}.") from error
+            raise HRVError(
+                f"The prompt file {path} cannot be read: {error}. Save it in UTF-8, as YAML, or as {LINES} with one"
+                " prompt a line."
+            ) from error
         if not isinstance(data, dict) or not ({"prompts", "template"} & data.keys()):
             raise HRVError(f"The prompt file {path} needs `prompts: [...]`, or `template:` with `words: [...]`.")
         prompts = _texts(data, "prompts", path)
@@ -52,6 +90,11 @@ class PromptSet:
                 raise HRVError(f'The template "{template}" in {path} has no {{}}, the place where each word goes.')
             prompts += [template.replace("{}", word) for word in _texts(data, "words", path)]
         return cls(str(data.get("name", path.stem)), tuple(prompts))
+
+
+def escaped(prompt: str) -> str:
+    r"""A prompt whose parentheses ComfyUI reads as characters: \( and \), none of which is a weight."""
+    return prompt.replace("(", r"\(").replace(")", r"\)")
 
 
 def _texts(data: dict[str, Any], key: str, path: Path) -> list[str]:

@@ -4,34 +4,46 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ..benchmarks.prompts import PromptSet
+from ..benchmarks.prompts import PLAIN, READINGS, WEIGHTS, PromptSet
 from ..errors import HRVError
+from ..plain_json import excerpt
 
 
 @dataclass(frozen=True)
 class Part:
-    """A run of neighbouring images: of which prompt set (its name and digest), its seed, first image and length."""
+    """A run of neighbouring images: of which prompt set (its name and digest), its seed, first image and length.
+
+    reading: how the prompts' parentheses were read; None where there are none, or in files from before it was told.
+    """
 
     prompts: str
     digest: str
     seed: int
     start: int
     images: int
+    reading: str | None = None
 
     @classmethod
     def of(cls, prompts: PromptSet, seed: int, start: int, images: int) -> "Part":
         """The part of `images` images from number `start` of the whole prompt set."""
-        return cls(prompts.name, prompts.digest, seed, start, images)
+        return cls(prompts.name, prompts.digest, seed, start, images, prompts.told_reading)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Part":
         """The inverse of `to_json`; KeyError, TypeError or ValueError for anything else."""
-        numbers = (int(data[key]) for key in ("seed", "start", "images"))
-        return cls(str(data["prompts"]), str(data["digest"]), *numbers)
+        part = cls(**data)
+        texts, counts = (part.prompts, part.digest), (part.seed, part.start, part.images)
+        if any(type(text) is not str for text in texts) or any(type(number) is not int for number in counts):
+            raise TypeError("a part has texts `prompts` and `digest` and numbers `seed`, `start` and `images`")
+        if part.seed < 0 or part.start < 0 or part.images < 1:
+            raise ValueError(f"there is no part of {part.images} images from image {part.start} with seed {part.seed}")
+        if part.reading not in (None, *READINGS):
+            raise ValueError(f"prompts are not read {excerpt(part.reading)}")
+        return part
 
     def to_json(self) -> dict[str, Any]:
         """As vote files keep it."""
-        return asdict(self)
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
     @property
     def end(self) -> int:
@@ -47,7 +59,8 @@ class Part:
         return self.same_set(other) and self.start < other.end and other.start < self.end
 
     def __str__(self) -> str:
-        return f'prompts "{self.prompts}" {self.start} to {self.end - 1}, seed {self.seed}'
+        told = f", parentheses read as {_said(self.reading)}" if self.reading else ""
+        return f'prompts "{self.prompts}" {self.start} to {self.end - 1}, seed {self.seed}{told}'
 
 
 def joined(parts: Iterable[Part]) -> tuple[Part, ...]:
@@ -62,9 +75,21 @@ def joined(parts: Iterable[Part]) -> tuple[Part, ...]:
 
 
 def counted(parts: Iterable[Part], prompts: PromptSet, seed: int) -> set[int]:
-    """Numbers of the images of this prompt set and seed that were counted already."""
+    """Numbers of the images of this prompt set and seed that were counted already.
+
+    Raises HRVError when these prompts were counted in the other reading, so that no image counts in two.
+    """
+    every = list(parts)
     whole = Part.of(prompts, seed, 0, len(prompts.prompts))
-    return {number for part in parts if part.same_set(whole) for number in range(part.start, part.end)}
+    for reading in READINGS if prompts.told_reading else ():
+        other = Part.of(prompts.read_as(reading), seed, 0, len(prompts.prompts))
+        if reading != prompts.reading and any(part.same_set(other) for part in every):
+            raise HRVError(
+                f'The file counted "{prompts.name}" with its parentheses read as {_said(reading)}, but now they are'
+                f' to be read as {_said(prompts.reading)}. Set reading of HRV Prompt Set to "{reading}", or save under'
+                " another name."
+            )
+    return {number for part in every if part.same_set(whole) for number in range(part.start, part.end)}
 
 
 def chosen(prompts: PromptSet, start: int, count: int) -> range:
@@ -76,3 +101,7 @@ def chosen(prompts: PromptSet, start: int, count: int) -> range:
             f" numbered 0 to {total - 1}. Set start within these, and count to 0 (to the end) or more."
         )
     return range(start, min(start + count, total) if count else total)
+
+
+def _said(reading: str) -> str:
+    return {PLAIN: "characters", WEIGHTS: "weights"}[reading]

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from tqdm import tqdm
 
-from ..benchmarks.prompts import PromptSet
+from ..benchmarks.prompts import PLAIN, READINGS, PromptSet
 from ..errors import HRVError, nearest
 from ..inspection.report import report
 from ..paths import PRESETS, comfyui_folder, models_folder
@@ -50,7 +50,8 @@ def add(commands: Any) -> None:
     ray.add_argument("--cpu", action="store_true", help="build on processors")
     ray.add_argument("--checkpoint", help="a checkpoint file, there on every machine; or pocket")
     ray.add_argument("--concepts", default="paper34", help="a preset, or a YAML file of concepts")
-    ray.add_argument("--prompts", default="quick", help="a preset, or a YAML file of prompts")
+    ray.add_argument("--prompts", default="quick", help="a preset, or a file of prompts: YAML, or .txt, one a line")
+    ray.add_argument("--reading", default=PLAIN, choices=READINGS, help="of parentheses: characters, or weights")
     ray.add_argument("--limit", type=int, default=0, help="use only the first prompts")
     ray.add_argument("--zero-negative", action="store_true", help="zeros for the negative prompt: SDXL in the paper")
     parser.set_defaults(run=_build)
@@ -80,14 +81,14 @@ def _over_ray(options: argparse.Namespace) -> int:
     if options.workers < 1 or options.threads < 1:
         raise HRVError(f"--workers {options.workers} --threads {options.threads}: give one of each or more.")
     settings = _settings(options.set)
-    prompts = PromptSet.load(_preset("prompts", options.prompts)).first(options.limit)
+    prompts = PromptSet.load(_preset("prompts", options.prompts)).read_as(options.reading).first(options.limit)
     pocket = options.checkpoint == "pocket"
     job = {
         "comfyui": str(comfyui_folder()),
         "arguments": ["--cpu"] if options.cpu else [],
         "checkpoint": options.checkpoint if pocket else str(Path(options.checkpoint).absolute()),
         "concepts": ConceptSet.load(_preset("concepts", options.concepts)).to_json(),
-        "prompts": {"name": prompts.name, "prompts": list(prompts.prompts)},
+        "prompts": {"name": prompts.name, "prompts": list(prompts.prompts), "reading": prompts.reading},
         "settings": settings,
         "zero_negative": options.zero_negative,
     }

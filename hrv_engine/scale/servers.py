@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..benchmarks.prompts import PromptSet
+from ..benchmarks.prompts import LINES, PLAIN, PromptSet
 from ..errors import HRVError
 from ..experiments.store import digest
 from ..paths import PRESETS
@@ -114,5 +114,12 @@ def _prompts(template: Template, link: Any) -> PromptSet:
     if kind != "HRVPromptSet" or any(is_link(value, template.prompt) for value in inputs.values()):
         raise HRVError("The prompts of HRV Build must come from an HRV Prompt Set whose inputs are typed in the node.")
     if inputs["custom"].strip():
-        return PromptSet.of_lines(inputs["custom"]).first(inputs["limit"])
-    return PromptSet.load(PRESETS / "prompts" / f"{inputs['preset']}.yaml").first(inputs["limit"])
+        prompts = PromptSet.of_lines(inputs["custom"])
+    elif inputs["preset"].endswith(LINES):
+        raise HRVError(
+            f'The list "{inputs["preset"]}" lies on a server, where this command cannot read it. Paste its lines into'
+            " custom of HRV Prompt Set."
+        )
+    else:
+        prompts = PromptSet.load(PRESETS / "prompts" / f"{inputs['preset']}.yaml")
+    return prompts.read_as(inputs.get("reading", PLAIN)).first(inputs["limit"])

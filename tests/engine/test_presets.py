@@ -67,6 +67,11 @@ def test_a_prompt_file_repeats_no_prompt_and_says_where_it_comes_from(path: Path
     assert {"description", "source"} <= read(path).keys()
 
 
+@pytest.mark.parametrize("path", PROMPTS, ids=lambda path: path.stem)
+def test_a_shipped_prompt_set_is_the_same_in_either_reading_of_parentheses(path: Path):
+    assert PromptSet.load(path).told_reading is None
+
+
 def test_imagenet1000_is_a_photo_of_each_of_the_1000_classes():
     prompts = PromptSet.load(PRESETS / "prompts" / "imagenet1000.yaml").prompts
     assert len(prompts) == 1000

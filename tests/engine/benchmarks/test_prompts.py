@@ -1,8 +1,11 @@
-"""PromptSet: lists and templates."""
+"""PromptSet: lists and templates, and how their parentheses are read."""
+
+import hashlib
+import json
 
 import pytest
 
-from hrv_engine.benchmarks.prompts import PromptSet
+from hrv_engine.benchmarks.prompts import PLAIN, READINGS, WEIGHTS, PromptSet
 from hrv_engine.errors import HRVError
 
 
@@ -68,3 +71,37 @@ def test_a_missing_or_undecodable_file_is_named(tmp_path):
 def test_no_prompt_at_all_is_refused():
     with pytest.raises(HRVError, match="at least one prompt"):
         PromptSet.of_lines("\n \n", name="custom")
+
+
+def test_a_text_file_holds_one_prompt_a_line_whatever_its_line_ends(tmp_path):
+    path = tmp_path / "authors.txt"
+    path.write_bytes("\ufeffa kite (bird of prey).\r\n\r\na\x85dog\rüber\n".encode())
+    assert PromptSet.load(path) == PromptSet("authors", ("a kite (bird of prey).", "a\x85dog", "über"))
+
+
+BIRD = PromptSet("birds", ("a kite (bird of prey).", "a robin", r"a \(jay\)"))
+
+
+def test_read_plainly_parentheses_are_escaped_for_comfyui_and_read_as_weights_they_are_not():
+    assert BIRD.reading == PLAIN
+    assert BIRD.texts == (r"a kite \(bird of prey\).", "a robin", r"a \\(jay\\)")
+    assert BIRD.read_as(WEIGHTS).texts == BIRD.prompts
+    assert BIRD.read_as(WEIGHTS).first(1) == PromptSet("birds", BIRD.prompts[:1], WEIGHTS)
+
+
+def test_sets_without_parentheses_are_the_same_in_both_readings_and_keep_the_hash_of_their_lines():
+    plain = PromptSet("p", ("a dog", "a red cat"))
+    expected = hashlib.sha256(json.dumps(plain.prompts).encode()).hexdigest()[:16]
+    assert [plain.read_as(reading).digest for reading in READINGS] == [expected, expected]
+    assert plain.texts == plain.prompts and plain.told_reading is None
+
+
+def test_sets_with_parentheses_have_a_hash_for_each_reading_that_of_weights_as_it_always_was():
+    expected = hashlib.sha256(json.dumps(BIRD.prompts).encode()).hexdigest()[:16]
+    assert BIRD.read_as(WEIGHTS).digest == expected != BIRD.digest
+    assert [BIRD.read_as(reading).told_reading for reading in READINGS] == list(READINGS)
+
+
+def test_an_unknown_reading_is_refused_with_the_legal_ones():
+    with pytest.raises(HRVError, match='"aloud" of prompts is unknown. Legal: plain, weights'):
+        BIRD.read_as("aloud")

@@ -43,6 +43,28 @@ def test_images_are_counted_for_their_own_prompts_and_seed_only():
     assert counted([part(2, 2), part(7, 1), part(0, 5, seed=8), others], PROMPTS, 7) == {2, 3, 7}
 
 
+BIRDS = PromptSet("birds", ("a kite (bird of prey).", "a robin"))
+
+
+@pytest.mark.parametrize("reading, said", [("plain", "characters"), ("weights", "weights")])
+def test_a_part_of_prompts_with_parentheses_says_how_they_were_read(reading, said):
+    bird = Part.of(BIRDS.read_as(reading), 7, 0, 2)
+    assert bird.to_json()["reading"] == reading and Part.from_json(bird.to_json()) == bird
+    assert str(bird) == f'prompts "birds" 0 to 1, seed 7, parentheses read as {said}'
+    with pytest.raises(ValueError, match="aloud"):
+        Part.from_json({**bird.to_json(), "reading": "aloud"})
+
+
+def test_prompts_that_were_counted_in_the_other_reading_are_not_counted_again():
+    plain, weighted = BIRDS, BIRDS.read_as("weights")
+    assert counted([Part.of(plain, 7, 0, 1)], plain, 7) == {0}
+    before = replace(Part.of(weighted, 7, 0, 1), reading=None)  # as in a file from before readings were told
+    assert counted([before], weighted, 7) == {0} and counted([before], plain, 8) == set()
+    for parts, prompts, said in (([before], plain, '"weights"'), ([Part.of(plain, 7, 0, 1)], weighted, '"plain"')):
+        with pytest.raises(HRVError, match=f"Set reading of HRV Prompt Set to {said}"):
+            counted(parts, prompts, 7)
+
+
 def test_single_images_in_any_order_join_into_their_runs():
     parts = [part(number, 1) for number in (9, 2, 0, 3, 1, 7)]
     assert joined(parts) == (part(0, 4), part(7, 1), part(9, 1))
