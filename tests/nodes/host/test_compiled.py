@@ -20,7 +20,7 @@ from comfyui_hrv.tests import skips
 
 from ..explicit import relative
 from ..tiny import UNET, Trio, tiny_trio
-from .test_identity import edited, images, prompt
+from .drawing import edited, images, prompt
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 PROMPT = "a red car"
