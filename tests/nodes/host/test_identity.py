@@ -20,9 +20,9 @@ from comfyui_hrv.nodes.host.conditioning import KEY
 from comfyui_hrv.nodes.steering.adjust import HRVConceptAdjust
 
 from ..explicit import relative
+from ..neighbours.drawing import NEGATIVE, OTHER, PROMPT, TOGETHER, adjusted, explicit, guided, prompt, windowed
+from ..neighbours.neighbours import known_keys_only
 from ..tiny import Trio, tiny_trio
-from .drawing import NEGATIVE, OTHER, PROMPT, TOGETHER, adjusted, explicit, guided, prompt, windowed
-from .neighbours import known_keys_only
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 # Guiders

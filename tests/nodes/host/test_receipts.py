@@ -20,12 +20,8 @@ from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.nodes.steering.adjust import HRVConceptAdjust
 from comfyui_hrv.nodes.steering.shared import steer, word_columns
 
-from .drawing import adjusted, edited, guided, prompt, windowed
-from .neighbours import (
-    OwnGuider,
-    own_calc_cond_batch,
-    skipped,
-)
+from ..neighbours.drawing import adjusted, edited, guided, prompt, windowed
+from ..neighbours.neighbours import OwnGuider, own_calc_cond_batch, skipped
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 LAYERS = 10  # of the tiny model

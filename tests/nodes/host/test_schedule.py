@@ -11,7 +11,7 @@ from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.nodes.host.schedule import is_part, whole_schedule
 
 from ..explicit import relative
-from .test_beside_others import REST, edit, guided, prompt
+from ..neighbours.test_beside_others import REST, edit, guided, prompt
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 STEPS, CUT = 10, 5

@@ -82,7 +82,7 @@ def clip(wording: str = "as typed") -> CLIPScorer:
 def test_a_menu_lists_the_folders_of_its_kind_and_ends_with_the_download():
     assert model_menu(BLIP2) == ["blip2", "Salesforce/blip2-opt-2.7b (download)"]
     assert model_menu(DINOV2) == ["facebook/dino", "facebook/dinov2-base (download)"]
-    assert model_source(DINOV2, "facebook/dinov2-base (download)") == "facebook/dinov2-base"
+    assert model_source(DINOV2, "facebook/dinov2-base (download)") == DINOV2.download
     with pytest.raises(HRVError, match='no CLIPSeg "clipsegg".*Nearest: "clipseg"'):
         model_source(CLIPSEG, "clipsegg")
 
