@@ -8,10 +8,12 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import HRVError
+from ..plain_json import excerpt
 from ..text.lists import listed
 
 SiteKey = tuple[str, int, int]  # name of a part of the model, block number, depth: ("output", 11, 0)
 CROSS, SELF, JOINT = "cross", "self", "joint"
+MOST_HEADS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -109,15 +111,24 @@ class HeadLayout:
     def from_json(cls, rows: list[list[Any]]) -> "HeadLayout":
         """The inverse of `to_json`; raises HRVError for malformed rows."""
         try:
-            return cls(
-                tuple(
-                    AttentionSite((str(n), int(i), int(d)), int(h), int(c), *map(str, r)) for n, i, d, h, c, *r in rows
-                )
-            )
-        except (TypeError, ValueError) as error:
+            sites = tuple(AttentionSite((n, i, d), h, c, *r) for n, i, d, h, c, *r in rows)
+            layout = cls(sites) if all(map(_is_possible, sites)) else None
+        except (TypeError, ValueError):
+            layout = None
+        if layout is None or not sites or len(layout.keys) < len(sites) or layout.total > MOST_HEADS:
             raise HRVError(
-                f"The head layout {str(rows)[:80]!r} is not a list of [block, id, depth, heads, head_dim]."
-            ) from error
+                f"The head layout {excerpt(rows)} is not a list of [block, id, depth, heads, head_dim], each layer"
+                f" once, of at most {MOST_HEADS} heads."
+            )
+        return layout
+
+
+def _is_possible(site: AttentionSite) -> bool:
+    name, number, depth = site.key
+    numbers = all(type(value) is int for value in (number, depth, site.heads, site.head_dim))
+    return (
+        numbers and type(name) is str and min(number, depth) >= 0 and min(site.heads, site.head_dim) > 0
+    ) and site.role in (CROSS, SELF, JOINT)
 
 
 def parse_heads(text: str, layout: HeadLayout) -> list[int]:

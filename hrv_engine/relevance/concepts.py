@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from ..errors import HRVError, nearest
+from ..plain_json import excerpt
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,13 @@ class ConceptSet:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "ConceptSet":
         """The inverse of `to_json`; KeyError, TypeError or ValueError for anything else."""
-        return cls(
-            str(data["name"]), tuple(Concept(str(name), tuple(map(str, words))) for name, words in data["concepts"])
-        )
+        name, concepts = data["name"], data["concepts"]
+        if not isinstance(concepts, list) or any(not isinstance(entry, list) or len(entry) != 2 for entry in concepts):
+            raise TypeError("concepts must be a list of names, each with its words")
+        for text, words in ([name, []], *concepts):
+            if not isinstance(words, list) or any(not isinstance(word, str) for word in (text, *words)):
+                raise TypeError(f"a concept has a name and a list of words, not {excerpt([text, words])}")
+        return cls(name, tuple(Concept(text, tuple(words)) for text, words in concepts))
 
     @classmethod
     def parse(

@@ -5,19 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+from .. import plain_json
 from ..atomic import write_atomically
 from ..attention.heads import HeadLayout
-from ..errors import HRVError
+from ..errors import HRVError, first_line
 from ..locks import locked
 from .concepts import ConceptSet
 from .logit_scale import LogitScale
+from .npy import read_array
 from .parts import Part
-from .relevance import HeadRelevance, HeadVotes
+from .relevance import MOST_BYTES, HeadRelevance, HeadVotes
+from .tensor_file import TensorFile
 
 FORMAT, VERSION = "head-relevance-vectors", 1
+MOST_VOTES = 2**40  # for one concept and head: a million images of a thousand steps; sums stay exact in float64
 
 
 def save(path: Path, relevance: HeadRelevance) -> None:
@@ -60,56 +63,108 @@ def write(path: Path, relevance: HeadRelevance) -> None:
 
 
 def load(path: Path) -> HeadRelevance:
-    """Read an HRV file; raises HRVError for a missing, damaged or foreign file."""
+    """Read an HRV file; raises HRVError for a missing, damaged or foreign file.
+
+    Only the tensors of an HRV are read, and none before its type and size were checked against concepts and heads.
+    """
     try:
-        with safe_open(str(path), framework="numpy") as file:
-            header = _header(path, file.metadata() or {})  # before the tensors: a checkpoint holds gigabytes of them
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - safe_open is no mapping
+        with path.open("rb") as file:
+            try:
+                tensors = TensorFile(file)
+            except ValueError as error:
+                raise HRVError(
+                    f"{path} is not a readable safetensors file ({first_line(error, 100)}). It may be damaged: build,"
+                    " merge or fetch it again."
+                ) from error
+            header = _header(path, tensors.metadata)
+            try:
+                return _relevance(header, tensors)
+            except (KeyError, TypeError, ValueError, OverflowError) as error:  # HRVError is a ValueError
+                said = f"It has no {error}." if isinstance(error, KeyError) else f"{first_line(error)}."
+                raise HRVError(f"{path} may be damaged: build, merge or fetch it again. {said}") from error
     except FileNotFoundError as error:
         raise HRVError(f"There is no HRV file {path}.") from error
-    except (SafetensorError, OSError) as error:
+    except OSError as error:
         raise HRVError(
-            f"{path} is not a readable safetensors file ({error}). It may be damaged: build, merge or fetch it again."
+            f"{path} is not a readable safetensors file ({first_line(error)}). It may be damaged: build, merge or fetch"
+            " it again."
         ) from error
-    try:
-        return _relevance(header, tensors)
-    except (HRVError, KeyError, TypeError, ValueError) as error:
-        raise HRVError(f"{path} may be damaged: build, merge or fetch it again. {error}") from error
 
 
-def _relevance(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> HeadRelevance:
+def _relevance(header: dict[str, Any], tensors: TensorFile) -> HeadRelevance:
     concepts = ConceptSet.from_json(header["concepts"])
     layout = HeadLayout.from_json(header["layout"])
-    if "votes" in tensors:
-        votes = HeadVotes(
-            tensors["votes"],
-            concepts,
-            layout,
-            header.get("recipe", {}),
-            tuple(map(Part.from_json, header.get("parts", ()))),
-            tensors.get("votes_per_step"),
-            _logits(header, tensors),
-        )
-        relevance = votes.relevance()
-        return HeadRelevance(relevance.values, concepts, layout, votes=votes, source=header.get("source", {}))
-    if "relevance" not in tensors:
-        raise HRVError(f"It holds neither votes nor relevance vectors, but {sorted(tensors)}.")
-    return HeadRelevance(
-        tensors["relevance"], concepts, layout, orders=tensors.get("orders"), source=header.get("source", {})
+    source, shape = _mapping(header, "source"), (len(concepts.concepts), layout.total)
+    if "votes" in tensors.entries:
+        recipe = _mapping(header, "recipe")
+        if any(not isinstance(value, (str, int, float)) for value in recipe.values()):
+            raise ValueError("a build setting is neither a number nor a text")
+        counts, per_step = _votes(tensors, shape)
+        parts = _parts(header.get("parts", []), counts)
+        votes = HeadVotes(counts, concepts, layout, recipe, parts, per_step, _logits(header, tensors, layout.total))
+        return HeadRelevance(votes.relevance().values, concepts, layout, votes=votes, source=source)
+    if "relevance" not in tensors.entries:
+        raise ValueError(f"It holds neither votes nor relevance vectors, but {', '.join(tensors.entries)[:100]}")
+    with np.errstate(over="ignore"):  # to infinity, which is refused
+        values = tensors.read("relevance", ("F32", "F64"), shape, MOST_BYTES).astype(np.float32)
+    orders = tensors.read("orders", ("I32", "I64"), shape, MOST_BYTES) if "orders" in tensors.entries else None
+    return HeadRelevance(values, concepts, layout, orders=orders, source=source)
+
+
+def _votes(tensors: TensorFile, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Votes int64 [concepts heads], and [steps concepts heads] if the file has them."""
+    counts: np.ndarray = tensors.read("votes", ("I64", "I32"), shape, MOST_BYTES).astype(np.int64)
+    if counts.size and (counts.min() < 0 or counts.max() > MOST_VOTES):
+        raise ValueError(f"votes are numbers from 0 to {MOST_VOTES}, but one is {counts.min()} or {counts.max()}")
+    if "votes_per_step" not in tensors.entries:
+        return counts, None
+    per_step: np.ndarray = tensors.read("votes_per_step", ("I64", "I32"), (None, *shape), MOST_BYTES).astype(
+        np.int64, copy=False
+    )
+    if not len(per_step) or per_step.min() < 0 or per_step.max() > MOST_VOTES:
+        raise ValueError(f"votes per step must be there, from 0 to {MOST_VOTES}")
+    if (per_step.sum(axis=0) != counts).any():
+        raise ValueError("the votes of its steps do not add up to its votes")
+    return counts, per_step
+
+
+def _parts(data: Any, counts: np.ndarray) -> tuple[Part, ...]:
+    """Which images were counted: none twice, and none only where there are no votes."""
+    if not isinstance(data, list):
+        raise ValueError("parts must be a list")
+    parts = tuple(map(Part.from_json, data))
+    last: Part | None = None
+    for part in sorted(parts, key=lambda part: (part.digest, part.seed, part.start)):
+        if last is not None and part.overlaps(last):
+            raise ValueError(f"it counts images twice ({part})")
+        last = part
+    if counts.any() != bool(parts):
+        raise ValueError("it has votes without images, or images without votes")
+    return parts
+
+
+def _logits(header: dict[str, Any], tensors: TensorFile, heads: int) -> LogitScale | None:
+    if "logit_total" not in tensors.entries:
+        return None
+    return LogitScale.checked(
+        header["logit_count"],
+        tensors.read("logit_total", ("F64",), (heads,), MOST_BYTES),
+        tensors.read("logit_squares", ("F64",), (heads,), MOST_BYTES),
     )
 
 
-def _logits(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> LogitScale | None:
-    if "logit_total" not in tensors:
-        return None
-    return LogitScale(int(header["logit_count"]), tensors["logit_total"], tensors["logit_squares"])
+def _mapping(header: dict[str, Any], key: str) -> dict[str, Any]:
+    value = header.get(key, {})
+    if not isinstance(value, dict):
+        raise ValueError(f"{key} must be a mapping, not {plain_json.excerpt(value)}")
+    return value
 
 
-def _header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
+def _header(path: Path, metadata: dict[str, Any]) -> dict[str, Any]:
     try:
-        header = json.loads(metadata["hrv"])
-        known = header["format"] == FORMAT and isinstance(header["version"], int)
-    except (KeyError, TypeError, json.JSONDecodeError):
+        header = plain_json.parse(metadata["hrv"])
+        known = header["format"] == FORMAT and type(header["version"]) is int and header["version"] > 0
+    except (KeyError, TypeError, ValueError):
         known = False
     if not known:
         raise HRVError(
@@ -131,27 +186,13 @@ def import_published(
 
     order_path: optional .npy of head indices, most relevant first, which settles ties as published.
     """
-    values = np.atleast_2d(_numpy_array(path))
-    if values.dtype.kind not in "fiu":
-        raise HRVError(
-            f"{path.name} holds {values.dtype} entries, not numbers. Choose the file of vectors (category_vectors_..."
-            " or ..._ranking_list)."
-        )
-    rows = values.astype(np.float64)
-    if rows.ndim == 2 and np.isfinite(rows).all():
-        rows = rows * layout.total / np.maximum(np.abs(rows).sum(axis=-1, keepdims=True), 1e-300)
-    orders = None if order_path is None else _numpy_array(order_path)
+    shape = (len(concepts.concepts), layout.total)
+    rows: np.ndarray = read_array(path, "fiu", shape).astype(np.float64)
+    if np.isfinite(rows).all():
+        with np.errstate(over="ignore"):
+            sums = np.abs(rows).sum(axis=-1, keepdims=True)
+        if not np.isfinite(sums).all():
+            raise HRVError(f"{path.name} holds numbers too large to add up. The file is damaged: fetch it again.")
+        rows = rows * (layout.total / np.maximum(sums, 1e-300))
+    orders = None if order_path is None else read_array(order_path, "iu", shape)
     return HeadRelevance(rows.astype(np.float32), concepts, layout, orders=orders, source={"imported_from": path.name})
-
-
-def _numpy_array(path: Path) -> np.ndarray:
-    try:
-        with path.open("rb") as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise HRVError(
-            f"{path.name} is not a plain .npy array ({error}). Files with Python objects (pickles) can run code and are"
-            " refused; save the numbers with numpy.save(..., allow_pickle=False)."
-        ) from error
-    except OSError as error:
-        raise HRVError(f"{path} cannot be read: {error}.") from error

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..attention.heads import HeadLayout
 from ..errors import HRVError
+from ..plain_json import excerpt
 
 GRID = 2.0**20  # sums of multiples of 1 / GRID stay exact up to 2**33: their order cannot change a bit
 
@@ -32,6 +33,16 @@ class LogitScale:
         """The sums over measurements [pairs heads]; each is rounded to a millionth first, so parts add up exactly."""
         kept = np.round(sizes.astype(np.float64) * GRID) / GRID
         return cls(len(kept), kept.sum(axis=0), (np.round(kept**2 * GRID) / GRID).sum(axis=0))
+
+    @classmethod
+    def checked(cls, count: Any, total: np.ndarray, squares: np.ndarray) -> "LogitScale":
+        """What a file says; ValueError for numbers that no build measures."""
+        if type(count) is not int or count < 0:
+            raise ValueError(f"logit_count must be a number from 0, not {excerpt(count)}")
+        sums = np.stack([total, squares])
+        if not np.isfinite(sums).all() or (sums < 0).any() or (count == 0 and sums.any()):
+            raise ValueError("the sums of its logit scale are damaged")
+        return cls(count, total, squares)
 
     def __add__(self, other: "LogitScale") -> "LogitScale":
         return LogitScale(self.count + other.count, self.total + other.total, self.squares + other.squares)

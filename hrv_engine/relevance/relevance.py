@@ -12,6 +12,7 @@ from .logit_scale import LogitScale
 from .parts import Part, joined
 
 ORDERS = ("MoRHF", "LeRHF")
+MOST_BYTES = 256 << 20  # of votes in one file: SDXL's heads, 34 concepts and 750 steps
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,13 @@ class HeadVotes:
                 " two or more concepts: add others for it to compete with."
             )
         shape = (len(concepts.concepts), layout.total)
+        size = 8 * shape[0] * shape[1] * max(steps or 1, 1)
+        if size > MOST_BYTES:
+            raise HRVError(
+                f"The votes of {shape[0]} concepts and {shape[1]} heads{f' in {steps} steps' if steps else ''} take"
+                f" {size >> 20} MB, more than the {MOST_BYTES >> 20} MB of a file. Use fewer concepts, or switch"
+                " per_timestep off."
+            )
         per_step: np.ndarray | None = np.zeros((steps, *shape), np.int64) if steps else None
         return cls(np.zeros(shape, np.int64), concepts, layout, dict(recipe), (), per_step)
 

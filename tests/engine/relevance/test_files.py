@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import stat
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from safetensors.numpy import save_file
 from comfyui_hrv.tests.engine.examples import ballot, concept_set, random_counts, sd1_layout, small_layout
 from hrv_engine.errors import HRVError
 from hrv_engine.relevance import files
-from hrv_engine.relevance.relevance import HeadRelevance
+from hrv_engine.relevance.relevance import HeadRelevance, HeadVotes
 
 ORDERS = np.argsort(-random_counts(2), axis=1, kind="stable")
 
@@ -171,6 +172,189 @@ def test_a_file_whose_header_and_tensors_do_not_agree_is_called_damaged(tmp_path
     foreign(tmp_path / "odd.safetensors", {"hrv": json.dumps(header(**changes))}, **tensors)
     with pytest.raises(HRVError, match="odd.safetensors may be damaged"):
         files.load(tmp_path / "odd.safetensors")
+
+
+VOTES = np.ones((2, 8), np.int64)
+PARTS = [{"prompts": "quick", "digest": "d1", "seed": 0, "start": 0, "images": 4}]
+
+
+def negative(place=(0, 0)) -> np.ndarray:
+    votes = VOTES.copy()
+    votes[place] = -1
+    return votes
+
+
+@pytest.mark.parametrize(
+    "changes, tensors, said",
+    [
+        ({}, {"votes": VOTES.astype(np.int8)}, "must be I64 or I32 .*not I8"),
+        ({}, {"votes": VOTES.astype(np.uint64)}, "not U64"),
+        ({}, {"votes": VOTES.astype(bool)}, "not BOOL"),
+        ({}, {"votes": VOTES.astype(np.float16)}, "not F16"),
+        ({}, {"votes": negative()}, "votes are numbers from 0 .*-1"),
+        ({}, {"votes": VOTES * 2**62}, "votes are numbers from 0"),
+        ({}, {"votes": VOTES[None]}, r"shape \[2, 8\], not I64 \[1, 2, 8\]"),
+        ({}, {"votes": VOTES, "votes_per_step": VOTES}, r"shape \[any, 2, 8\]"),
+        ({}, {"votes": VOTES, "votes_per_step": np.stack([VOTES, VOTES])}, "do not add up"),
+        ({}, {"votes": VOTES, "votes_per_step": np.stack([VOTES * 2, -VOTES])}, "votes per step must be"),
+        ({}, {"votes": VOTES, "votes_per_step": VOTES[None].astype(np.float32)}, "not F32"),
+        ({}, {"votes": VOTES, "votes_per_step": np.zeros((0, 2, 8), np.int64)}, "votes per step must be"),
+        ({"parts": []}, {"votes": VOTES}, "votes without images"),
+        ({}, {"votes": VOTES * 0}, "images without votes"),
+        ({"parts": [PARTS[0] | {"images": 0}]}, {"votes": VOTES}, "no part of 0 images"),
+        ({"parts": [PARTS[0] | {"start": -1}]}, {"votes": VOTES}, "from image -1"),
+        ({"parts": [PARTS[0] | {"images": "4"}]}, {"votes": VOTES}, "numbers `seed`"),
+        ({"parts": [PARTS[0] | {"images": True}]}, {"votes": VOTES}, "numbers `seed`"),
+        ({"parts": [*PARTS, PARTS[0] | {"start": 3}]}, {"votes": VOTES}, "counts images twice"),
+        ({"parts": {}}, {"votes": VOTES}, "parts must be a list"),
+        ({"recipe": [1]}, {"votes": VOTES}, "recipe must be a mapping"),
+        ({"recipe": {"steps": [1]}}, {"votes": VOTES}, "a build setting"),
+        ({"source": "the web"}, {"votes": VOTES}, "source must be a mapping"),
+        ({"layout": [["input", 1, 0, 0, 4], ["middle", 0, 0, 8, 4]]}, {"votes": VOTES}, "head layout"),
+        ({"layout": [["input", 1, 0, -8, 4], ["middle", 0, 0, 16, 4]]}, {"votes": VOTES}, "head layout"),
+        ({"layout": [["input", 1, 0, 4.0, 4], ["middle", 0, 0, 4, 4]]}, {"votes": VOTES}, "head layout"),
+        ({"layout": [["input", 1, 0, 4, 4], ["input", 1, 0, 4, 4]]}, {"votes": VOTES}, "each layer once"),
+        ({"layout": [["input", 1, 0, 10**9, 4]]}, {"votes": VOTES}, "at most 1000000 heads"),
+        ({"layout": []}, {"votes": VOTES}, "head layout"),
+        ({"concepts": {"name": 5, "concepts": [["A", ["a"]], ["B", ["b"]]]}}, {"votes": VOTES}, "a name and a list"),
+        ({"concepts": {"name": "x", "concepts": [["A", "a"], ["B", "b"]]}}, {"votes": VOTES}, "a name and a list"),
+        ({"concepts": {"name": "x", "concepts": [["A", [1]], ["B", ["b"]]]}}, {"votes": VOTES}, "a name and a list"),
+        ({"logit_count": -1}, {"votes": VOTES, "logit_total": np.ones(8), "logit_squares": np.ones(8)}, "logit_count"),
+        ({"logit_count": 1}, {"votes": VOTES, "logit_total": np.ones(8)}, "logit_squares"),
+        (
+            {"logit_count": 1},
+            {"votes": VOTES, "logit_total": np.full(8, np.nan), "logit_squares": np.ones(8)},
+            "logit scale are damaged",
+        ),
+        ({}, {"relevance": VOTES.astype(np.float16)}, "must be F32 or F64"),
+        ({}, {"relevance": np.full((2, 8), 1e300)}, "NaN or infinity"),
+        ({}, {"relevance": VOTES.astype(np.float32), "orders": negative().astype(np.int32)}, "head order"),
+    ],
+)
+def test_votes_and_vectors_that_no_build_writes_are_refused_in_one_sentence(tmp_path, changes, tensors, said):
+    foreign(tmp_path / "odd.safetensors", {"hrv": json.dumps(header(**({"parts": PARTS} | changes)))}, **tensors)
+    with pytest.raises(HRVError, match=f"odd.safetensors may be damaged.*{said}"):
+        files.load(tmp_path / "odd.safetensors")
+
+
+def raw(path, text: bytes | str, size: int = 0, length: int | None = None) -> None:
+    """A safetensors file with this header and `size` bytes of holes after it."""
+    text = text.encode() if isinstance(text, str) else text
+    path.write_bytes((len(text) if length is None else length).to_bytes(8, "little") + text)
+    os.truncate(path, path.stat().st_size + size)
+
+
+def entry(dtype: str, shape: list[int], start: int, end: int) -> dict:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"a":' * 50_000,
+        "[" + "9" * 5000 + "]",
+        '{"votes": {"dtype": "I64", "shape": [1e999], "data_offsets": [0, 8]}}',
+        '{"votes": {"dtype": "I64", "shape": [NaN], "data_offsets": [0, 8]}}',
+        '{"votes": {"dtype": "I64", "shape": [-1], "data_offsets": [0, 8]}}',
+        '{"votes": {"dtype": "I64", "shape": [true], "data_offsets": [0, 8]}}',
+        '{"votes": {"dtype": ["I64"], "shape": [1], "data_offsets": [0, 8]}}',
+        '{"votes": {"dtype": "I64", "shape": [1], "data_offsets": [8, 0]}}',
+        '{"votes": {"dtype": "I64", "shape": [1], "data_offsets": [0]}}',
+        '{"votes": 5}',
+        '{"__metadata__": 5}',
+        "[]",
+        "5",
+        b"\xff\xfe{}",
+    ],
+    ids=range(15),
+)
+def test_a_broken_header_is_refused_in_one_sentence(tmp_path, text):
+    raw(tmp_path / "broken.safetensors", text, 8)
+    with pytest.raises(HRVError, match="broken.safetensors is not a readable safetensors file") as error:
+        files.load(tmp_path / "broken.safetensors")
+    assert len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"format": ' + "9" * 5000 + "}", '{"version": 1e999}', "NaN"])
+def test_broken_metadata_are_no_hrv_file(tmp_path, text):
+    foreign(tmp_path / "broken.safetensors", {"hrv": text}, votes=VOTES)
+    with pytest.raises(HRVError, match="not one of Head Relevance Vectors"):
+        files.load(tmp_path / "broken.safetensors")
+
+
+@pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3", "F8_E5M2", "C64", "no such", ""])
+def test_votes_of_a_type_numpy_lacks_are_refused(tmp_path, dtype):
+    text = {"__metadata__": {"hrv": json.dumps(header(parts=PARTS))}, "votes": entry(dtype, [2, 8], 0, 32)}
+    raw(tmp_path / "odd.safetensors", json.dumps(text), 32)
+    with pytest.raises(HRVError, match=f"must be I64 or I32.*not {dtype}"):
+        files.load(tmp_path / "odd.safetensors")
+
+
+GIGABYTES = 2_700_000_000
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"votes": entry("I64", [2, GIGABYTES // 16], 0, GIGABYTES)},
+        {"votes": entry("I64", [2, 8], 0, GIGABYTES)},
+        {
+            "votes": entry("I64", [2, 8], 0, 128),
+            "votes_per_step": entry("I64", [GIGABYTES // 128, 2, 8], 128, 128 + GIGABYTES // 128 * 128),
+        },
+    ],
+)
+def test_a_sparse_file_of_gigabytes_is_refused_before_anything_of_it_is_read(tmp_path, tensors):
+    size = max(tensor["data_offsets"][1] for tensor in tensors.values())
+    text = {"__metadata__": {"hrv": json.dumps(header(parts=PARTS))}, **tensors}
+    raw(tmp_path / "huge.safetensors", json.dumps(text), size)
+    tracemalloc.start()
+    try:
+        with pytest.raises(HRVError, match="huge.safetensors may be damaged"):
+            files.load(tmp_path / "huge.safetensors")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_foreign_tensors_beside_the_votes_are_not_read(tmp_path):
+    votes = VOTES.astype("<i8").tobytes()
+    text = {"__metadata__": {"hrv": json.dumps(header(parts=PARTS))}, "votes": entry("I64", [2, 8], 0, 128)}
+    text["weights"] = entry("BF16", [GIGABYTES // 2], 128, 128 + GIGABYTES)
+    path = tmp_path / "both.safetensors"
+    raw(path, json.dumps(text))
+    with path.open("ab") as file:
+        file.write(votes)
+    os.truncate(path, path.stat().st_size + GIGABYTES)
+    tracemalloc.start()
+    try:
+        assert (files.load(path).votes.counts == VOTES).all()
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("offsets", [[(0, 128), (64, 192)], [(0, 128), (136, 264)], [(8, 136), (136, 264)]])
+def test_tensors_that_overlap_or_leave_gaps_are_refused(tmp_path, offsets):
+    tensors = {name: entry("I64", [2, 8], *place) for name, place in zip(("votes", "more"), offsets, strict=True)}
+    text = {"__metadata__": {"hrv": json.dumps(header(parts=PARTS))}, **tensors}
+    raw(tmp_path / "odd.safetensors", json.dumps(text), offsets[-1][1])
+    with pytest.raises(HRVError, match="overlap or leave gaps"):
+        files.load(tmp_path / "odd.safetensors")
+
+
+def test_votes_of_32_bits_are_read_as_64_so_that_sums_do_not_wrap(tmp_path):
+    votes = np.full((2, 8), 2**31 - 1, np.int32)
+    foreign(tmp_path / "short.safetensors", {"hrv": json.dumps(header(parts=PARTS))}, votes=votes)
+    counts = files.load(tmp_path / "short.safetensors").votes.counts
+    assert counts.dtype == np.int64 and ((counts + counts) == 2 * (2**31 - 1)).all()
+
+
+def test_a_build_whose_file_could_not_be_read_again_is_refused_before_it_starts():
+    concepts = concept_set(*(f"C{number}" for number in range(34)))
+    with pytest.raises(HRVError, match="in 9000 steps take .*fewer concepts, or switch per_timestep off"):
+        HeadVotes.none(concepts, sd1_layout(), {}, 9000)
 
 
 def full_disk(*_args, **_kwargs):

@@ -1,6 +1,7 @@
 """Importing the authors' published arrays gives the paper's vectors and orders; anything else is refused."""
 
 import csv
+import os
 import pickle
 from pathlib import Path
 
@@ -297,3 +298,50 @@ def test_an_order_file_of_other_vectors_is_refused(tmp_path):
         imported(vectors, order=order)
     right = written(tmp_path / "o.npy", np.argsort(-random_counts(1), axis=1).astype(np.int16))
     assert imported(vectors, order=right).order("Size")[0] == random_counts(1)[2].argmax()
+
+
+def headed(path: Path, header: str, payload: bytes = b"") -> Path:
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + payload)
+    return path
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "(" * 3000 + ")" * 3000,
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (3, " + "9" * 3000 + ")}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (3, -8)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (True, 8)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': 3}",
+        "{'descr': '<f8', 'fortran_order': 5, 'shape': (3, 8)}",
+        "{'descr': 'no such', 'fortran_order': False, 'shape': (3, 8)}",
+        "{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (3, 8)}",
+        "{'descr': '<f8', 'shape': (3, 8)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 8)",
+        "__import__('os')",
+        "\x00" * 100,
+    ],
+    ids=range(12),
+)
+def test_a_broken_npy_header_is_refused_in_one_sentence(tmp_path, header):
+    with pytest.raises(HRVError, match="v.npy") as error:
+        imported(headed(tmp_path / "v.npy", header, b"\x00" * 192))
+    assert len(str(error.value)) < 500
+
+
+def test_a_huge_npy_is_refused_before_it_is_read(tmp_path):
+    path = headed(tmp_path / "v.npy", "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 100000000)}")
+    os.truncate(path, 2_400_000_074)
+    with pytest.raises(HRVError, match=r"\(3, 100000000\).*\(3, 8\)"):
+        imported(path)
+
+
+def test_numbers_too_large_to_add_up_are_refused_instead_of_becoming_zeros(tmp_path):
+    with pytest.raises(HRVError, match="too large to add up"):
+        imported(written(tmp_path / "v.npy", np.full((3, 8), 1e308)))
+
+
+def test_columns_first_are_read_as_columns(tmp_path):
+    counts = random_counts(1)
+    path = written(tmp_path / "v.npy", np.asfortranarray(counts))
+    np.testing.assert_allclose(imported(path).values, counts / counts.mean(axis=1, keepdims=True), rtol=1e-6)
