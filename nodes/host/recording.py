@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...hrv_engine.attention.heads import HeadLayout, SiteKey
+from ...hrv_engine.errors import HRVError
 from ...hrv_engine.relevance.logit_scale import LogitScale
 from ...hrv_engine.relevance.voting import (
     DrawnWords,
@@ -62,7 +63,11 @@ class VoteRecorder(Control):
     def take(self) -> Tensor:
         """The votes of the finished batch, on the CPU."""
         self.finish()
-        assert self._counts is not None, "no model call was seen"
+        if self._counts is None:
+            raise HRVError(
+                "No model call of this batch came by, so no head could vote: another node on this MODEL answers in its"
+                " place (a cache, a guider or a model call of its own). Take it off while building."
+            )
         return self._counts.cpu()
 
     def scale(self) -> LogitScale | None:
