@@ -115,7 +115,11 @@ def window_inputs() -> list[io.Input]:
             max=1.0,
             step=0.01,
             advanced=True,
-            tooltip="Where in the sampling it begins to act; 0 is the first step.",
+            tooltip=(
+                "Where in the sampling it begins to act; 0 is the first step. Counted by noise, as ComfyUI's timestep"
+                " ranges are: with ddim_uniform 0.2 is step 10 of 50 as in the authors' step windows, with other"
+                " schedulers another."
+            ),
         ),
         io.Float.Input(
             "end_percent",
@@ -125,7 +129,8 @@ def window_inputs() -> list[io.Input]:
             step=0.01,
             advanced=True,
             tooltip=(
-                "Where in the sampling it stops; 1 is the last step. The same value as start_percent switches it off."
+                "Where in the sampling it stops; 1 is the last step. Counted by noise as start_percent is; with"
+                " ddim_uniform 0.8 is after 40 of 50 steps. The same value as start_percent switches it off."
             ),
         ),
     ]

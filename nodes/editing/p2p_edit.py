@@ -83,7 +83,10 @@ class HRVP2PEdit(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Until where in the run the target's words look where the source's words look.",
+                    tooltip=(
+                        "Until where in the run the target's words look where the source's words look: 0.8 is the first"
+                        " 40 of 50 steps, as in the authors' code, whatever the scheduler."
+                    ),
                 ),
                 io.Float.Input(
                     "self_replace",
@@ -93,7 +96,7 @@ class HRVP2PEdit(io.ComfyNode):
                     step=0.05,
                     tooltip=(
                         "Until where in the run the source's self-attention is taken over: more keeps more of the"
-                        " image. -1: 0.9 with an hrv, 0.4 without, as published."
+                        " image. -1: 0.9 with an hrv, 0.4 without, as published; of 50 steps the first 45 or 20."
                     ),
                 ),
                 io.Combo.Input(
@@ -126,8 +129,9 @@ class HRVP2PEdit(io.ComfyNode):
                     default="aligned",
                     advanced=True,
                     tooltip=(
-                        "What end-of-text and padding read when words differ in length: aligned, or index as in the"
-                        " authors' code."
+                        "What the columns after the last swapped word read when words differ in tokens. aligned: later"
+                        " words, end-of-text and padding read their counterparts. index: every later column reads the"
+                        " source's column of the same number, as in the authors' code. With refine only padding does."
                     ),
                 ),
                 limit_input("16x16 at 512 px for SD1.x, 32x32 at 1024 px for SDXL, as published or the nearest to it."),

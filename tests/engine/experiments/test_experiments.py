@@ -235,3 +235,8 @@ def test_a_markers_images_and_digest_can_be_read_by_people(tmp_path: Path):
     assert jobs[0].name == "a-rose-colored-vase__rose-colored__seed-1"
     marker = json.loads((store.job(jobs[0].name) / "done.json").read_text(encoding="utf-8"))
     assert marker["pictures"] == {key: [f"{key}_0.png"] for key in experiment.pictures}
+
+
+def test_editing_reads_what_follows_the_swapped_word_as_the_authors_do_and_so_does_its_twin():
+    for name in ("editing", "pocket_editing"):
+        assert Experiment.load(name).set["HRVP2PEdit.tail"] == "index"
