@@ -39,3 +39,6 @@ def sample_plms(
             callback({"x": x, "i": i, "sigma": sigmas[i], "sigma_hat": sigmas[i], "denoised": denoised})
         x = x + (sigmas[i + 1] - sigmas[i]) * mixed
     return x
+
+
+sample_plms.steps_are_calls = True  # type: ignore[attr-defined]  # as the authors count and move calls under PNDM

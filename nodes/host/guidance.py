@@ -80,6 +80,7 @@ def follow_sampler(
         _check_loaded(guider.inner_model)
         extra_args["model_options"].setdefault("transformer_options", {})[KEY] = state
         state.before, state.whole = extra_args["model_options"]["transformer_options"][RUN].place(float(sigmas[0]))
+        state.whole += state.by_call
         callback = state.counting(callback, lambda step: any(one.schedule.acts(step) for _, one in wanted))
         losses = losses_of(guider.model_patcher)
         if losses is not None:

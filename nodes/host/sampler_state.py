@@ -14,12 +14,15 @@ class SamplerState(CallCounter):
     """Follows one run by its calls: `own` says for every step which call, from 1, shows the sampler's own latent.
 
     before, whole: steps before the run's first, and of the whole schedule of which the run may be a part.
+    by_call: every call is a step, the trial call too, as in the authors' code under PNDM; seen: calls so far.
     """
 
     own: tuple[int, ...] = ()
     shown: bool = False
     before: int = 0
     whole: int = 0
+    by_call: bool = False
+    seen: int = 0
 
     @classmethod
     def of(cls, support: SamplerSupport, denoise_mask: Any) -> "SamplerState":
@@ -37,7 +40,7 @@ class SamplerState(CallCounter):
                 " image, so the latent cannot be guided. Take the mask off (Set Latent Noise Mask), or guide a whole"
                 " image."
             )
-        return cls(own=own)
+        return cls(own=own, by_call=support.steps_are_calls)
 
     @property
     def steps(self) -> int:
@@ -67,6 +70,10 @@ class SamplerState(CallCounter):
     def step_shown(self) -> int | None:
         """Count a model call: the step of the whole schedule whose latent it shows, None if it shows something else."""
         step, call = self.called()
+        self.seen += 1
+        if self.by_call:
+            self.shown = True
+            return self.before + self.seen - 1
         if step >= self.steps or call != self.own[step]:
             return None
         self.shown = True

@@ -45,6 +45,11 @@ class SamplerSupport:
         options = ", ".join(f"{key}={value}" for key, value in given.items())
         return _menu_name(self.sampler) + (f" ({options})" if options else "")
 
+    @property
+    def steps_are_calls(self) -> bool:
+        """Whether guidance counts and moves every call of the sampler as a step of its own (PLMS)."""
+        return getattr(getattr(self.sampler, "sampler_function", None), "steps_are_calls", False)
+
     def own_latent(self) -> tuple[int, ...] | None:
         """For every step the call, from 1, that shows the sampler's own latent; None unless every step has one.
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import warnings
 
+import comfy.sample
 import comfy.samplers
 import pytest
 import torch
 
 import nodes
+from comfyui_hrv.nodes.editing.plms_sampler import HRVPLMSSampler
 from comfyui_hrv.nodes.guidance.attend_excite import HRVAttendExcite
 from comfyui_hrv.nodes.host.guidance import losses_of
 from comfyui_hrv.nodes.prompt import HRVPrompt
@@ -33,14 +35,15 @@ def trio() -> Trio:
         return tiny_trio(config=SHALLOW)
 
 
-def by_the_pipeline(trio: Trio, noise: torch.Tensor, altered: int, thresholds: dict, step_size: float, rounds: int):
+def by_the_pipeline(
+    trio: Trio, noise: torch.Tensor, altered: int, thresholds: dict, step_size: float, rounds: int, pndm: bool = False
+):
     """(clean latent, losses by step in the order they were measured) of StableDiffusionAttendAndExcitePipeline."""
-    from diffusers import DDIMScheduler, StableDiffusionAttendAndExcitePipeline
+    from diffusers import DDIMScheduler, PNDMScheduler, StableDiffusionAttendAndExcitePipeline
 
-    scheduler = DDIMScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=True,
-        steps_offset=1,
-    )  # fmt: skip
+    betas = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+    shared = {**betas, "set_alpha_to_one": True, "steps_offset": 1}
+    scheduler = PNDMScheduler(**shared, skip_prk_steps=True) if pndm else DDIMScheduler(**shared, clip_sample=False)
     measured: list[list[float]] = []
 
     class Recorded(StableDiffusionAttendAndExcitePipeline):
@@ -97,3 +100,24 @@ def test_losses_and_latents_are_those_of_the_diffusers_pipeline(trio, altered, t
     assert [step for _, step, _ in losses_of(model).rows] == list(range(altered))
     if thresholds:
         assert max(map(len, theirs)) > 3
+
+
+@pytest.mark.parametrize("altered, thresholds", [(STEPS + 1, {}), (5, {0: 0.05, 2: 0.5}), (2, {}), (1, {})])
+def test_under_plms_every_call_is_altered_and_counted_as_under_pndm(trio, altered, thresholds):
+    """PNDM calls the model once more than it has steps; the authors' code moves and counts that trial call too."""
+    noise = torch.randn(1, 4, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    sigmas = comfy.samplers.calculate_sigmas(trio.model.get_model_object("model_sampling"), "ddim_uniform", STEPS)
+    start = noise * sigmas[0] / (1 + sigmas[0] ** 2).sqrt()
+    expected, _ = by_the_pipeline(trio, start, altered, thresholds, 20.0, 20, pndm=True)
+    with torch.inference_mode():
+        text = ", ".join(f"{step}:{value}" for step, value in thresholds.items())
+        model, positive = HRVAttendExcite.execute(
+            trio.model, HRVPrompt.execute(trio.clip, TEXT).args[0], WORDS, "original", "", "all tokens", 100.0, text,
+            20, True, altered, 20.0, False,
+        ).args  # fmt: skip
+        plms = HRVPLMSSampler.execute().args[0]
+        ends = (positive, trio.encode(""), torch.zeros(1, 4, SIDE, SIDE))
+        begun = comfy.sample.prepare_noise(ends[2], 1)
+        ours = comfy.sample.sample_custom(model, begun, CFG, plms, sigmas, *ends)
+    assert relative(ours, expected) <= 1e-4
+    assert [row.step for row in losses_of(model).rows] == list(range(altered))

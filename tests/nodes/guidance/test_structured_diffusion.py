@@ -92,6 +92,16 @@ def test_no_phrase_and_the_whole_prompt_as_phrase_are_bit_identical_to_plain(tri
     )
 
 
+def test_a_phrase_with_brackets_is_encoded_with_them_however_it_is_typed(trio):
+    text = r"a \(red\) car and a bench"
+    for phrase in (r"a \(red\) car", "a (red) car"):
+        ((context, values),) = structured(trio, phrase, text)[1]
+        lent = values["hrv"].values
+        alone = encode(trio.clip, r"a \(red\) car")[0][0]
+        assert lent.columns == (1, 2, 3, 4, 5)
+        assert torch.allclose(lent.rows, (context[0, 1:6] + alone[0, 1:6]) / 2, atol=1e-6)
+
+
 def test_an_untagged_prompt_and_the_negative_keep_their_values(trio):
     model, _ = structured(trio)
     plain, negative = trio.encode(TEXT), trio.encode("")
