@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from ..errors import HRVError
+from ..text.spelling import escaped
 
 LINES = ".txt"  # of a file with one prompt a line
 PLAIN, WEIGHTS = "plain", "weights"
@@ -90,11 +91,6 @@ class PromptSet:
                 raise HRVError(f'The template "{template}" in {path} has no {{}}, the place where each word goes.')
             prompts += [template.replace("{}", word) for word in _texts(data, "words", path)]
         return cls(str(data.get("name", path.stem)), tuple(prompts))
-
-
-def escaped(prompt: str) -> str:
-    r"""A prompt whose parentheses ComfyUI reads as characters: \( and \), none of which is a weight."""
-    return prompt.replace("(", r"\(").replace(")", r"\)")
 
 
 def _texts(data: dict[str, Any], key: str, path: Path) -> list[str]:

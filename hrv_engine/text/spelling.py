@@ -215,8 +215,13 @@ def normalised(phrase: str) -> str:
     return "".join(part if part.startswith(EMBEDDING) else fold(part) for part in parts)
 
 
+def escaped(text: str) -> str:
+    r"""A text whose parentheses ComfyUI reads as characters: \( and \), none of which is a weight."""
+    return text.replace("(", r"\(").replace(")", r"\)")
+
+
 def unescaped(phrase: str) -> str:
-    r"""A phrase with \( and \) as the brackets they stand for in a prompt."""
+    r"""A phrase with \( and \) as the parentheses they stand for in a prompt."""
     return ESCAPED.sub(r"\1", phrase)
 
 

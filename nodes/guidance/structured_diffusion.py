@@ -9,6 +9,7 @@ from ...hrv_engine.text.alignment import Columns, TokenTable
 from ...hrv_engine.text.dependencies import MODEL, load_parser, noun_chunks
 from ...hrv_engine.text.lists import listed
 from ...hrv_engine.text.phrases import noun_phrases, with_article
+from ...hrv_engine.text.spelling import escaped, unescaped
 from ..host.conditioning import KEY, PromptAnnotation, tables_of
 from ..host.lent_values import with_own_values
 from ..host.node_texts import shown
@@ -89,7 +90,7 @@ class HRVStructuredDiffusion(io.ComfyNode):
 def _phrases(table: TokenTable, typed: list[str], finder: str) -> list[tuple[str, Columns]]:
     """(text, columns) of every occurrence of the phrases in one prompt; of more than one word if found by a finder."""
     if typed:
-        return [(phrase, columns) for phrase in typed for columns in table.find(phrase)]
+        return [(escaped(unescaped(phrase)), columns) for phrase in typed for columns in table.find(phrase)]
     if finder == RULES:
         groups = [with_article(table, phrase) for phrase in noun_phrases(table)]
     else:

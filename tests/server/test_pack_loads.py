@@ -13,6 +13,7 @@ PACK = "comfyui-hrv"
 NODES = {
     "HRVPocketModel",
     "HRVPrompt",
+    "HRVTagConditioning",
     "HRVConcepts",
     "HRVPromptSet",
     "HRVBuild",

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from comfyui_hrv.hrv_engine.benchmarks.prompts import PLAIN, READINGS, WEIGHTS, PromptSet, escaped
+from comfyui_hrv.hrv_engine.benchmarks.prompts import PLAIN, READINGS, WEIGHTS, PromptSet
 from comfyui_hrv.hrv_engine.errors import HRVError
+from comfyui_hrv.hrv_engine.text.spelling import escaped
 from comfyui_hrv.nodes.build.prompt_set import HRVPromptSet, own_lists
 from comfyui_hrv.nodes.host.folders import FOLDER
 from comfyui_hrv.nodes.host.tokens import token_table
