@@ -156,6 +156,7 @@ def follow_run(
     parts = [patch for name, patch in patches.items() if name.startswith("diffusion_model")]
     if is_part(run.sigmas, noise):
         run.whole = partial(whole_schedule, guider.inner_model.model_sampling, run.sigmas)
+    run.by_call = getattr(sampler, "steps_are_calls", False)
     run.beside = neighbours(extra_args["model_options"], guider, sampler, *parts)
     options[RUN] = run
     for key, control in controls_of(options).items():

@@ -58,6 +58,7 @@ def before_call(executor: Any, x: Tensor, timestep: Tensor, model_options: dict 
     run = options.get("transformer_options", {}).get(PAIRS)
     if run is not None:
         sigma = float(timestep.max())
+        options["transformer_options"][RUN].predictions += 1
         run.prepare(x, sigma, *options["transformer_options"][RUN].place(sigma))
     return executor(x, timestep, options, seed)
 

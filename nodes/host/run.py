@@ -32,6 +32,7 @@ class Run:
 
     def __init__(self, sigmas: Tensor, images: int, conds: dict[str, list[dict]]) -> None:
         self.whole: Callable[[], list[float]] = lambda: self.sigmas  # the schedule of which it may be a part
+        self.by_call, self.predictions = False, 0  # whether every prediction is a step, and how many there were
         self.planned = 0  # how many model calls were planned
         self.beside: list[str] = []  # what else is on the model
         self.sigmas: list[float] = sigmas.tolist()
@@ -57,8 +58,11 @@ class Run:
     def place(self, sigma: float) -> tuple[int, int]:
         """(step, steps) of a noise level in the whole schedule of which the run may be a part.
 
-        Windows in steps are counted so. Raises HRVError where the whole is unknown.
+        Windows in steps are counted so; under a sampler whose calls are its steps (PLMS) by predictions. Raises
+        HRVError where the whole is unknown.
         """
+        if self.by_call and self.predictions:
+            return self.predictions - 1, self.steps + 1
         levels = self.made("whole schedule", self.whole)
         return step_of(levels, sigma), len(levels) - 1
 

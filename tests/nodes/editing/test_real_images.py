@@ -10,6 +10,7 @@ import torch
 
 import nodes
 from comfyui_hrv.hrv_engine.editing.local_blend import blend_blocks, blend_mask
+from comfyui_hrv.hrv_engine.editing.paired_edit import CrossEdit
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.nodes.editing.ddim_invert import HRVDDIMInvert
 from comfyui_hrv.nodes.editing.plms_sampler import HRVPLMSSampler
@@ -233,3 +234,22 @@ def test_plms_runs_as_a_sampler_in_one_call_more_than_steps_and_pairs_rows(trio)
     assert relative(ours[1], ours[0]) <= 1e-5
     assert relative(ours, plain(trio, made, steps=5)) > 1e-3  # another sampler than euler
     assert KEY in positive[0][1]
+
+
+def test_windows_under_plms_count_calls_as_the_authors_code_does(trio, monkeypatch):
+    """PNDM calls the model 11 times in 10 steps: a window to 0.5 holds the first int(0.5 * 11) calls."""
+    seen: list[tuple[int, int, bool]] = []
+    at = CrossEdit.at
+
+    def watched(self, step, total):
+        mixing = at(self, step, total)
+        seen.append((step, total, mixing is not None))
+        return mixing
+
+    monkeypatch.setattr(CrossEdit, "at", watched)
+    model, positive, latent = edited(trio, SOURCE, "a red car on a road", cross_replace=0.5, self_replace=0.0)
+    sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "ddim_uniform", 10)
+    noise = comfy.sample.prepare_noise(latent["samples"], 1, latent["batch_index"])
+    (sampler,) = HRVPLMSSampler.execute().args
+    comfy.sample.sample_custom(model, noise, 5.0, sampler, sigmas, positive, trio.encode(""), latent["samples"])
+    assert seen == [(call, 11, call < 5) for call in range(11)]
