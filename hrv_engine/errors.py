@@ -10,6 +10,9 @@ UNSAFE = re.compile(  # control characters but line feed and tab, lone surrogate
 )
 
 
+LONGEST = 4000  # characters of a message, whatever it quotes
+
+
 class HRVError(ValueError):
     """A user can mend this: the message quotes what was given, what is legal and the fix.
 
@@ -17,7 +20,8 @@ class HRVError(ValueError):
     """
 
     def __init__(self, message: str = "", *details: object) -> None:
-        super().__init__(printable(str(message)), *details)
+        text = str(message)
+        super().__init__(printable(text if len(text) <= LONGEST else f"{text[:LONGEST]}..."), *details)
 
 
 def printable(text: str) -> str:

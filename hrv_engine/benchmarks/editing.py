@@ -6,9 +6,11 @@ from math import gcd
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from .. import plain_yaml
 from ..errors import HRVError
+from ..plain_json import excerpt
+
+MOST = 100_000  # pairs of one benchmark
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,9 @@ class EditingPair:
 def load_editing(path: Path) -> dict[str, list[EditingPair]]:
     """The pairs of an editing benchmark by concept, object by object for each pair of words; raises HRVError."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = plain_yaml.read(path)
+        if sum(len(edit["pairs"]) * len(edit.get("objects", [None])) for edit in data["edits"].values()) > MOST:
+            raise ValueError(f"it has more than {MOST} pairs")
         return {
             str(concept): [
                 EditingPair(str(concept), *_prompts(edit, thing, before, after), _text(edit.get("open")), _text(thing))
@@ -40,7 +44,7 @@ def load_editing(path: Path) -> dict[str, list[EditingPair]]:
             ]
             for concept, edit in data["edits"].items()
         }
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise HRVError(
             f"The editing benchmark {path.name} cannot be read: {type(error).__name__} {error}. The file needs `edits`,"
             " each with a `template` that holds {x} and perhaps {object}, `objects` for it, and `pairs` of two words."
@@ -55,7 +59,7 @@ def _prompts(edit: Mapping[str, Any], thing: Any, before: str, after: str) -> tu
     """Source prompt, target prompt, and their words."""
     template = str(edit["template"])
     if "{x}" not in template or ("{object}" in template) != (thing is not None):
-        raise ValueError(f"no {{x}} in {template!r}, or {{object}} without objects")
+        raise ValueError(f"no {{x}} in {excerpt(template)}, or {{object}} without objects")
     whole = template.replace("{object}", str(thing))
     return whole.replace("{x}", str(before)), whole.replace("{x}", str(after)), str(before), str(after)
 

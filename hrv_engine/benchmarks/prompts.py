@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from .. import plain_yaml
 from ..errors import HRVError
+from ..plain_json import excerpt
 from ..text.spelling import escaped
 
 LINES = ".txt"  # of a file with one prompt a line
@@ -76,8 +76,8 @@ class PromptSet:
             text = path.read_text(encoding="utf-8-sig")
             if path.suffix == LINES:
                 return cls.of_lines(text, path.stem)
-            data = yaml.safe_load(text)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            data = plain_yaml.parse(text)
+        except (OSError, ValueError) as error:
             raise HRVError(
                 f"The prompt file {path} cannot be read: {error}. Save it in UTF-8, as YAML, or as {LINES} with one"
                 " prompt a line."
@@ -99,7 +99,7 @@ def _texts(data: dict[str, Any], key: str, path: Path) -> list[str]:
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         odd = texts if not isinstance(texts, list) else next(text for text in texts if not isinstance(text, str))
         raise HRVError(
-            f"`{key}` in {path} must be a list of texts, but holds {str(odd)[:60]!r}. Write one `- text` a line, with"
+            f"`{key}` in {path} must be a list of texts, but holds {excerpt(odd)}. Write one `- text` a line, with"
             ' quotes around yes, no and numbers: - "1".'
         )
     return list(texts)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
+from .. import plain_yaml
 from ..errors import HRVError
+from ..plain_json import excerpt
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class MultiPrompt:
 def load_multi(path: Path) -> dict[str, list[MultiPrompt]]:
     """The prompts of every set of a benchmark of several objects; raises HRVError naming the file."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = plain_yaml.read(path)
         default = data.get("template")
         return {
             str(name): [
@@ -29,7 +29,7 @@ def load_multi(path: Path) -> dict[str, list[MultiPrompt]]:
             ]
             for name, prompts in data["sets"].items()
         }
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise HRVError(
             f"The benchmark {path.name} cannot be read: {type(error).__name__} {error}. The file needs `sets`, each"
             " with `concept` (one, or one per noun by name) and `pairs`, and a `template` with {a}, {b} (and {c})."
@@ -41,11 +41,11 @@ def _prompt(template: str, members: list[str], concept: str | dict[str, str]) ->
     text = template
     for letter, member in zip("abc", members, strict=False):
         if f"{{{letter}}}" not in text:
-            raise ValueError(f"no {{{letter}}} in {template!r} for {member!r}")
+            raise ValueError(f"no {{{letter}}} in {excerpt(template)} for {excerpt(member)}")
         article = "an" if member[0] in "aeiou" else "a"
         text = text.replace(f"a {{{letter}}}", f"{article} {member}").replace(f"{{{letter}}}", member)
     if "{" in text:
-        raise ValueError(f"{template!r} asks for more than {members}")
+        raise ValueError(f"{excerpt(template)} asks for more than {excerpt(members)}")
     split = [member.rpartition(" ") for member in members]
     nouns = tuple(noun for _, _, noun in split)
     concepts = tuple(concept if isinstance(concept, str) else concept[noun] for noun in nouns)

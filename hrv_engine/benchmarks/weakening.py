@@ -4,10 +4,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from .. import plain_yaml
 from ..errors import HRVError, nearest
+from ..plain_json import excerpt
 from ..text.lists import listed
+
+MOST = 100_000  # prompts of one experiment
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ def _rounds(prompts: tuple[tuple[str, str], ...]) -> list[list[tuple[str, str]]]
 def load_experiments(path: Path) -> dict[str, WeakeningExperiment]:
     """The weakening experiments of a benchmark file by name, none for other files; raises HRVError naming the file."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        data = plain_yaml.read(path)
+    except (OSError, ValueError) as error:
         raise HRVError(f"The benchmark file {path} cannot be read as YAML in UTF-8: {error}.") from error
     if not isinstance(data, dict) or "experiments" not in data:
         return {}
@@ -57,7 +59,7 @@ def load_experiments(path: Path) -> dict[str, WeakeningExperiment]:
         words = data["words"]
         seeds, factor = tuple(int(seed) for seed in data["seeds"]), float(data["factor"])
         return {
-            name: WeakeningExperiment(name, str(row["concept"]), _prompts(row, words), seeds, factor)
+            str(name): WeakeningExperiment(str(name), str(row["concept"]), _prompts(row, words), seeds, factor)
             for name, row in data["experiments"].items()
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -70,11 +72,17 @@ def load_experiments(path: Path) -> dict[str, WeakeningExperiment]:
 
 def _prompts(experiment: dict[str, Any], words: dict[str, list[str]]) -> tuple[tuple[str, str], ...]:
     """Every word of list a with every word of list b, and the one of the two that is scored, without its article."""
-    template, scored = str(experiment["template"]), experiment["scored"]
+    template, scored = experiment["template"], experiment["scored"]
     if scored not in ("a", "b"):
-        raise ValueError(f"scored is {scored!r}, not a or b")
+        raise ValueError(f"scored is {excerpt(scored)}, not a or b")
     first = words[experiment["a"]]
     second = words[experiment["b"]] if experiment.get("b") else [""]
+    if not all(
+        isinstance(texts, list) and texts and all(isinstance(text, str) for text in texts) for texts in (first, second)
+    ):
+        raise TypeError("words must be lists of texts")
+    if len(first) * len(second) > MOST:
+        raise ValueError(f"{len(first)} times {len(second)} prompts are more than {MOST}")
     return tuple(
         (template.replace("{a}", a).replace("{b}", b), _bare({"a": a, "b": b}[scored])) for a in first for b in second
     )

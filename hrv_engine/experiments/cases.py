@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from .. import plain_yaml
 from ..benchmarks.editing import load_editing, spread
 from ..benchmarks.prompts import PromptSet
 from ..benchmarks.several_objects import load_multi
 from ..benchmarks.weakening import load_experiments
-from ..errors import HRVError
+from ..errors import HRVError, first_line
+from ..plain_json import excerpt
 from .plan import PRESETS, Case, Experiment
 
 
@@ -37,7 +37,19 @@ def cases(experiment: Experiment, more_prompts: Path | None = None) -> list[Case
 def _seeds(experiment: Experiment, path: Path) -> list[int]:
     if experiment.seeds:
         return list(experiment.seeds)
-    return [int(seed) for seed in yaml.safe_load(path.read_text(encoding="utf-8"))["seeds"]]
+    return [int(seed) for seed in _entry(path, "seeds", (int,))]
+
+
+def _entry(path: Path, key: str, kinds: tuple[type, ...]) -> list[Any]:
+    """A list of a benchmark file, its entries of these kinds; raises HRVError for anything else."""
+    try:
+        found = plain_yaml.read(path)[key]
+        if isinstance(found, list) and found and all(type(entry) in kinds for entry in found):
+            return found
+        said = f"`{key}` is {excerpt(found)}"
+    except (OSError, LookupError, TypeError, ValueError) as error:
+        said = first_line(error)
+    raise HRVError(f"The benchmark {path.name} cannot be read: {said}. It needs `{key}`, a list.")
 
 
 def _evenly(items: Sequence[Any], count: int) -> list[Any]:
@@ -47,7 +59,9 @@ def _evenly(items: Sequence[Any], count: int) -> list[Any]:
 
 
 def _misreading(experiment: Experiment, path: Path) -> list[Case]:
-    prompts = yaml.safe_load(path.read_text(encoding="utf-8"))["prompts"]
+    prompts = _entry(path, "prompts", (dict,))
+    if not all(isinstance(one.get(key), str) for one in prompts for key in ("text", "word")):
+        raise HRVError(f"The benchmark {path.name} cannot be read: each of `prompts` needs `text` and `word`.")
     return [
         Case(one["text"], one["word"], seed, {**one, "seed": seed}, one)
         for one in _evenly(prompts, experiment.keep)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from tqdm import tqdm
 
+from .. import plain_yaml
 from ..benchmarks.weakening import parse_seeds
 from ..errors import HRVError
 from ..remote.client import Server
@@ -127,7 +127,10 @@ def _overrides(texts: Sequence[str]) -> dict[str, Any]:
         address, equals, value = text.partition("=")
         if not equals or "." not in address:
             raise HRVError(f'--set "{text}" is not understood. Write NODE.INPUT=VALUE, e.g. KSampler.steps=30.')
-        values[address.strip()] = yaml.safe_load(value)
+        try:
+            values[address.strip()] = plain_yaml.parse(value)
+        except ValueError as error:
+            raise HRVError(f'The value of --set "{text}" cannot be read: {error}.') from error
     return values
 
 

@@ -1,14 +1,14 @@
 """Experiments as readable YAML, expanded into cases: what is asked of a workflow, once for each prompt and seed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ..errors import HRVError, nearest
+from .. import plain_yaml
+from ..errors import HRVError, first_line, nearest
 from ..paths import PRESETS
+from ..plain_json import excerpt
 
 FOLDER = PRESETS / "experiments"
 MERGED = ("set", "ask", "replace")  # what an experiment that extends another adds to, key by key
@@ -69,18 +69,48 @@ class Experiment:
                 f'{file} has an unknown entry "{unknown[0]}". Nearest: {nearest(unknown[0], legal)}. Legal:'
                 f" {', '.join(sorted(legal | {'extends'}))}."
             )
+        for key, value in data.items():
+            legal_kind, described = KINDS.get(key, TEXT)
+            if not legal_kind(value):
+                raise HRVError(f"{file} is no experiment: {key} must hold {described}, not {excerpt(value)}.")
         data = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
         try:
             made = cls(**data)
-            if not all(isinstance(one, Mapping) for one in (made.set, made.ask, made.pictures, made.texts, made.score)):
-                raise TypeError("set, ask, pictures, texts and score hold names and values")
-            if made.pictures.keys() & made.texts.keys():
-                raise TypeError("pictures and texts have names in common")
         except TypeError as error:
             raise HRVError(
                 f"{file} is no experiment: {error}. It needs about, source, measure and workflow."
             ) from error
+        if made.pictures.keys() & made.texts.keys():
+            raise HRVError(f"{file} is no experiment: pictures and texts have names in common.")
         return made
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(key, str) for key in value)
+
+
+def _holds(value: Any, *kinds: type) -> bool:
+    return isinstance(value, list) and all(type(entry) in kinds for entry in value)
+
+
+def _are_statements(value: Any) -> bool:
+    return _holds(value, dict) and all({"figure", "value"} <= entry.keys() for entry in value)
+
+
+TEXT: tuple[Callable[[Any], bool], str] = (lambda value: isinstance(value, str), "a text")
+NAMES = (lambda value: _is_mapping(value) and _holds(list(value.values()), str), "names and texts")
+KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {  # what an entry must hold; a text if it is not listed
+    **dict.fromkeys(("set", "score", "options"), (_is_mapping, "names and values")),
+    **dict.fromkeys(("ask", "pictures", "texts", "replace"), NAMES),
+    "variants": (
+        lambda value: _is_mapping(value) and bool(value) and all(map(_is_mapping, value.values())),
+        "names, each with names and values",
+    ),
+    "groups": (lambda value: _holds(value, str), "a list of texts"),
+    "seeds": (lambda value: _holds(value, int) and all(seed >= 0 for seed in value), "a list of numbers from 0"),
+    "keep": (lambda value: type(value) is int and value >= 0, "a number from 0"),
+    "paper": (_are_statements, "a list of statements with figure and value"),
+}
 
 
 def names(folder: Path = FOLDER) -> list[str]:
@@ -96,17 +126,23 @@ def _extended(name: str, folder: Path, above: tuple[str, ...] = ()) -> dict[str,
     data = _read(path if path.is_file() else FOLDER / path.name)
     if "extends" not in data:
         return data
-    below = _extended(str(data.pop("extends")), folder, (*above, name))
+    base, listed = data.pop("extends"), sorted({*names(folder), *names()})
+    if base not in listed:
+        raise HRVError(f"{path.name} extends {excerpt(base)}, which is no experiment. There are: {', '.join(listed)}.")
+    below = _extended(base, folder, (*above, name))
+    for key in MERGED:
+        if key in data and not (isinstance(data[key], dict) and isinstance(below.get(key, {}), dict)):
+            raise HRVError(f"{path.name} is no experiment: {key} must hold names and values, not {excerpt(data[key])}.")
     merged = {key: {**below.get(key, {}), **data[key]} for key in MERGED if key in data}
     return {**below, **data, **merged}
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise HRVError(f"The experiment {path.name} cannot be read as YAML in UTF-8: {error}.") from error
-    if not isinstance(data, dict):
+        data = plain_yaml.read(path)
+    except (OSError, ValueError) as error:
+        raise HRVError(f"The experiment {path.name} cannot be read as YAML in UTF-8: {first_line(error)}.") from error
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise HRVError(f"The experiment {path.name} must hold entries such as about, measure and workflow.")
     return data
 

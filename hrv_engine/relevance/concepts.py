@@ -4,13 +4,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ..errors import HRVError, nearest
+from .. import plain_yaml
+from ..errors import UNSAFE, HRVError, first_line, nearest
 from ..plain_json import excerpt
+
+LISTED = 60  # names that an error lists
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,12 @@ class ConceptSet:
             )
         seen: set[str] = set()
         for concept in self.concepts:
+            odd = next(filter(UNSAFE.search, (concept.name, *concept.words)), None)
+            if odd is not None:
+                raise HRVError(
+                    f'"{odd[:60]}" of the concept "{concept.name[:60]}" holds a control character or half of one. Type'
+                    " it again."
+                )
             folded = concept.name.strip().casefold()
             if folded in seen:
                 raise HRVError(
@@ -53,7 +61,7 @@ class ConceptSet:
                     f'The concept "{concept.name}" has an empty word list or an empty word. Give it one or more words.'
                 )
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Concept names in row order."""
         return tuple(concept.name for concept in self.concepts)
@@ -65,17 +73,28 @@ class ConceptSet:
 
     def index(self, name: str) -> int:
         """Row of a concept, ignoring case and, where only one fits, a plural s; raises HRVError with the nearest."""
-        folded = [known.strip().casefold() for known in self.names]
         given = name.strip().casefold()
-        alike = [row for row, known in enumerate(folded) if _singular(known) == _singular(given)]
-        if given not in folded and len(alike) == 1:
+        row, alike = self._rows.get(given), self._alike.get(_singular(given), [])
+        if row is not None:
+            return row
+        if len(alike) == 1:
             return alike[0]
-        if given not in folded:
-            raise HRVError(
-                f'There is no concept "{name}" in "{self.name}". Nearest: {nearest(name, self.names)}. '
-                f"Legal: {', '.join(self.names)}."
-            )
-        return folded.index(given)
+        more = f" and {len(self.names) - LISTED} more" if len(self.names) > LISTED else ""
+        raise HRVError(
+            f'There is no concept "{name[:60]}" in "{self.name}". Nearest: {nearest(name[:60], self.names)}. '
+            f"Legal: {', '.join(self.names[:LISTED])}{more}."
+        )
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {known.strip().casefold(): row for row, known in enumerate(self.names)}
+
+    @cached_property
+    def _alike(self) -> dict[str, list[int]]:
+        alike: dict[str, list[int]] = {}
+        for known, row in self._rows.items():
+            alike.setdefault(_singular(known), []).append(row)
+        return alike
 
     def keep(self, names: Iterable[str]) -> "ConceptSet":
         """The same set reduced to `names`, in their original order."""
@@ -107,19 +126,20 @@ class ConceptSet:
         extend this one, to notice a cycle.
         """
         try:
-            data = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader that refuses duplicate keys
-        except yaml.YAMLError as error:
+            data = plain_yaml.parse(text)
+        except ValueError as error:
             raise HRVError(
                 f"These concepts are not valid YAML: {error}. Write one line per concept, `Color: [red, green, blue]`."
             ) from error
         if not isinstance(data, dict):
             raise HRVError(
-                f"Concepts must be a mapping from concept to words, not {str(data)[:60]!r}. Write `Color: [red, green,"
+                f"Concepts must be a mapping from concept to words, not {excerpt(data)}. Write `Color: [red, green,"
                 " blue]`."
             )
         concepts = data.get("concepts", {key: words for key, words in data.items() if key != "extends"})
         _check_words(concepts)
-        name = str(data.get("name", fallback_name)) if "concepts" in data else fallback_name
+        name = data.get("name", fallback_name) if "concepts" in data else fallback_name
+        name = name if isinstance(name, str) else excerpt(name)
         base = _extended(data["extends"], folder, above) if "extends" in data else ()
         return cls(name, (*base, *(Concept(key, tuple(words)) for key, words in concepts.items())))
 
@@ -127,9 +147,10 @@ class ConceptSet:
     def load(cls, path: Path, above: tuple[str, ...] = ()) -> "ConceptSet":
         """Read a YAML file, which may extend another one of its folder; raises HRVError that names the file."""
         try:
-            text = path.read_text(encoding="utf-8")
+            with path.open("rb") as file:
+                text = file.read(4 * plain_yaml.LARGEST + 1).decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise HRVError(f"The concept file {path} cannot be read as UTF-8 text: {error}.") from error
+            raise HRVError(f"The concept file {path} cannot be read as UTF-8 text: {first_line(error)}.") from error
         try:
             return cls.parse(text, path.stem, path.parent, (*above, path.stem))
         except HRVError as error:
@@ -139,16 +160,16 @@ class ConceptSet:
 def _check_words(concepts: Any) -> None:
     """Raise HRVError unless this maps texts to lists of texts."""
     if not isinstance(concepts, dict):
-        raise HRVError(f"`concepts` must map each concept to its words, not {str(concepts)[:60]!r}.")
+        raise HRVError(f"`concepts` must map each concept to its words, not {excerpt(concepts)}.")
     for name, words in concepts.items():
         if not isinstance(words, list):
             raise HRVError(
-                f'The words of "{name}" must be a list, not {str(words)[:60]!r}. Write `{name}: [one, two, three]`.'
+                f'The words of "{name}" must be a list, not {excerpt(words)}. Write `{name}: [one, two, three]`.'
             )
         for text in (name, *words):
             if not isinstance(text, str):
                 raise HRVError(
-                    f'YAML reads {text!r} of the concept "{name}" as a {type(text).__name__}, not as text (so it'
+                    f'YAML reads {excerpt(text)} of the concept "{name}" as a {type(text).__name__}, not as text (so it'
                     ' does with yes, no, on, off and numbers). Put it in quotes: "yes", "1".'
                 )
 
@@ -162,30 +183,12 @@ def _extended(base: Any, folder: Path | None, above: tuple[str, ...]) -> tuple[C
             " of them."
         )
     if base not in legal or folder is None:
+        named = base if isinstance(base, str) else excerpt(base)
         raise HRVError(
-            f"`extends: {base}` names no concept set. Write the name of one that lies in the same folder, without"
+            f"`extends: {named}` names no concept set. Write the name of one that lies in the same folder, without"
             f" .yaml; legal: {', '.join(legal) or 'none here'}."
         )
     return ConceptSet.load(folder / f"{base}.yaml", above).concepts
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """A SafeLoader that refuses duplicate keys instead of keeping the last one."""
-
-
-def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key) for key, _ in node.value]
-    for key in keys:
-        if isinstance(key, (list, dict)):
-            raise HRVError("A concept's name must be text, not a list or a mapping. Write `Color: [red, green, blue]`.")
-        if keys.count(key) > 1:
-            raise HRVError(
-                f'The concept name "{key}" appears twice. Each concept needs a name of its own: rename or merge them.'
-            )
-    return {key: loader.construct_object(value, deep=True) for key, (_, value) in zip(keys, node.value, strict=True)}
-
-
-_UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
 
 
 def _singular(name: str) -> str:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from .. import plain_yaml
 from ..addresses import below, web_address
 from ..attention.heads import HeadLayout
 from ..errors import HRVError, nearest
@@ -52,14 +51,14 @@ class Published:
 def registry(path: Path = REGISTRY) -> dict[str, Published]:
     """Everything that can be fetched, by name; raises HRVError for a file that is not such a registry."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = plain_yaml.read(path)
         layouts = {family: _layout(rows) for family, rows in data["layouts"].items()}
         shared = {"address": data["address"], "licence": data["licence"]}
         return {
             name: Published(name=name, layout=layouts[fields["family"]], **shared, **fields)
             for name, fields in data["vectors"].items()
         }
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise HRVError(
             f"The registry {path.name} cannot be read: {type(error).__name__} {error}. It needs `address`, `licence`,"
             " `layouts` and `vectors`, each with about, family, concepts, save_as, file and sha256."

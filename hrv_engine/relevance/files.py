@@ -106,7 +106,7 @@ def _relevance(header: dict[str, Any], tensors: TensorFile) -> HeadRelevance:
     if "relevance" not in tensors.entries:
         raise ValueError(f"It holds neither votes nor relevance vectors, but {', '.join(tensors.entries)[:100]}")
     with np.errstate(over="ignore"):  # to infinity, which is refused
-        values = tensors.read("relevance", ("F32", "F64"), shape, MOST_BYTES).astype(np.float32)
+        values: np.ndarray = tensors.read("relevance", ("F32", "F64"), shape, MOST_BYTES).astype(np.float32)
     orders = tensors.read("orders", ("I32", "I64"), shape, MOST_BYTES) if "orders" in tensors.entries else None
     return HeadRelevance(values, concepts, layout, orders=orders, source=source)
 

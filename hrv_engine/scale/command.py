@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
 from tqdm import tqdm
 
+from .. import plain_yaml
 from ..benchmarks.prompts import PLAIN, READINGS, PromptSet
 from ..errors import HRVError, nearest
 from ..inspection.report import report
@@ -129,8 +129,15 @@ def into_file(
 
 def _values(given: Sequence[str]) -> dict[str, Any]:
     """{"NODE.INPUT": value} of NODE.INPUT=VALUE, or of INPUT=VALUE for HRV Build."""
-    pairs = [text.partition("=") for text in given]
-    return {name if "." in name else f"HRVBuild.{name}": yaml.safe_load(value) for name, _, value in pairs}
+    pairs = [(text, *text.partition("=")) for text in given]
+    return {name if "." in name else f"HRVBuild.{name}": _value(text, value) for text, name, _, value in pairs}
+
+
+def _value(text: str, value: str) -> Any:
+    try:
+        return plain_yaml.parse(value)
+    except ValueError as error:
+        raise HRVError(f'The value of "{text}" cannot be read: {error}.') from error
 
 
 def _settings(given: Sequence[str]) -> dict[str, Any]:
@@ -144,7 +151,7 @@ def _settings(given: Sequence[str]) -> dict[str, Any]:
                 f'"{text}" sets no input of HRV Build. Nearest: {nearest(name, settings)}. Legal:'
                 f" {', '.join(settings)}."
             )
-        parsed, kind = yaml.safe_load(value), type(settings[name])
+        parsed, kind = _value(text, value), type(settings[name])
         if kind is float and type(parsed) is int:
             parsed = float(parsed)
         if type(parsed) is not kind:

@@ -1,5 +1,7 @@
 """ConceptSet: reading YAML, row order, and errors that name the fix."""
 
+import time
+
 import pytest
 
 from comfyui_hrv.tests.engine.examples import concept_set, small_layout
@@ -89,7 +91,7 @@ def test_a_concept_named_twice_is_refused_instead_of_losing_one(text):
         ("Color: {red: 1}", "{'red': 1}"),
         ("'Fruits, Vegetables': [apple]", '"Fruits, Vegetables"'),
         ("' ': [apple]", '" " cannot name'),
-        ("? [a, b]\n: [c]", "name must be text"),
+        ("? [a, b]\n: [c]", "where a name must be text"),
     ],
 )
 def test_what_is_not_a_list_of_words_by_concept_is_refused_and_quoted(text, quoted):
@@ -165,3 +167,52 @@ def test_one_concept_is_a_set_for_importing_but_nothing_to_vote_on():
     with pytest.raises(HRVError, match='one concept only, "Color".*two or more'):
         HeadVotes.none(alone, small_layout(), {})
     assert HeadVotes.none(concept_set("Color", "Size"), small_layout(), {}).counts.shape == (2, 8)
+
+
+PAIRS = ("ab", "bc", "cd", "de", "ef", "fg")
+REPEATS = (f"{key}: &{key} [{', '.join([f'*{before}'] * 10)}]\n" for before, key in PAIRS)
+    f"{key}: &{key} [{', '.join([f'*{before}'] * 10)}]\n" for before, key in ("ab", "bc", "cd", "de", "ef", "fg")
+)
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(REPEATS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BOMB,
+        f"concepts:\n  {BOMB.replace(chr(10), chr(10) + '  ')}",
+        "[" * 5000,
+        "a: !!bool maybe",
+        "a: [2026-99-99]",
+        "a: [" + "9" * 5000 + "]",
+        'a: ["x\\0y"]',
+        '"a\\0": [b]',
+        "a: [\ud83c]",
+        "name: [" + "x, " * 1000 + "]\nconcepts: {a: [b, 1]}",
+        "extends: [a]\nb: [c]",
+        "extends: {a: b}\nb: [c]",
+        "x" * 5_000_000,
+        "a: [" + "b, " * 500_000 + "]",
+    ],
+    ids=range(14),
+)
+def test_what_would_take_long_or_print_much_is_refused_shortly_and_at_once(text):
+    begun = time.monotonic()
+    assert len(refused(text)) < 600
+    assert time.monotonic() - begun < 5
+
+
+def test_twenty_thousand_concepts_are_read_and_chosen_in_linear_time():
+    def seconds(count: int) -> float:
+        text = "\n".join(f"Concept {number}: [word {number}, other {number}]" for number in range(count))
+        begun = time.monotonic()
+        concepts = ConceptSet.parse(text)
+        assert concepts.keep(concepts.names) == ConceptSet(concepts.name, concepts.concepts)
+        assert len(concepts.concepts) == count and concepts.index(f"concept {count - 1}") == count - 1
+        return time.monotonic() - begun
+
+    assert seconds(20_000) < 10
+    many = ConceptSet.parse("\n".join(f"Concept {number}: [a]" for number in range(20_000)))
+    with pytest.raises(HRVError, match="and 19940 more") as error:
+        many.index("Nothing")
+    assert len(str(error.value)) < 2000
