@@ -47,6 +47,24 @@ def test_two_changed_words_side_by_side_are_one_phrase_and_not_ambiguous(trio, h
     assert edit.cross[0].own == (2, 3)
 
 
+TAGS = "a photo,1girl,solo,standing,blush,red eyes"
+
+
+@pytest.mark.parametrize(
+    "source, target, own",
+    [
+        (TAGS, TAGS.replace("red", "green"), (13,)),
+        (TAGS, TAGS.replace("solo", "smiling"), (7,)),
+        ("a red, shiny car", "a blue, shiny car", (2,)),
+        ('a "red" car', 'a "blue" car', (3,)),
+        ("a car/boat", "a car/plane", (4,)),
+    ],
+)
+def test_r_acts_on_the_word_that_changed_and_on_no_punctuation_beside_it(trio, hrv, source, target, own):
+    made = edited(trio, source, target, hrv=hrv, concept="Color")
+    assert made[1][0][1][KEY].edit.cross[0].own == own
+
+
 def test_a_concept_without_vectors_is_refused(trio):
     with pytest.raises(HRVError, match='"Color" needs vectors.*HRV Load'):
         edited(trio, concept="Color")

@@ -8,9 +8,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+import nodes
+from comfyui_hrv.hrv_engine.editing.mapping import map_tokens
 from comfyui_hrv.hrv_engine.errors import HRVError
+from comfyui_hrv.nodes.host.conditioning import table_of
 from comfyui_hrv.nodes.host.tokens import token_table
 from comfyui_hrv.nodes.prompt import HRVPrompt
+from comfyui_hrv.nodes.see.token_maps import HRVTokenMaps
 
 
 class Encoder:
@@ -208,3 +212,35 @@ def test_an_encoded_prompt_says_for_how_many_columns_its_words_are(trio):
     for text in ("", "a cat", long):
         ((context, values),) = HRVPrompt.execute(trio.clip, text).args[0]
         assert values["hrv"].columns == values["hrv"].table.length == context.shape[1]
+
+
+@pytest.fixture
+def embedded(trio, tmp_path, monkeypatch):
+    """The tiny SD1.5 with embeddings of its own width, and one of another model."""
+    for name, shape in (("one", (3, 64)), ("uno", (3, 64)), ("foreign", (2, 32))):
+        save_file({"clip_l": torch.randn(shape)}, tmp_path / f"{name}.safetensors")
+    monkeypatch.setattr(trio.clip.tokenizer.clip_l, "embedding_directory", str(tmp_path))
+    return trio
+
+
+@pytest.mark.usefixtures("inference_mode")
+def test_maps_of_embeddings_are_titled_by_their_names(embedded):
+    positive = HRVPrompt.execute(embedded.clip, "a embedding:one embedding:uno, cat").args[0]
+    latent = nodes.EmptyLatentImage().generate(64, 64, 1)[0]
+    settings = ("", False, 1, 1, 5.0, "euler", "normal", 1.0, 0.0, 1.0)
+    _, maps = HRVTokenMaps.execute(embedded.model, positive, embedded.encode(""), latent, *settings).args
+    assert maps.words == ("a", "embedding:one", "embedding:uno", ",", "cat")
+
+
+@pytest.mark.usefixtures("inference_mode")
+def test_one_embedding_for_another_is_a_new_word(embedded):
+    source, target = (HRVPrompt.execute(embedded.clip, f"a embedding:{name} cat").args[0] for name in ("one", "uno"))
+    mapping = map_tokens(table_of(source), table_of(target), (77, 77))
+    assert mapping.changed == (("embedding:uno", (2, 3, 4)),)
+
+
+@pytest.mark.usefixtures("inference_mode")
+def test_words_after_vectors_that_core_leaves_out_are_in_the_columns_where_core_puts_them(embedded):
+    ours = HRVPrompt.execute(embedded.clip, "a embedding:foreign cat").args[0]
+    theirs, cat = embedded.encode("a cat"), list(table_of(ours).columns_of("cat"))
+    assert cat == [2] and torch.allclose(ours[0][0][0, cat], theirs[0][0][0, cat], atol=1e-5)
