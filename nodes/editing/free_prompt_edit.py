@@ -30,7 +30,10 @@ class HRVFreePromptEdit(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Until where in the run the source's self-attention is taken over; 0.8 as published, 40 of 50 steps.",
+                    tooltip=(
+                        "Until where in the run the source's self-attention is taken over;"
+                        " 0.8 as published, 40 of 50 steps."
+                    ),
                 ),
                 limit_input("all layers but those with the largest maps, as published (32x32 at 512 px for SD1.x)."),
                 seeds_input(),

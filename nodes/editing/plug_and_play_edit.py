@@ -30,7 +30,10 @@ class HRVPlugAndPlayEdit(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Until where in the run the source's self-attention is taken over; 0.5 as published, 25 of 50 steps.",
+                    tooltip=(
+                        "Until where in the run the source's self-attention is taken over;"
+                        " 0.5 as published, 25 of 50 steps."
+                    ),
                 ),
                 io.Float.Input(
                     "features_until",
@@ -38,7 +41,9 @@ class HRVPlugAndPlayEdit(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Until where in the run the source's features are taken over; 0.8 as published, 40 of 50 steps.",
+                    tooltip=(
+                        "Until where in the run the source's features are taken over; 0.8 as published, 40 of 50 steps."
+                    ),
                 ),
                 seeds_input(),
             ],
