@@ -171,8 +171,6 @@ def test_one_concept_is_a_set_for_importing_but_nothing_to_vote_on():
 
 PAIRS = ("ab", "bc", "cd", "de", "ef", "fg")
 REPEATS = (f"{key}: &{key} [{', '.join([f'*{before}'] * 10)}]\n" for before, key in PAIRS)
-    f"{key}: &{key} [{', '.join([f'*{before}'] * 10)}]\n" for before, key in ("ab", "bc", "cd", "de", "ef", "fg")
-)
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(REPEATS)
 
 
