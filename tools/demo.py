@@ -93,11 +93,11 @@ def run(server: ComfyServer) -> Iterator[str]:
     blocks, counts = [], []
     for number, asked in enumerate(prompts, 1):
         say(f"drawing prompt {number} of {len(prompts)}: {asked['text']} ...")
-        drawn = {condition: draw(server, asked, condition, seeds) for condition in graphs.CONDITIONS}
-        readings = {condition: read(scorer, asked, images) for condition, images in drawn.items()}
+        images_of = {condition: draw(server, asked, condition, seeds) for condition in graphs.CONDITIONS}
+        readings = {condition: read(scorer, asked, images) for condition, images in images_of.items()}
         rows = {
             LABELS[condition]: list(zip(images, readings[condition].misread.tolist(), strict=True))
-            for condition, images in drawn.items()
+            for condition, images in images_of.items()
         }
         senses = f"{asked['word']}: {asked['desired']}, not {asked['undesired']}"
         blocks.append(Block(asked["text"], senses, rows))

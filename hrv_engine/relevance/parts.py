@@ -86,7 +86,7 @@ def counted(parts: Iterable[Part], prompts: PromptSet, seed: int) -> set[int]:
         if reading != prompts.reading and any(part.same_set(other) for part in every):
             raise HRVError(
                 f'The file counted "{prompts.name}" with its parentheses read as {_said(reading)}, but now they are'
-                f' to be read as {_said(prompts.reading)}. Set reading of HRV Prompt Set to "{reading}", or save under'
+                f' to be read as {_said(prompts.reading)}. Set reading of the prompt set to "{reading}", or save under'
                 " another name."
             )
     return {number for part in every if part.same_set(whole) for number in range(part.start, part.end)}

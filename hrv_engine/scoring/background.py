@@ -32,7 +32,7 @@ class BackgroundSimilarity:
         size; without the second the first holds for both. Raises HRVError for numbers that do not fit and for a mask
         that leaves no background.
         """
-        source, edited = pairs_of(source, edited)
+        source, edited = image_pairs(source, edited)
         kept = without_object(source, masks)
         other = without_object(edited, masks if edited_masks is None else edited_masks)
         return (self._embedded(kept) * self._embedded(other)).sum(-1).double().numpy()
@@ -49,7 +49,7 @@ class BackgroundSimilarity:
         return torch.cat(embeddings)
 
 
-def pairs_of(source: Tensor, edited: Tensor | None) -> tuple[Tensor, Tensor]:
+def image_pairs(source: Tensor, edited: Tensor | None) -> tuple[Tensor, Tensor]:
     """(sources, edited) [pairs height width 3]; without edited images, source holds both in turn.
 
     Raises HRVError for numbers that do not pair.

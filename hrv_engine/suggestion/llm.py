@@ -94,7 +94,7 @@ class Endpoint:
             ) from None
         except NoReply as error:
             raise HRVError(
-                f"{self._url} {error}. Start the server or correct base_url. HRV Suggest needs none."
+                f"{self._url} {error}. Start the server or correct base_url."
             ) from error
 
 

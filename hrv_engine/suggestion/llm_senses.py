@@ -51,7 +51,7 @@ class Answer:
         return next((named for named in self.words if named.undesired), None)
 
 
-def ask(
+def ask_senses(
     endpoint: Endpoint, prompt: str, words: Sequence[str], relevance: HeadRelevance,
     cancelled: Callable[[], None] = never,
 ) -> Answer:  # fmt: skip

@@ -155,7 +155,7 @@ class HRVBuild(io.ComfyNode):
                 ),
             ],
             outputs=[
-                HRV.Output(display_name="hrv", tooltip="The vectors, one a concept."),
+                HRV.Output(display_name="hrv", tooltip="The vectors, one per concept."),
                 io.String.Output(
                     display_name="report", tooltip="Images, settings, vote shares, concepts with too few votes."
                 ),

@@ -39,8 +39,8 @@ class HRVPromptSet(io.ComfyNode):
                     "custom",
                     multiline=True,
                     default="",
-                    placeholder="one prompt a line",
-                    tooltip="Your own prompts, one a line. Empty: the preset.",
+                    placeholder="one prompt per line",
+                    tooltip="Your own prompts, one per line. Empty: the preset.",
                 ),
                 io.Int.Input(
                     "limit",

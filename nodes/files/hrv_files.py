@@ -36,7 +36,7 @@ class HRVLoad(io.ComfyNode):
                     ),
                 )
             ],
-            outputs=[HRV.Output(display_name="hrv", tooltip="The vectors, one a concept.")],
+            outputs=[HRV.Output(display_name="hrv", tooltip="The vectors, one per concept.")],
         )
 
     @classmethod

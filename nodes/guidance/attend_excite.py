@@ -67,7 +67,7 @@ class HRVAttendExcite(io.ComfyNode):
                     "concepts",
                     default="",
                     placeholder="Animals, Animals",
-                    tooltip="For hrv: one concept a word, in the same order, separated by commas.",
+                    tooltip="For hrv: one concept per word, in the same order, separated by commas.",
                 ),
                 io.Combo.Input(
                     "rivals",
@@ -143,7 +143,7 @@ def _reading(model: Any, preset: str, hrv: Any, words: list[str], concepts: list
     if len(concepts) != len(words):
         raise HRVError(
             f"There are {len(words)} words ({', '.join(words)}) but {len(concepts)} concepts"
-            f" ({', '.join(concepts) or 'none'}). Give one concept a word, in the same order, e.g."
+            f" ({', '.join(concepts) or 'none'}). Give one concept per word, in the same order, e.g."
             f' "{", ".join([hrv.concepts.names[0]] * len(words))}".'
         )
     relevance = hrv.for_layout(layout, model_family(model))

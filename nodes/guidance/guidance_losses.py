@@ -26,7 +26,7 @@ class HRVGuidanceLosses(io.ComfyNode):
                 io.Latent.Input("samples", tooltip="The sampler's output, so that the report is made after it."),
             ],
             outputs=[
-                io.String.Output(display_name="text", tooltip="One line a step; connect it to Preview as Text."),
+                io.String.Output(display_name="text", tooltip="One line per step; connect it to Preview as Text."),
                 io.String.Output(display_name="table", tooltip="CSV: guidance, step, evaluation, image, loss."),
             ],
         )

@@ -4,7 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.scoring.background import BackgroundSimilarity, pairs_of, without_object
+from ...hrv_engine.scoring.background import BackgroundSimilarity, image_pairs, without_object
 from ...hrv_engine.scoring.pretrained import DINOV2
 from ...hrv_engine.weakening.scored_rows import with_scores, write_rows
 from ..host.eval_models import model_menu, model_source, torch_device
@@ -81,7 +81,7 @@ class HRVBackgroundSimilarity(io.ComfyNode):
             ],
             outputs=[
                 io.String.Output(
-                    display_name="table", tooltip="One JSON object a pair: score, the object's share of the image."
+                    display_name="table", tooltip="One JSON object per pair: score, the object's share of the image."
                 ),
                 io.Float.Output(display_name="mean", tooltip="The mean similarity of all pairs."),
                 io.Image.Output(display_name="edited", tooltip="The edited images alone, for HRV Score Images."),
@@ -96,7 +96,7 @@ class HRVBackgroundSimilarity(io.ComfyNode):
         cls, source, model, words, segmenter, threshold, edited=None, mask=None, edited_mask=None
     ) -> io.NodeOutput:
         measure = BackgroundSimilarity(model_source(DINOV2, model), torch_device())
-        before, after = pairs_of(source, edited)
+        before, after = image_pairs(source, edited)
         if (mask is None) == (not words.strip()):
             what = "neither mask nor words say" if mask is None else "both mask and words say"
             raise HRVError(

@@ -39,12 +39,12 @@ class HRVScoreImages(io.ComfyNode):
                     default="",
                     optional=True,
                     force_input=True,
-                    tooltip="The table of HRV Weaken Sweep, one line an image, to which the scores are added.",
+                    tooltip="The table of HRV Weaken Sweep, one line per image, to which the scores are added.",
                 ),
             ],
             outputs=[
                 io.String.Output(
-                    display_name="table", tooltip="One JSON object an image: word, score, scorer, any caption."
+                    display_name="table", tooltip="One JSON object per image: word, score, scorer, any caption."
                 ),
                 io.Float.Output(display_name="mean", tooltip="The mean score of all images."),
             ],

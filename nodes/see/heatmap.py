@@ -10,7 +10,7 @@ from ..types import CATEGORY, HRV
 
 
 class HRVHeatmap(io.ComfyNode):
-    """Layers x heads, one panel a concept."""
+    """Layers x heads, one panel per concept."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:

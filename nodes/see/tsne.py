@@ -11,7 +11,7 @@ from ..types import CATEGORY, HRV
 
 
 class HRVTSNE(io.ComfyNode):
-    """One point a concept and timestep."""
+    """One point per concept and timestep."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:

@@ -87,7 +87,7 @@ class HRVWeakenSweep(io.ComfyNode):
                 io.Image.Output(display_name="images", tooltip="The images as a batch, row by row."),
                 io.String.Output(
                     display_name="table",
-                    tooltip="One JSON object an image: order, heads, factor, seed, prompt. For HRV Score Images.",
+                    tooltip="One JSON object per image: order, heads, factor, seed, prompt. For HRV Score Images.",
                 ),
             ],
         )

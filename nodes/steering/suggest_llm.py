@@ -4,7 +4,8 @@ import comfy.model_management
 from comfy_api.latest import io
 
 from ...hrv_engine.suggestion.llm import Endpoint, key_from
-from ...hrv_engine.suggestion.llm_senses import answer_text, ask
+from ...hrv_engine.suggestion.llm_senses import answer_text, ask_senses
+from ..hints import hint
 from ..host.node_texts import shown
 from ..types import CATEGORY
 from .suggest import asked_words, suggest_inputs, suggest_outputs
@@ -73,7 +74,9 @@ class HRVSuggestLLM(io.ComfyNode):
     def execute(cls, prompt, hrv, words, clip, base_url, model, key_variable, timeout) -> io.NodeOutput:
         asked = asked_words(clip, prompt, words)
         endpoint = Endpoint(base_url, model, key_from(key_variable, base_url), timeout)
-        answer = ask(endpoint, prompt, asked, hrv, comfy.model_management.throw_exception_if_processing_interrupted)
+        cancelled = comfy.model_management.throw_exception_if_processing_interrupted
+        with hint("HRV Suggest needs no language model."):
+            answer = ask_senses(endpoint, prompt, asked, hrv, cancelled)
         text = answer_text(answer, asked, hrv, model.strip())
         first = answer.first
         ends = (first.word, first.desired, first.undesired) if first else ("", "", "")

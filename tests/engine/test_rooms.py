@@ -1,7 +1,8 @@
-"""What the rooms promise: the engine knows no UNet, files stay short, nothing is written twice."""
+"""What the rooms promise: the engine knows no UNet and no nodes, files stay short, nothing is written twice."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -17,6 +18,8 @@ PRODUCT = [*SHORT, *sorted((ROOT / "tools").rglob("*.py")), ROOT / "__init__.py"
 LARGEST, MEDIAN = 15 * 1024, 6 * 1024  # bytes of a file
 SHARED = 10  # lines that two places may not have in common
 COLUMN = "unet_calls"  # of the tables of convergence, a file format
+DRIVES_NODES = ("remote", "experiments", "scale", "pocket")  # folders that work on graphs, or on the pocket model
+DEEP = ROOT / "hrv_engine" / "text" / "alignment.py"  # raised far below any node: it names the one that helps itself
 
 
 def name(path: Path) -> str:
@@ -44,6 +47,14 @@ def repeats(paths: list[Path]) -> list[str]:
 def test_the_engine_does_not_know_what_a_unet_is(path):
     text = path.read_text(encoding="utf-8").replace(COLUMN, "")
     assert not re.search("unet", text, re.IGNORECASE)
+
+
+def test_the_science_names_no_node():
+    texts = json.loads((ROOT / "locales" / "en" / "nodeDefs.json").read_text(encoding="utf-8"))
+    titles = re.compile("|".join(rf"{re.escape(node['display_name'])}\b" for node in texts.values()))
+    science = [path for path in ENGINE if path.parts[len(ROOT.parts) + 1] not in DRIVES_NODES and path != DEEP]
+    named = {name(path): titles.findall(path.read_text(encoding="utf-8")) for path in science}
+    assert not {path: found for path, found in named.items() if found}
 
 
 @pytest.mark.parametrize("path", SHORT, ids=name)

@@ -85,7 +85,7 @@ def test_a_language_model_is_asked_and_its_proposal_comes_out(server, prompt):
 
 
 def test_a_language_model_that_is_not_there_stops_the_run_with_its_address(server, prompt):
-    with pytest.raises(PromptFailed, match="127.0.0.1:9/v1.*cannot be reached.*HRV Suggest needs none") as failure:
+    with pytest.raises(PromptFailed, match="127.0.0.1:9/v1.*cannot be reached.*HRV Suggest needs no") as failure:
         server.client.run(asking(prompt, "http://127.0.0.1:9/v1"))
     assert failure.value.node_type == "HRVSuggestLLM"
 

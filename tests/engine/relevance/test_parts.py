@@ -61,7 +61,7 @@ def test_prompts_that_were_counted_in_the_other_reading_are_not_counted_again():
     before = replace(Part.of(weighted, 7, 0, 1), reading=None)  # as in a file from before readings were told
     assert counted([before], weighted, 7) == {0} and counted([before], plain, 8) == set()
     for parts, prompts, said in (([before], plain, '"weights"'), ([Part.of(plain, 7, 0, 1)], weighted, '"plain"')):
-        with pytest.raises(HRVError, match=f"Set reading of HRV Prompt Set to {said}"):
+        with pytest.raises(HRVError, match=f"Set reading of the prompt set to {said}"):
             counted(parts, prompts, 7)
 
 

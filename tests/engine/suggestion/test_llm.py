@@ -16,7 +16,7 @@ from comfyui_hrv.tests.oddserver import OK, dripping, sending
 from hrv_engine.errors import HRVError
 from hrv_engine.relevance.relevance import HeadRelevance
 from hrv_engine.suggestion.llm import Endpoint, key_from
-from hrv_engine.suggestion.llm_senses import answer_text, ask, read_answer
+from hrv_engine.suggestion.llm_senses import answer_text, ask_senses, read_answer
 
 HRV = HeadRelevance(np.eye(4, 8, dtype=np.float32) * 8, concept_set("Color", "Fruit", "Plant", "Size"), small_layout())
 ORANGE = {"word": "orange", "senses": ["Fruit", "Color"], "meant": "Color", "misread_as": "Fruit"}
@@ -30,7 +30,7 @@ def chat() -> Iterator[Chat]:
 
 
 def put(chat: Chat, **changes):
-    return ask(Endpoint(chat.address, "tiny", **changes), PROMPT, WORDS, HRV)
+    return ask_senses(Endpoint(chat.address, "tiny", **changes), PROMPT, WORDS, HRV)
 
 
 def test_prompt_words_and_voted_concepts_are_sent_at_temperature_zero(chat):
@@ -180,7 +180,7 @@ def test_a_server_that_is_not_there_or_does_not_answer_is_told_apart(chat):
     with pytest.raises(HRVError, match="no answer within 0.2 seconds.*timeout"):
         put(chat, timeout=0.2)
     with pytest.raises(HRVError, match="127.0.0.1:9/v1/chat/completions cannot be reached: Connection refused"):
-        ask(Endpoint("http://127.0.0.1:9/v1", "tiny"), PROMPT, WORDS, HRV)
+        ask_senses(Endpoint("http://127.0.0.1:9/v1", "tiny"), PROMPT, WORDS, HRV)
 
 
 class Cancelled(Exception):
@@ -197,11 +197,11 @@ def test_a_server_that_drips_is_left_in_time_or_when_the_user_cancels(steps):
         endpoint = Endpoint(odd.address, "tiny", timeout=60)
         start = time.monotonic()
         with pytest.raises(Cancelled):
-            ask(endpoint, PROMPT, WORDS, HRV, cancel)
+            ask_senses(endpoint, PROMPT, WORDS, HRV, cancel)
         assert time.monotonic() - start < 2
         start = time.monotonic()
         with pytest.raises(HRVError, match="no answer within 0.5 seconds"):
-            ask(replace(endpoint, timeout=0.5), PROMPT, WORDS, HRV)
+            ask_senses(replace(endpoint, timeout=0.5), PROMPT, WORDS, HRV)
         assert time.monotonic() - start < 2
 
 

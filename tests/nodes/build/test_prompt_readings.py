@@ -50,7 +50,7 @@ def test_without_parentheses_the_vote_files_of_both_readings_are_the_same_bytes(
 def test_a_file_that_was_built_in_one_reading_does_not_go_on_in_the_other(trio, tmp_path):
     path = tmp_path / "kite.safetensors"
     run(trio, path, KITE.read_as(WEIGHTS))
-    with pytest.raises(HRVError, match='parentheses read as weights.*Set reading of HRV Prompt Set to "weights"'):
+    with pytest.raises(HRVError, match='parentheses read as weights.*Set reading of the prompt set to "weights"'):
         run(trio, path, KITE)
     assert run(trio, path, KITE.read_as(WEIGHTS)).images == len(KITE.prompts)
 
