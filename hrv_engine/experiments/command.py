@@ -59,14 +59,15 @@ def command(options: argparse.Namespace) -> int:
     jobs = list(plan.jobs(experiment, cases(experiment, options.prompts)))
     readers = readers_from(options, experiment)
     failed: dict[str, str] = {}
+    needed = [*experiment.pictures, *experiment.texts]
     if not options.tables:
         servers = [Server(address) for address in options.server or ["http://127.0.0.1:8188"]]
         works = prepare(experiment, jobs, servers, options.set)
         with tqdm(total=len(works), desc=experiment.name, unit="job", smoothing=0.1) as bar:
             failed = run(works, servers, store, bar.update)
-        finished = [job for job, work in zip(jobs, works, strict=True) if store.done(work.name, work.digest)]
+        finished = [job for job, work in zip(jobs, works, strict=True) if store.done(work.name, work.digest, needed)]
     else:
-        finished = [job for job in jobs if store.finished(job.name)]
+        finished = [job for job in jobs if store.finished(job.name, needed)]
     _record(store, failed)
     if not finished:
         raise HRVError(f"Nothing of {experiment.name} is finished, so there is no table. {_why(failed)}")

@@ -10,7 +10,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from ..errors import HRVError
+from ..errors import HRVError, first_line
 from ..pocket.scoring import read_polysemous
 from ..tables import as_csv
 from .contact import add_contact_sheet
@@ -106,7 +106,13 @@ def _ratings(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
     found = []
-    for line in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))):
+    try:
+        lines = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise HRVError(
+            f"The ratings in {path} cannot be read: {first_line(error)}. Save them as CSV in UTF-8, or move the file away."
+        ) from error
+    for line in lines:
         value = (line.get("misread") or "").strip()
         if value not in ("", "0", "1") or "file" not in line:
             raise HRVError(

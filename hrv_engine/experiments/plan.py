@@ -1,5 +1,6 @@
 """Experiments as readable YAML, expanded into cases: what is asked of a workflow, once for each prompt and seed."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,6 +12,7 @@ from ..paths import PRESETS
 from ..plain_json import excerpt
 
 FOLDER = PRESETS / "experiments"
+LONGEST, LONGEST_PART = 200, 80  # characters of a job's name, and of a part of it
 MERGED = ("set", "ask", "replace")  # what an experiment that extends another adds to, key by key
 
 
@@ -174,12 +176,21 @@ class Job:
     def name(self) -> str:
         """A folder name: variant, group, prompt and seed."""
         parts = [self.variant, self.case.group, self.case.label, f"seed {self.case.seed}"]
-        return "__".join(_plain(part) for part in parts if part)
+        name = "__".join(_plain(part) for part in parts if part)
+        return name if len(name) <= LONGEST else f"{name[: LONGEST - 9]}-{_hash(name)}"
 
 
 def _plain(text: str) -> str:
+    """The text as a part of a file name, with a hash where letters had to be left out."""
     kept = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text.casefold())
-    return "-".join(filter(None, kept.split("-")))[:80]
+    plain = "-".join(filter(None, kept.split("-")))
+    if len(plain) <= LONGEST_PART and not any(letter.isalnum() and not letter.isascii() for letter in text):
+        return plain
+    return f"{plain[: LONGEST_PART - 9]}-{_hash(text)}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:8]
 
 
 def jobs(experiment: Experiment, cases: list[Case]) -> Iterator[Job]:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -30,8 +30,8 @@ class Work:
 class ResultStore(Protocol):
     """Where results go; see Store."""
 
-    def done(self, name: str, asked: str) -> bool:
-        """Whether a job was finished for the prompt of this digest."""
+    def done(self, name: str, asked: str, keys: Iterable[str] = ()) -> bool:
+        """Whether a job was finished for the prompt of this digest, with images and texts under these names."""
 
     def save(self, name: str, asked: str, pictures: Mapping[str, list[bytes]], texts: Mapping[str, str]) -> None:
         """Keep what a job gave."""
@@ -81,7 +81,8 @@ def run(
     tick: called once a job that ends. A server that is lost hands its jobs to the others; raises ServerLost when none
     is left, and HRVError for a full disk. On any exception what runs at the servers is cancelled.
     """
-    shared = _Shared(deque(work for work in works if not store.done(work.name, work.digest)), store, tick)
+    undone = (work for work in works if not store.done(work.name, work.digest, [*work.pictures, *work.texts]))
+    shared = _Shared(deque(undone), store, tick)
     for _ in range(len(works) - len(shared.waiting)):
         tick()
     with ThreadPoolExecutor(max(len(servers), 1)) as threads:

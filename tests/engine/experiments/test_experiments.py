@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +155,87 @@ def test_scores_are_kept_beside_the_images_and_go_with_them(tmp_path: Path):
     assert store.kept("one", "other", lambda: [0.5]) == [0.5]
     store.save("one", asked, {"plain": [png(tmp_path, 9)]}, {})
     assert store.kept("one", "clip", lambda: [0.5]) == [0.5]
+
+
+def saved(tmp_path: Path) -> Store:
+    store = Store(tmp_path)
+    store.save("one", "x", {"plain": [png(tmp_path, 0), png(tmp_path, 255)]}, {"table": "y"})
+    assert store.done("one", "x", ["plain", "table"]) and store.finished("one", ["plain", "table"])
+    return store
+
+
+MARKERS = {
+    "empty": b"",
+    "no entries": b"{}",
+    "null": b"null",
+    "a list": b"[]",
+    "the prompt alone": b'{"prompt": "x"}',
+    "not UTF-8": b"\xff\xfe",
+    "deep": b"[" * 100_000,
+    "a long number": b'{"prompt": ' + b"9" * 5000 + b"}",
+    "a number for a prompt": b'{"prompt": 5, "pictures": {}, "texts": {}}',
+    "a text for images": b'{"prompt": "x", "pictures": {"plain": "a.png"}, "texts": {"table": "y"}}',
+    "no images": b'{"prompt": "x", "pictures": {"plain": []}, "texts": {"table": "y"}}',
+    "no texts": b'{"prompt": "x", "pictures": {"plain": ["plain_0.png"]}, "texts": {}}',
+    "an image elsewhere": b'{"prompt": "x", "pictures": {"plain": ["../../one.png"]}, "texts": {"table": "y"}}',
+}
+
+
+@pytest.mark.parametrize("marker", MARKERS.values(), ids=MARKERS)
+def test_a_job_with_a_damaged_marker_is_done_again(tmp_path: Path, marker: bytes):
+    store = saved(tmp_path)
+    (store.job("one") / "done.json").write_bytes(marker)
+    assert not store.done("one", "x", ["plain", "table"]) and not store.finished("one", ["plain", "table"])
+
+
+@pytest.mark.parametrize("hashed", [True, False], ids=["hashed", "as saved before"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "empty", "a folder", "another byte"])
+def test_a_job_with_a_damaged_image_is_done_again(tmp_path: Path, damage: str, hashed: bool):
+    store = saved(tmp_path)
+    image, marker = store.job("one") / "plain_1.png", store.job("one") / "done.json"
+    if not hashed:
+        data = json.loads(marker.read_text(encoding="utf-8"))
+        del data["sha256"]
+        marker.write_text(json.dumps(data), encoding="utf-8")
+        assert store.done("one", "x", ["plain", "table"])
+    whole = image.read_bytes()
+    image.unlink()
+    if damage == "a folder":
+        image.mkdir()
+    elif damage != "missing":
+        middle = len(whole) // 2
+        cut = {"cut": whole[:middle], "empty": b"", "another byte": whole[:middle] + b"\x00" + whole[middle + 1 :]}
+        image.write_bytes(cut[damage])
+    assert not store.done("one", "x") and not store.finished("one")
+
+
+@pytest.mark.parametrize("scores", [b"[]", b"\xff", b"null", b"{half", b"[" * 100_000])
+def test_damaged_scores_are_computed_again(tmp_path: Path, scores: bytes):
+    store = saved(tmp_path)
+    (store.job("one") / "scores.json").write_bytes(scores)
+    assert store.kept("one", "clip", lambda: [0.5]) == [0.5]
+    assert store.kept("one", "clip", lambda: [0.25]) == [0.5]
+
+
+def test_images_are_on_the_disk_before_the_marker_is_written(tmp_path: Path, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def noted(handle: int) -> None:
+        fsync(handle)
+        names = sorted(path.name for path in Store(tmp_path).job("one").iterdir() if path.suffix != ".part")
+        synced.append((os.path.isdir(f"/proc/self/fd/{handle}"), names))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    saved(tmp_path)
+    images = ["plain_0.png", "plain_1.png"]
+    assert [names for folder, names in synced if not folder] == [images[:1], images, images]
+    assert [names for folder, names in synced if folder] == [images, ["done.json", *images]]
+
+
+def test_jobs_whose_names_must_be_shortened_keep_folders_of_their_own():
+    texts = ["a" * 300 + "b", "a" * 300 + "c", "犬", "猫"]
+    names = {plan.Job(plan.Case("g" * 300, text, 1, {}), "v" * 300).name for text in texts}
+    assert len(names) == 4 and all(len(name) <= 200 for name in names)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
