@@ -110,7 +110,8 @@ def _ratings(path: Path) -> list[dict[str, str]]:
         lines = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise HRVError(
-            f"The ratings in {path} cannot be read: {first_line(error)}. Save them as CSV in UTF-8, or move the file away."
+            f"The ratings in {path} cannot be read: {first_line(error)}. Save them as CSV in UTF-8, or move the file"
+            " away."
         ) from error
     for line in lines:
         value = (line.get("misread") or "").strip()

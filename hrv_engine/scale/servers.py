@@ -1,6 +1,6 @@
 """One build over running ComfyUI servers: a shipped graph's HRV Build in parts, each fetched as it is finished."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class _Parts:
 
     tally: Tally
 
-    def done(self, name: str, asked: str) -> bool:
+    def done(self, name: str, asked: str, keys: Iterable[str] = ()) -> bool:
         """Nothing that is asked for was done: the tally has left out what was."""
         return False
 
