@@ -10,7 +10,7 @@ from typing import Any
 from .. import plain_yaml
 from ..errors import HRVError
 from ..plain_json import excerpt
-from ..text.spelling import escaped
+from ..text.spelling import check_characters, escaped
 
 LINES = ".txt"  # of a file with one prompt a line
 PLAIN, WEIGHTS = "plain", "weights"
@@ -33,6 +33,8 @@ class PromptSet:
             raise HRVError(f'The prompt set "{self.name}" is empty. Give at least one prompt.')
         if self.reading not in READINGS:
             raise HRVError(f'The reading "{self.reading}" of prompts is unknown. Legal: {", ".join(READINGS)}.')
+        for prompt in self.prompts:
+            check_characters(prompt, "The prompt")
 
     @property
     def texts(self) -> tuple[str, ...]:

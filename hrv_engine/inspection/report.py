@@ -1,6 +1,7 @@
 """What vectors, a model and a steered prompt say about themselves, as text."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,8 @@ def report(relevance: HeadRelevance) -> str:
         lines.append(f"Built for {votes.recipe['model_family']}, weights {fingerprint}")
     settings = {key: value for key, value in votes.recipe.items() if not key.startswith("model_")}
     lines.append("Settings: " + ", ".join(f"{key} {value}" for key, value in sorted(settings.items())))
+    if votes.per_step is not None:
+        lines.append(_steps_line(len(votes.per_step), settings.get("steps")))
     totals = votes.counts.sum(axis=1)
     shares = sorted(zip(totals / max(totals.sum(), 1), relevance.concepts.names, strict=True), reverse=True)
     lines.append("Votes: " + ", ".join(f"{name} {share:.1%}" for share, name in shares))
@@ -42,6 +45,11 @@ def report(relevance: HeadRelevance) -> str:
             " show these, help."
         )
     return "\n".join(lines)
+
+
+def _steps_line(steps: int, asked: Any) -> str:
+    more = f": that is what the schedule has where {asked} are asked for" if asked not in (None, steps) else ""
+    return f"Votes for each of {steps} steps{more}"
 
 
 def model_lines(layout: HeadLayout, family: str, weights: str, able: bool) -> list[str]:
@@ -83,7 +91,7 @@ def prompt_lines(table: TokenTable, scales: Sequence[HeadScale], able: bool | No
 
     able: whether the model carries out steering, None if unknown.
     """
-    lines = [f'Prompt "{table.prompt}": {len(table.pieces)} tokens in {len(table.words())} words']
+    lines = [f'Prompt "{table.prompt}": {len(table.pieces)} tokens in {len(table.spoken())} words']
     for scale in scales:
         r = np.atleast_2d(scale.factors)
         touched = int((r != 1).any(axis=0).sum())

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
 
+from ..errors import HRVError
+
 Columns = tuple[int, ...]
 Word = tuple[str, Columns]  # a word of the prompt and the columns of its tokens
 
@@ -213,6 +215,16 @@ def normalised(phrase: str) -> str:
     """A typed phrase as phrases are compared: composed, case folded, without blanks."""
     parts = WHITE.split(unicodedata.normalize("NFC", phrase))
     return "".join(part if part.startswith(EMBEDDING) else fold(part) for part in parts)
+
+
+def check_characters(text: str, called: str) -> None:
+    """Raise HRVError for a text with half a character, which no tokenizer can read; called: what it is."""
+    at = next((place for place, char in enumerate(text, start=1) if "\ud800" <= char <= "\udfff"), None)
+    if at is not None:
+        raise HRVError(
+            f'{called} "{text[:200]}" has half a character at place {at}, which no tokenizer can read: half of an'
+            " emoji, cut by another program. Delete it and type it again."
+        )
 
 
 def escaped(text: str) -> str:

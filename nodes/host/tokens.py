@@ -8,6 +8,7 @@ import torch
 
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.text.alignment import Piece, TokenTable
+from ...hrv_engine.text.spelling import check_characters
 from .heard_text import Group, groups
 
 ENCODERS = ("l", "g", "h")  # CLIP-L (SD1.x, SDXL), CLIP-G (SDXL), CLIP-H (SD2.x)
@@ -20,7 +21,7 @@ def token_table(clip: Any, text: str) -> TokenTable:
     Raises HRVError for a text encoder without CLIP's tokenizer, for text it cannot read, or when two encoders place the
     words differently.
     """
-    _check_text(text)
+    check_characters(text, "The prompt")
     try:
         tokens = clip.tokenize(text, return_word_ids=True)
     except (IndexError, RecursionError) as error:
@@ -46,16 +47,6 @@ def token_table(clip: Any, text: str) -> TokenTable:
 def semantic_columns(clip: Any, text: str) -> tuple[int, ...]:
     """The context columns of all semantic tokens of `text`."""
     return token_table(clip, text).columns
-
-
-def _check_text(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise HRVError(
-            f'The prompt "{text}" has half a character at place {error.start + 1}, which no tokenizer can read: half of'
-            " an emoji, cut by another program. Delete it and type it again."
-        ) from error
 
 
 def _table(clip: Any, key: str, text: str, chunks: list[list[tuple]]) -> TokenTable:

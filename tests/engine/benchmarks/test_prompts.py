@@ -105,3 +105,8 @@ def test_sets_with_parentheses_have_a_hash_for_each_reading_that_of_weights_as_i
 def test_an_unknown_reading_is_refused_with_the_legal_ones():
     with pytest.raises(HRVError, match='"aloud" of prompts is unknown. Legal: plain, weights'):
         BIRD.read_as("aloud")
+
+
+def test_half_a_character_is_refused_before_a_build_begins():
+    with pytest.raises(HRVError, match="half a character"):
+        PromptSet.of_lines("a dog\na \ud83c cat")
