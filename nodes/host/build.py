@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import comfy.sample
+import comfy.samplers
 import torch
 
 from ...hrv_engine.benchmarks.prompts import PromptSet
@@ -49,7 +50,8 @@ def build(
     re-raises.
     """
     layout = layout_of(model)
-    steps = settings.steps if settings.per_timestep else None
+    run_steps = steps_of(model, settings)
+    steps = run_steps if settings.per_timestep else None
     ballot = HeadVotes.none(concepts, layout, settings.recipe(model_family(model), fingerprint(model)), steps)
     if settings.logit_scale:
         ballot = replace(ballot, logits=LogitScale.none(layout.total))
@@ -59,7 +61,7 @@ def build(
     recorder = VoteRecorder(sampler, layout, steps, settings.logit_scale)
     recorded = recorder.attach(model)
     negative = encode(clip, "") if negative is None else negative
-    progress = ImageProgress(recorded, len(wanted - kept.counted(prompts, settings.seed)) * settings.steps)
+    progress = ImageProgress(recorded, len(wanted - kept.counted(prompts, settings.seed)) * run_steps)
     try:
         while todo := wanted - kept.counted(prompts, settings.seed):  # again only if another build cut a batch of ours
             for images, batch in _batches(clip, prompts, todo, settings.batch_size):
@@ -77,6 +79,13 @@ def build(
     finally:
         kept.save()
     return kept.votes
+
+
+def steps_of(model: Any, settings: BuildSettings) -> int:
+    """The steps that a run has; ddim_uniform may give one more than was asked for, as 30 do not divide 1000."""
+    asked = {"sampler": settings.sampler_name, "scheduler": settings.scheduler, "model_options": model.model_options}
+    sampler = comfy.samplers.KSampler(model, steps=settings.steps, device=model.load_device, **asked)
+    return len(sampler.sigmas) - 1
 
 
 class _Kept:

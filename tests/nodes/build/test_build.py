@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 import torch
 
+from comfyui_hrv.hrv_engine.benchmarks.prompts import PromptSet
+from comfyui_hrv.hrv_engine.errors import HRVError
+from comfyui_hrv.hrv_engine.inspection.report import report
 from comfyui_hrv.hrv_engine.relevance import files
 from comfyui_hrv.hrv_engine.relevance.concepts import Concept, ConceptSet
-from comfyui_hrv.hrv_engine.errors import HRVError
-from comfyui_hrv.nodes.host.families.unet_layers import cross_attentions
-from comfyui_hrv.hrv_engine.benchmarks.prompts import PromptSet
 from comfyui_hrv.hrv_engine.relevance.voting import WordSampler
 from comfyui_hrv.nodes.host import build as host_build
 from comfyui_hrv.nodes.host.build import BuildSettings, build
+from comfyui_hrv.nodes.host.families.unet_layers import cross_attentions
 from comfyui_hrv.nodes.host.recording import VoteRecorder
 from comfyui_hrv.nodes.host.unet import fingerprint, layout_of
 from comfyui_hrv.nodes.host.words import word_bank
@@ -102,6 +103,28 @@ def test_votes_per_timestep_add_up_to_the_votes(trio):
     assert votes.per_step.shape[0] == 3
     assert np.array_equal(votes.per_step.sum(axis=0), votes.counts)
     assert (votes.per_step.sum(axis=(1, 2)) > 0).all()
+
+
+@pytest.mark.parametrize(
+    "steps, scheduler, sampler_name, rows",
+    [
+        (7, "ddim_uniform", "ddim", 8),
+        (4, "ddim_uniform", "ddim", 4),
+        (3, "normal", "euler", 3),
+        (3, "normal", "dpm_2", 3),
+        (3, "karras", "heun", 3),
+        (3, "beta", "euler_ancestral", 3),
+    ],
+)
+def test_votes_per_timestep_have_a_row_for_every_step_of_the_schedule(trio, steps, scheduler, sampler_name, rows):
+    """ddim_uniform gives one step more where the steps do not divide 1000; its call had gone into the row before."""
+    settings = {"steps": steps, "scheduler": scheduler, "sampler_name": sampler_name, "per_timestep": True}
+    votes = run(trio, prompts=PromptSet("one", ("a red dog",)), **settings)
+    assert len(votes.per_step) == rows
+    calls = votes.per_step.sum(axis=(1, 2)) // (votes.layout.total * SETTINGS.draws)
+    assert (calls > 0).all() and (sampler_name in ("dpm_2", "heun") or (calls == 1).all())
+    said = "Votes for each of 8 steps: that is what the schedule has where 7 are asked for"
+    assert (said in report(votes.relevance())) == (rows > steps)
 
 
 def test_voting_leaves_the_image_bit_identical(trio):
