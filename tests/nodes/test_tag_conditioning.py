@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from comfy_extras.nodes_clip_sdxl import CLIPTextEncodeSDXL
 
 import nodes
 from comfyui_hrv.hrv_engine.errors import HRVError
@@ -184,3 +185,15 @@ def test_maps_of_an_empty_prompt_are_refused_with_the_fix(trio):
     settings = ("", False, 1, 1, 5.0, "euler", "normal", 1.0, 0.0, 1.0)
     with pytest.raises(HRVError, match="The prompt is empty.*special_tokens"):
         HRVTokenMaps.execute(trio.model, prompt(trio, ""), trio.encode(""), latent, *settings)
+
+
+def test_core_s_sdxl_encoder_with_the_same_text_twice_is_tagged_and_keeps_its_sizes():
+    xl = tiny_sdxl()
+    sizes = {"width": 1024, "height": 768, "crop_w": 0, "crop_h": 0, "target_width": 1024, "target_height": 768}
+    plain = CLIPTextEncodeSDXL.execute(xl.clip, **sizes, text_g=TEXT, text_l=TEXT).args[0]
+    ((_, values),) = tagged(xl, plain, TEXT)
+    assert {key: values[key] for key in sizes} == sizes
+    assert values[KEY].table == table_of(prompt(xl, TEXT))
+    other = CLIPTextEncodeSDXL.execute(xl.clip, **sizes, text_g=TEXT, text_l="a dog").args[0]
+    with pytest.raises(HRVError, match="a token differs"):
+        tagged(xl, other, TEXT)
