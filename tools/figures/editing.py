@@ -18,7 +18,7 @@ from ...nodes.editing.plug_and_play_edit import HRVPlugAndPlayEdit
 from ...nodes.host.words import encode
 from ...nodes.images import to_pixels
 from ...nodes.prompt import HRVPrompt
-from . import world
+from . import session
 
 LIMIT = "all"  # every map here has at most 8 x 8 pixels, well below the published limits of 16 x 16 and 32 x 32
 
@@ -32,7 +32,7 @@ def task(pair: EditingPair, method: str, setting: float | None, seed: int, image
     Counts: pairs, edited (the edited word is read from the target), kept (what the prompts leave open is read as in
     the source), both; background (mean absolute difference of the border, 0 to 1).
     """
-    model, clip, vae = world.pocket()
+    model, clip, vae = session.pocket()
     prompts = [HRVPrompt.execute(clip, text).args[0] for text in (pair.source, pair.target)]
     negative = encode(clip, "")
     if method == "SDEdit":
@@ -51,7 +51,7 @@ def _empty() -> dict[str, Any]:
 
 
 def _sample(model: Any, positive: list, negative: list, latent: dict, seed: int) -> Tensor:
-    settings = (seed, world.STEPS, world.CFG, world.SAMPLER, world.SCHEDULER)
+    settings = (seed, session.STEPS, session.CFG, session.SAMPLER, session.SCHEDULER)
     return core.common_ksampler(model, *settings, positive, negative, latent)[0]["samples"]
 
 
@@ -70,7 +70,7 @@ def _paired(
     if method.startswith("P2P-HRV"):
         clamp = float(method.partition("clamp ")[2] or 0)
         return HRVP2PEdit.execute(
-            model, *start, **words | {"concept": concept, "clamp": clamp}, hrv=world.vectors()
+            model, *start, **words | {"concept": concept, "clamp": clamp}, hrv=session.vectors()
         ).args
     if method == "none":
         return HRVP2PEdit.execute(model, *start, **words | {"cross_replace": 0.0, "self_replace": 0.0}).args
@@ -83,16 +83,16 @@ def _paired(
 
 def _sdedit(model: Any, prompts: list, negative: list, denoise: float, seed: int, images: int) -> tuple[Tensor, Tensor]:
     """ComfyUI's own img2img over the drawn source, with fresh noise: the last steps of the same schedule."""
-    source = world.draw(model, prompts[0], negative, seed, images)
-    steps = round(world.STEPS * denoise)
-    settings = (seed + 1, steps, world.CFG, world.SAMPLER, world.SCHEDULER)
+    source = session.draw(model, prompts[0], negative, seed, images)
+    steps = round(session.STEPS * denoise)
+    settings = (seed + 1, steps, session.CFG, session.SAMPLER, session.SCHEDULER)
     latent = {"samples": source}
     target = core.common_ksampler(model, *settings, prompts[1], negative, latent, denoise=denoise)[0]["samples"]
     return source, target
 
 
 def _read(pair: EditingPair, source: Tensor, target: Tensor) -> dict[str, float]:
-    before, after = (world.scorer().network(decoded.movedim(-1, 1)) for decoded in (source, target))
+    before, after = (session.scorer().network(decoded.movedim(-1, 1)) for decoded in (source, target))
     edited, kept = read_edit(pair, before, after)
     return {
         "pairs": len(source),

@@ -16,7 +16,7 @@ from ...nodes.guidance.syngen import HRVSynGen
 from ...nodes.host.words import encode
 from ...nodes.images import to_pixels
 from ...nodes.prompt import HRVPrompt
-from . import world
+from . import session
 
 
 def task(
@@ -27,15 +27,15 @@ def task(
     present: every noun is seen; bound: every noun is seen in the colour of its modifier, where it has one; seconds: CPU
     time of the sampling. settings: of the method, see MULTI in multi_report.
     """
-    model, clip, vae = world.pocket()
+    model, clip, vae = session.pocket()
     positive, negative = HRVPrompt.execute(clip, asked.text).args[0], encode(clip, "")
     model, positive = guided(method, settings, model, clip, positive, asked)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-    latents = world.draw(model, positive, negative, seed, images)
+    latents = session.draw(model, positive, negative, seed, images)
     seconds = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
     decoded = vae.decode(latents)
     with torch.no_grad():
-        read = world.scorer().network(decoded.movedim(-1, 1))
+        read = session.scorer().network(decoded.movedim(-1, 1))
     present, bound = read_several(asked, read)
     counts = {"images": images, "present": int(present.sum()), "bound": int(bound.sum()), "seconds": seconds}
     return counts, to_pixels(decoded[:1])[0]
@@ -55,6 +55,6 @@ def guided(
         preset, concepts = ("hrv", ", ".join(asked.concepts)) if method == "A&E-HRV" else ("original", "")
         return HRVAttendExcite.execute(
             model, positive, ", ".join(asked.nouns), preset, concepts, WORDS, settings["sharpness"],
-            settings["thresholds"], 20, True, settings["steps"], settings["step_size"], False, hrv=world.vectors(),
+            settings["thresholds"], 20, True, settings["steps"], settings["step_size"], False, hrv=session.vectors(),
         ).args  # fmt: skip
     return model, positive

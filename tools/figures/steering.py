@@ -11,7 +11,7 @@ from ...nodes.host.words import encode
 from ...nodes.prompt import HRVPrompt
 from ...nodes.steering.adjust import HRVConceptAdjust
 from ...nodes.steering.strengthen import HRVConceptStrengthen
-from . import world
+from . import session
 
 
 def task(asked: dict[str, str], method: str, strength: float, clamp: float, seed: int, images: int) -> dict[str, int]:
@@ -19,9 +19,9 @@ def task(asked: dict[str, str], method: str, strength: float, clamp: float, seed
 
     method: plain, strengthened, adjusted, or shuffled (adjusted with the heads permuted, by `seed`); clamp 0: none.
     """
-    model, clip, vae = world.pocket()
+    model, clip, vae = session.pocket()
     positive = HRVPrompt.execute(clip, asked["text"]).args[0]
-    hrv = world.vectors().shuffled(seed) if method == "shuffled" else world.vectors()
+    hrv = session.vectors().shuffled(seed) if method == "shuffled" else session.vectors()
     window: tuple[Any, ...] = (strength, 0, clamp, 0.0, 1.0)
     if method == "strengthened":
         model, positive = HRVConceptStrengthen.execute(
@@ -30,9 +30,9 @@ def task(asked: dict[str, str], method: str, strength: float, clamp: float, seed
     elif method != "plain":
         senses = (asked["desired"], asked["undesired"], 2.0, 1.0)
         model, positive = HRVConceptAdjust.execute(model, positive, hrv, asked["word"], *senses, *window).args
-    decoded = vae.decode(world.draw(model, positive, encode(clip, ""), seed, images))
+    decoded = vae.decode(session.draw(model, positive, encode(clip, ""), seed, images))
     with torch.no_grad():
-        read = read_polysemous(world.scorer().network(decoded.movedim(-1, 1)), asked)
+        read = read_polysemous(session.scorer().network(decoded.movedim(-1, 1)), asked)
     return {
         "images": images,
         "misread": int(read.misread.sum()),

@@ -14,7 +14,7 @@ from ...hrv_engine.suggestion.suggest import WordSenses, content_words, most_ope
 from ...nodes.host.families.unet_layers import cross_attentions
 from ...nodes.host.tokens import token_table
 from ...nodes.host.words import concept_vectors, encode, unknown_words, word_vectors
-from . import world
+from . import session
 
 Nearness = Callable[[np.ndarray, np.ndarray], np.ndarray]  # similarity [entries], used [entries] -> [concepts]
 
@@ -25,8 +25,8 @@ def task(prompts: dict[str, list[dict[str, str]]], foreign: list[str]) -> dict[s
     prompts: benchmark entries (text, word, desired, undesired) by the name of their file; foreign: words of another
     benchmark.
     """
-    _, clip, _ = world.pocket()
-    hrv = world.vectors()
+    _, clip, _ = session.pocket()
+    hrv = session.vectors()
     lexicon = Lexicon.of(hrv, concept_vectors(clip, hrv.concepts))
     senses = {one["word"]: {one["desired"], one["undesired"]} for many in prompts.values() for one in many}
     check, vectors = lexicon.check, word_vectors(clip, senses)
@@ -74,7 +74,7 @@ def _variants(
 ) -> list[dict[str, Any]]:
     """Other ways to rank: names of left-out words that are right, and polysemous words with both senses in front."""
     asked = np.stack(list(vectors.values()))
-    known = np.stack(list(word_vectors(world.pocket()[1], (word for _, word in lexicon.entries)).values()))
+    known = np.stack(list(word_vectors(session.pocket()[1], (word for _, word in lexicon.entries)).values()))
     text = _cosines(known - lexicon.middle, asked - lexicon.middle)
     nearest, mean = _by_concept(lexicon, np.max), _by_concept(lexicon, np.mean)
     rows = [
@@ -106,7 +106,7 @@ def _variants(
 
 def _read_in_prompt(lexicon: Lexicon, senses: dict[str, set[str]], prompts: dict[str, list]) -> dict[str, Any]:
     """The polysemous word read in its prompt instead of alone: in every prompt, both senses in front."""
-    clip, orders = world.pocket()[1], []
+    clip, orders = session.pocket()[1], []
     for asked in (one for many in prompts.values() for one in many):
         columns = list(token_table(clip, asked["text"]).columns_of(asked["word"]))
         vector = encode(clip, asked["text"])[0][0][0, columns].float().mean(dim=0).numpy()
@@ -174,7 +174,7 @@ def _in_heads(projection: str, known: np.ndarray, asked: np.ndarray) -> tuple[np
 
 def _projected(projection: str, vectors: np.ndarray) -> Iterator[np.ndarray]:
     """Per layer, [words heads dim], in HRV order of the layers."""
-    for _, attention in cross_attentions(world.pocket()[0].model.diffusion_model):
+    for _, attention in cross_attentions(session.pocket()[0].model.diffusion_model):
         project = getattr(attention, projection)
         found: Tensor = project(torch.from_numpy(vectors).to(project.weight)).float()
         yield found.unflatten(-1, (attention.heads, -1)).numpy()

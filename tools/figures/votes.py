@@ -12,7 +12,7 @@ from ...hrv_engine.relevance.voting import WordSampler
 from ...nodes.host.recording import VoteRecorder
 from ...nodes.host.unet import layout_of
 from ...nodes.host.words import encode, word_bank
-from . import world
+from . import session
 
 
 class DetailedRecorder(VoteRecorder):
@@ -35,15 +35,15 @@ class DetailedRecorder(VoteRecorder):
 
 def task(texts: list[str], first: int, draws: int, seed: int) -> np.ndarray:
     """Draw one batch, images `first` onwards, and return its votes, int8 [draws images steps concepts heads]."""
-    model, clip, _ = world.pocket()
-    bank, layout = word_bank(clip, world.concepts()), layout_of(model)
-    recorders = [DetailedRecorder(WordSampler(bank, seed + draw), layout, world.STEPS) for draw in range(draws)]
+    model, clip, _ = session.pocket()
+    bank, layout = word_bank(clip, session.concepts()), layout_of(model)
+    recorders = [DetailedRecorder(WordSampler(bank, seed + draw), layout, session.STEPS) for draw in range(draws)]
     watched = model
     for recorder in recorders:
         recorder.begin(list(range(first, first + len(texts))))
         watched = recorder.attach(watched)
     positive = [[torch.cat([encode(clip, text)[0][0] for text in texts]), {}]]
-    world.draw(watched, positive, encode(clip, ""), seed + first, len(texts))
+    session.draw(watched, positive, encode(clip, ""), seed + first, len(texts))
     for recorder in recorders:
         recorder.finish()
     return np.stack([recorder.detail for recorder in recorders])

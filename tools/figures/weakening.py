@@ -13,7 +13,7 @@ from ...nodes.host.sweep import Sampling, sweep
 from ...nodes.host.words import encode
 from ...nodes.images import to_pixels
 from ...nodes.prompt import HRVPrompt
-from . import world
+from . import session
 
 AT_ONCE = 32
 
@@ -26,8 +26,8 @@ def task(
     orders: (label, order, order seed); counts: numbers of weakened heads, 0 and all of them included, which are drawn
     once because every order gives the same image there. Images uint8 [2 counts height width 3].
     """
-    model, clip, vae = world.pocket()
-    relevance, total = world.vectors(), world.vectors().layout.total
+    model, clip, vae = session.pocket()
+    relevance, total = session.vectors(), session.vectors().layout.total
     positive = HRVPrompt.execute(clip, text).args[0]
     wanted: dict[tuple[str, int], np.ndarray] = {}
     for label, order, number in orders:
@@ -38,11 +38,11 @@ def task(
             factors[sequence[:k]] = factor
             wanted[key] = factors
     latent = core.EmptyLatentImage().generate(32, 32, 1)[0]
-    sampling = Sampling(seed, world.STEPS, world.CFG, world.SAMPLER, world.SCHEDULER)
+    sampling = Sampling(seed, session.STEPS, session.CFG, session.SAMPLER, session.SCHEDULER)
     everything = (lambda table: table.columns, np.stack(list(wanted.values())), sampling, AT_ONCE)
     images = vae.decode(sweep(model, positive, encode(clip, ""), latent, *everything))
     place = {key: number for number, key in enumerate(wanted)}
-    scores = world.scorer().score(images, word)
+    scores = session.scorer().score(images, word)
     rows, shown = [], []
     for label, _, _ in orders:
         for k in counts:

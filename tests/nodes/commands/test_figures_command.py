@@ -10,7 +10,7 @@ from comfyui_hrv.hrv_engine.benchmarks.editing import EditingPair
 from comfyui_hrv.hrv_engine.weakening.curves import WeakeningResult
 from comfyui_hrv.nodes.host.words import encode
 from comfyui_hrv.nodes.prompt import HRVPrompt
-from comfyui_hrv.tools.figures import editing, editing_report, report, steering, votes, weakening, world
+from comfyui_hrv.tools.figures import editing, editing_report, report, session, steering, votes, weakening
 from comfyui_hrv.tools.figures.captions import captions
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
@@ -41,10 +41,10 @@ def test_a_prompt_is_weakened_in_every_order_with_both_ends_shared(weakened):
 
 
 def test_the_plain_image_is_a_ksamplers_and_shows_what_was_asked(weakened):
-    model, clip, vae = world.pocket()
+    model, clip, vae = session.pocket()
     positive = HRVPrompt.execute(clip, "a red star").args[0]
-    plain = vae.decode(world.draw(model, positive, encode(clip, ""), 3, 1))
-    assert weakened[0][0]["score"] == pytest.approx(float(world.scorer().score(plain, "red")[0]), abs=1e-3)
+    plain = vae.decode(session.draw(model, positive, encode(clip, ""), 3, 1))
+    assert weakened[0][0]["score"] == pytest.approx(float(session.scorer().score(plain, "red")[0]), abs=1e-3)
     assert weakened[0][0]["score"] > 0.9
 
 
@@ -59,8 +59,8 @@ def test_areas_of_all_orders_come_out_of_the_rows(weakened):
 
 def test_every_head_votes_once_a_draw_image_and_step():
     counted = votes.task(captions(2, 5), 0, 2, 100)
-    total = world.vectors().layout.total
-    assert counted.shape == (2, 2, world.STEPS, len(world.concepts().names), total)
+    total = session.vectors().layout.total
+    assert counted.shape == (2, 2, session.STEPS, len(session.concepts().names), total)
     assert (counted.sum(axis=3) == 1).all()
     assert (counted[0] != counted[1]).any()
 

@@ -16,7 +16,7 @@ from comfyui_hrv.nodes.steering.suggest import HRVSuggest
 from comfyui_hrv.tests.engine.examples import small_layout
 from comfyui_hrv.tests.nodes.tiny import tiny_trio
 from comfyui_hrv.tools import suggest_check
-from comfyui_hrv.tools.figures import suggest, suggest_report, world
+from comfyui_hrv.tools.figures import session, suggest, suggest_report
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 ORANGE, LIME = (
@@ -34,7 +34,7 @@ def found() -> dict:
 def test_the_first_variant_is_the_nodes_own_ranking_counted_another_way(found):
     check, first = found["check"], found["variants"][0]
     assert (first["first"], first["among"]) == (check["first"], check["among"])
-    report = HRVSuggest.execute("an orange circle", world.vectors(), "", world.pocket()[1], "", 3).args[0]
+    report = HRVSuggest.execute("an orange circle", session.vectors(), "", session.pocket()[1], "", 3).args[0]
     assert f"for {check['first']} of {check['words']}" in report
     both = [word["both_in_two"] for word in found["words"]], [word["both_in_three"] for word in found["words"]]
     assert (first["two"], first["three"]) == tuple(map(sum, both))

@@ -18,7 +18,7 @@ from comfyui_hrv.nodes.host.tokens import semantic_columns
 from comfyui_hrv.nodes.host.words import concept_vectors, encode, unknown_words, word_vectors
 from comfyui_hrv.nodes.steering.suggest import HRVSuggest
 from comfyui_hrv.tests.nodes.tiny import CLIP, randomise, tiny_sdxl, tiny_trio
-from comfyui_hrv.tools.figures import world
+from comfyui_hrv.tools.figures import session
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 WORDS = ["red", "skyscraper", "polka dots", "rose-colored", "Black and white", "(blue:1.3)"]
@@ -49,8 +49,8 @@ def clip(request):
 
 
 def suggest(prompt: str, words: str = "", desired: str = "", shown: int = 3, hrv=None, clip=None) -> tuple:
-    clip = clip or world.pocket()[1]
-    return HRVSuggest.execute(prompt, hrv or world.vectors(), words, clip, desired, shown).args
+    clip = clip or session.pocket()[1]
+    return HRVSuggest.execute(prompt, hrv or session.vectors(), words, clip, desired, shown).args
 
 
 def test_words_encoded_together_are_the_mean_of_their_tokens_encoded_alone(clip):
@@ -61,7 +61,7 @@ def test_words_encoded_together_are_the_mean_of_their_tokens_encoded_alone(clip)
 
 
 def test_concept_words_are_encoded_again_only_for_other_concepts_or_another_text_encoder():
-    clip, concepts = tiny_trio().clip, world.vectors().concepts
+    clip, concepts = tiny_trio().clip, session.vectors().concepts
     first = concept_vectors(clip, concepts)
     assert concept_vectors(clip, concepts) is first
     assert len(concept_vectors(clip, concepts.keep(["Color"]))) == 8 < len(first)
@@ -81,7 +81,7 @@ def test_a_word_without_tokens_is_named(clip):
 
 
 def test_a_word_that_the_pocket_encoder_has_never_seen_is_told_from_one_it_knows():
-    clip = world.pocket()[1]
+    clip = session.pocket()[1]
     vectors = word_vectors(clip, ["orange", "vase", "skyscraper", "wizard", "star"])
     assert unknown_words(clip, vectors) == ["vase", "skyscraper", "wizard"]
 
@@ -94,7 +94,7 @@ def test_an_encoder_that_tells_all_words_apart_has_no_unknown_ones():
 @pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl"])
 def test_the_node_runs_on_every_kind_of_checkpoint(name):
     report, word, desired, undesired, image, table = suggest("A vase, in (lavender:1.2) color", clip=ENCODERS[name]())
-    names = world.vectors().concepts.names
+    names = session.vectors().concepts.names
     assert word in ("vase", "lavender", "color") and {desired, undesired} < set(names)
     assert "of 59" in report and image.shape[0] == 1 and float(image.std()) > 0.05
     assert len(list(csv.DictReader(io.StringIO(table)))) == 3 * len(names)
