@@ -5,7 +5,7 @@ from pathlib import Path
 import folder_paths
 
 from ...hrv_engine.atomic import write_atomically
-from ...hrv_engine.errors import HRVError, nearest
+from ...hrv_engine.errors import UNSAFE, HRVError, nearest
 from ...hrv_engine.paths import PRESETS
 from ...hrv_engine.relevance.fetch import registry
 from .eval_models import FOLDER as EVAL_FOLDER
@@ -13,6 +13,8 @@ from .eval_models import FOLDER as EVAL_FOLDER
 FOLDER = "hrv"
 EXTENSIONS = {".safetensors", ".npy"}
 PRESET_MARK = "preset: "
+SUFFIX = ".safetensors"
+LONGEST = 200  # bytes of a file's or a folder's name; file systems have 255, and other files stand beside it
 
 
 def register_folders() -> None:
@@ -32,16 +34,20 @@ def hrv_files(suffix: str = ".safetensors") -> list[str]:
 
 def hrv_path(name: str) -> Path:
     """The file behind a menu name; raises HRVError with the nearest names."""
-    if name.startswith(PRESET_MARK):
-        path = PRESETS / "hrv" / Path(name.removeprefix(PRESET_MARK)).name
-        found = str(path) if path.is_file() else None
-    else:
-        found = folder_paths.get_full_path(FOLDER, name)
+    try:
+        if name.startswith(PRESET_MARK):
+            path = PRESETS / "hrv" / Path(name.removeprefix(PRESET_MARK)).name
+            found = str(path) if path.is_file() else None
+        else:
+            found = folder_paths.get_full_path(FOLDER, name)
+    except (OSError, ValueError):  # too long, or with a NUL
+        found = None
     if found is None:
         legal = hrv_files() + hrv_files(".npy")
+        close = nearest(name[:60], legal) or "none yet"
         raise HRVError(
-            f'There is no HRV file "{name}". Nearest: {nearest(name, legal) or "none yet"}. {_way_to_get(name)}Build'
-            f" one with HRV Build, or put it into models/{FOLDER}."
+            f'There is no HRV file "{name[:60]}". Nearest: {close}. {_way_to_get(name)}'
+            f"Build one with HRV Build, or put it into models/{FOLDER}."
         )
     return Path(found)
 
@@ -57,9 +63,15 @@ def _way_to_get(name: str) -> str:
 def new_hrv_path(name: str) -> Path:
     """Where a new HRV of this name is saved: the first `hrv` folder; raises HRVError for a name that leaves it."""
     folder = Path(folder_paths.get_folder_paths(FOLDER)[0]).resolve()
-    path = (folder / (name.removesuffix(".safetensors") + ".safetensors")).resolve()
-    if not name.strip() or folder not in path.parents:
-        raise HRVError(f'"{name}" is not a file name inside {folder}. Use a name such as "my_hrv" or "sd15/my_hrv".')
+    parts = [part for part in name.replace("\\", "/").split("/") if part]
+    odd = UNSAFE.search(name) or any(set(part) <= {".", " ", "\n", "\t"} for part in parts)
+    long = any(len(part.encode("utf-8", "replace")) > LONGEST for part in parts)
+    path = None if odd or long else (folder / (name.removesuffix(SUFFIX) + SUFFIX)).resolve()
+    if path is None or not parts or not parts[-1].removesuffix(SUFFIX).strip() or folder not in path.parents:
+        most = f", of at most {LONGEST} bytes" if long else ""
+        raise HRVError(
+            f'"{name[:60]}" is not a file name inside {folder}{most}. Use a name such as "my_hrv" or "sd15/my_hrv".'
+        )
     return path
 
 
