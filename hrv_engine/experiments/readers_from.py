@@ -8,7 +8,9 @@ from ..scoring.caption_scorer import CaptionScorer
 from ..scoring.captions import Captioner
 from ..scoring.clip_scorer import ARCHITECTURE, CLIPScorer, imagenet_templates
 from ..scoring.grounded_segments import GroundedSegmenter
+from ..scoring.hub import Download, download_from
 from ..scoring.min_object import MinObjectScorer
+from ..scoring.pretrained import BLIP2, CLIPSEG, DETECTOR, DINOV2, SAM2, Kind
 from ..scoring.scorers import ImageScorer
 from ..scoring.segments import Segmenter, WordSegmenter
 from .plan import Experiment
@@ -20,7 +22,9 @@ PLACE = "FILE"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that name weights; nothing is downloaded unless a name to download is given."""
     group = parser.add_argument_group(
-        "scoring", "weights are files or folders; a name that is neither is downloaded; without them columns stay empty"
+        "scoring",
+        "weights are files or folders, or a download: a model this pack knows, NAME@COMMIT, or NAME@newest for whatever"
+        " it holds then; without them columns stay empty",
     )
     group.add_argument("--clip", metavar=PLACE, help="OpenCLIP: similarity of images and texts")
     group.add_argument("--clip-architecture", default=ARCHITECTURE, help=f"its architecture; default {ARCHITECTURE}")
@@ -42,11 +46,13 @@ def readers_from(options: argparse.Namespace, experiment: Experiment) -> Readers
     scorers: dict[str, ImageScorer] = {}
     if options.clip:
         sentences = imagenet_templates() if experiment.measure == "several" else ("{}",)
-        clip = CLIPScorer(_place(options.clip), options.clip_architecture, options.device, templates=sentences)
+        clip = CLIPScorer(
+            _path(options.clip) or options.clip, options.clip_architecture, options.device, templates=sentences
+        )
         scorers |= {"clip": clip, "minimum": MinObjectScorer(clip)}
         if options.captions:
-            scorers["caption"] = CaptionScorer(Captioner(_place(options.captions), options.device), clip)
-    background = BackgroundSimilarity(_place(options.dino), options.device) if options.dino else None
+            scorers["caption"] = CaptionScorer(Captioner(_place(options.captions, BLIP2), options.device), clip)
+    background = BackgroundSimilarity(_place(options.dino, DINOV2), options.device) if options.dino else None
     given = (options.clip, options.clip_architecture, options.captions, options.dino, options.segmenter, options.sam)
     return Readers(scorers, background, _segmenter(options), " ".join(map(str, given)))
 
@@ -55,11 +61,15 @@ def _segmenter(options: argparse.Namespace) -> Segmenter | None:
     if not options.segmenter:
         return None
     if options.sam:
-        return GroundedSegmenter(_place(options.segmenter), _place(options.sam), options.device)
-    return WordSegmenter(_place(options.segmenter), options.device)
+        return GroundedSegmenter(_place(options.segmenter, DETECTOR), _place(options.sam, SAM2), options.device)
+    return WordSegmenter(_place(options.segmenter, CLIPSEG), options.device)
 
 
-def _place(text: str) -> Path | str:
-    """A path if it is there or looks like one, else a name to download."""
+def _place(text: str, kind: Kind) -> Path | Download:
+    """A path if it is there or looks like one, else a download; raises HRVError for one without a commit."""
+    return path if (path := _path(text)) else download_from(text, kind.download)
+
+
+def _path(text: str) -> Path | None:
     path = Path(text)
-    return path if path.exists() or path.suffix in (".safetensors", ".bin", ".pt") or text[:1] in "./~" else text
+    return path if path.exists() or path.suffix in (".safetensors", ".bin", ".pt") or text[:1] in "./~" else None

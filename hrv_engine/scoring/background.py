@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import HRVError
+from .hub import Download
 from .pretrained import DINOV2, as_bytes, check_folder, loaded, precision
 
 AT_ONCE = 16  # images in one pass
@@ -15,12 +16,12 @@ AT_ONCE = 16  # images in one pass
 class BackgroundSimilarity:
     """Cosine of DINOv2's embeddings of source and edited image, each with its object painted black, -1 to 1.
 
-    weights: a folder, or a name on the hub that is fetched with the first comparison.
+    weights: a folder, or a download that is fetched with the first comparison.
     """
 
     name = "BG-DINO"
 
-    def __init__(self, weights: Path | str = DINOV2.download, device: str = "cpu", half: bool = False) -> None:
+    def __init__(self, weights: Path | Download = DINOV2.download, device: str = "cpu", half: bool = False) -> None:
         if isinstance(weights, Path):
             check_folder(DINOV2, weights)
         self.weights, self.device, self.half = weights, device, half

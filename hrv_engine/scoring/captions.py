@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from .hub import Download
 from .pretrained import BLIP2, as_bytes, check_folder, loaded, precision
 
 AT_ONCE = 8  # images in one pass
@@ -12,9 +13,9 @@ BEAMS, LONGEST = 5, 30  # beams, tokens: the defaults of BLIP-2's own library
 
 
 class Captioner:
-    """Says what is in images; weights are a folder, or a name on the hub that is fetched with the first caption."""
+    """Says what is in images; weights are a folder, or a download that is fetched with the first caption."""
 
-    def __init__(self, weights: Path | str = BLIP2.download, device: str = "cpu", half: bool = False) -> None:
+    def __init__(self, weights: Path | Download = BLIP2.download, device: str = "cpu", half: bool = False) -> None:
         if isinstance(weights, Path):
             check_folder(BLIP2, weights)
         self.weights, self.device, self.half = weights, device, half

@@ -1,7 +1,8 @@
 """CLIP image-text similarity through OpenCLIP (the `eval` extra): cosine of image and bare word (section 4.2)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -14,18 +15,27 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import HRVError, first_line, nearest
+from ..exchange import never
 from ..optional import library
+from .hub import NEWEST, Download, DownloadFailed
 
 ARCHITECTURE, DOWNLOADED = "ViT-H-14", "laion2b_s32b_b79k"  # the paper's weights
+DOWNLOAD = Download(
+    "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "1c2b8495b28150b8a4922ee1c8edee224c284c0c",
+    (("open_clip_model.safetensors", "0084e75319a50ad85ef45377bad5bc38f2f58824459eb690048d51c9f8863be5"),),
+)  # fmt: skip
+UNPINNED = f"@{NEWEST}"
+PURPOSE = "The CLIP scorer"
 PLAIN = ("{}",)  # the text as it is
 AT_ONCE = 16  # images in one pass
 _kept: dict[tuple[str, str, str, str], tuple[Any, Any, Any]] = {}
 
 
 class CLIPScorer:
-    """Cosine similarity of image and text, -1 to 1; `weights` is a file, or the name of weights to download.
+    """Cosine similarity of image and text, -1 to 1; `weights` is a file, or DOWNLOADED, the paper's, to fetch.
 
-    Weights are loaded or fetched with the first score; a file is looked into at once. One model is kept at a time.
+    OpenCLIP's name of other weights with @newest after it fetches what their repository holds then. They are loaded
+    or fetched with the first score; a file is looked into at once. One model is kept at a time.
     templates: sentences around the text, "{}" in each, whose embeddings are averaged; see `imagenet_templates`.
     """
 
@@ -33,20 +43,26 @@ class CLIPScorer:
 
     def __init__(
         self, weights: Path | str, architecture: str = ARCHITECTURE, device: str = "cpu", precision: str = "fp32",
-        templates: Sequence[str] = PLAIN,
+        templates: Sequence[str] = PLAIN, cancelled: Callable[[], None] = never,
     ) -> None:  # fmt: skip
         _check_architecture(architecture, isinstance(weights, Path))
         if isinstance(weights, Path):
             _check_file(weights)
+        elif not weights.endswith(UNPINNED) and (weights, architecture) != (DOWNLOADED, ARCHITECTURE):
+            raise HRVError(
+                f'"{weights}" of {architecture} is neither a file here nor weights whose hash is known, which are'
+                f" {DOWNLOADED} of {ARCHITECTURE} alone. Give a file; or, on the command line, {weights}{UNPINNED}, if"
+                " you trust whatever their repository holds when they are fetched."
+            )
         self.weights, self.architecture, self.device, self.precision = str(weights), architecture, device, precision
-        self.templates = tuple(templates)
+        self.templates, self.cancelled = tuple(templates), cancelled
 
     def score(self, images: Tensor, text: str) -> np.ndarray:
         """Scores float64 [images] of images float32 [images height width 3] in 0..1; raises HRVError for no text."""
         if not text.strip():
             raise HRVError("There is no word to score the images against. Type the word whose presence you ask for.")
         wanted = self.embed_prompt(text)
-        model, preprocess, _ = _loaded(self.weights, self.architecture, self.device, self.precision)
+        model, preprocess, _ = self._loaded()
         kind = _open_clip().get_input_dtype(self.precision)  # fp16 keeps some weights at full precision
         with torch.no_grad():
             scores = []
@@ -59,9 +75,12 @@ class CLIPScorer:
 
     def embed(self, texts: Sequence[str]) -> Tensor:
         """Unit vectors float32 [texts channels] of texts as they are."""
-        model, _, tokenize = _loaded(self.weights, self.architecture, self.device, self.precision)
+        model, _, tokenize = self._loaded()
         with torch.no_grad():
             return model.encode_text(tokenize(list(texts)).to(self.device), normalize=True).float()
+
+    def _loaded(self) -> tuple[Any, Any, Any]:
+        return _loaded(self.weights, self.architecture, self.device, self.precision, self.cancelled)
 
     def embed_prompt(self, text: str) -> Tensor:
         """Unit vector float32 [channels]: the mean over the templates with the text in them."""
@@ -81,16 +100,22 @@ def filled(template: str, text: str) -> str:
     return template.replace("{}", text)
 
 
-def _loaded(weights: str, architecture: str, device: str, precision: str) -> tuple[Any, Any, Any]:
+def _loaded(
+    weights: str, architecture: str, device: str, precision: str, cancelled: Callable[[], None]
+) -> tuple[Any, Any, Any]:
     """(model, preprocess, tokenizer), kept until another is asked for; raises HRVError if the weights do not fit."""
     wanted = (weights, architecture, device, precision)
     if wanted not in _kept:
         _kept.clear()  # before loading: two models of 4 GB need not fit
         try:
             model, preprocess = _open_clip().create_model_from_pretrained(
-                architecture, pretrained=weights, device=device, precision=precision
+                architecture, pretrained=_pretrained(weights, cancelled), device=device, precision=precision
             )
-        except (RuntimeError, ValueError, KeyError, AssertionError, OSError, UnpicklingError) as error:
+        except (
+            RuntimeError, ValueError, KeyError, AssertionError, OSError, UnpicklingError, DownloadFailed,
+        ) as error:  # fmt: skip
+            if isinstance(error, HRVError):
+                raise
             raise HRVError(
                 f"{weights} cannot be loaded as OpenCLIP {architecture}: {first_line(error)}. Set the architecture the"
                 " file was trained with, or choose another file; a download needs a network."
@@ -99,8 +124,15 @@ def _loaded(weights: str, architecture: str, device: str, precision: str) -> tup
     return _kept[wanted]
 
 
+def _pretrained(weights: str, cancelled: Callable[[], None]) -> str:
+    """What OpenCLIP is told to load: a file, or its own name of weights whose newest state was wished for."""
+    if weights == DOWNLOADED:
+        return str(replace(DOWNLOAD, cancelled=cancelled).folder(PURPOSE) / DOWNLOAD.weights[0][0])
+    return weights.removesuffix(UNPINNED)
+
+
 def _open_clip() -> Any:
-    return library("open_clip", "open-clip-torch", "eval", "The CLIP scorer")
+    return library("open_clip", "open-clip-torch", "eval", PURPOSE)
 
 
 def _check_architecture(architecture: str, local: bool) -> None:

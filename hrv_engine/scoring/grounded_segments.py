@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from .hub import Download
 from .pretrained import DETECTOR, SAM2, as_bytes, check_folder, loaded
 from .segments import names_in
 
@@ -13,14 +14,14 @@ THRESHOLD = 0.4  # of a box; Grounded-SAM-2's own
 
 
 class GroundedSegmenter:
-    """Masks of objects named by words; weights are folders, or names on the hub fetched with the first mask.
+    """Masks of objects named by words; weights are folders, or downloads fetched with the first mask.
 
     threshold: the detector's certainty from which on a box counts.
     """
 
     def __init__(
-        self, detector: Path | str = DETECTOR.download, outliner: Path | str = SAM2.download, device: str = "cpu",
-        threshold: float = THRESHOLD,
+        self, detector: Path | Download = DETECTOR.download, outliner: Path | Download = SAM2.download,
+        device: str = "cpu", threshold: float = THRESHOLD,
     ) -> None:  # fmt: skip
         for kind, weights in ((DETECTOR, detector), (SAM2, outliner)):
             if isinstance(weights, Path):

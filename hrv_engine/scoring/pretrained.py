@@ -1,4 +1,7 @@
-"""Models of `transformers` (the `eval` extra), from a folder or fetched on request; one of each kind is kept."""
+"""Models of `transformers` (the `eval` extra), from a folder or fetched on request; one of each kind is kept.
+
+Weights are read as tensors only: no pickled object and no code of a model's author is run.
+"""
 
 import json
 from dataclasses import dataclass
@@ -12,37 +15,56 @@ from torch import Tensor
 
 from ..errors import HRVError, first_line
 from ..optional import library
+from .hub import Download, DownloadFailed
 
 FINDING = "Finding objects by words"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a model is for, its type in config.json, its classes in transformers, the weights to fetch (size: GB)."""
+    """What a model is for, its type in config.json, its classes in transformers, what to fetch (size: GB)."""
 
     title: str
     purpose: str
     model_type: str
     model: str
     processor: str
-    download: str
+    download: Download
     size: float
     also: tuple[str, ...] = ()  # other types in config.json that hold such a model
 
 
 BLIP2 = Kind(
-    "BLIP-2", "Captioning", "blip-2", "Blip2ForConditionalGeneration", "Blip2Processor", "Salesforce/blip2-opt-2.7b", 15
-)
-DINOV2 = Kind("DINOv2", "BG-DINO", "dinov2", "Dinov2Model", "AutoImageProcessor", "facebook/dinov2-base", 0.35)
+    "BLIP-2", "Captioning", "blip-2", "Blip2ForConditionalGeneration", "Blip2Processor",
+    Download("Salesforce/blip2-opt-2.7b", "59a1ef6c1e5117b3f65523d1c6066825bcf315e3", (
+        ("model-00001-of-00002.safetensors", "b81228c9ac1b3dee1731ee71d51fe3b2c34f915019c44c25a793b51300ae24fc"),
+        ("model-00002-of-00002.safetensors", "536bd73b8f1de7d94f503b23fea2eaa4f7f3ea5f74f8f874fcb21d6df1555a19"),
+    )), 15,
+)  # fmt: skip
+DINOV2 = Kind(
+    "DINOv2", "BG-DINO", "dinov2", "Dinov2Model", "AutoImageProcessor",
+    Download("facebook/dinov2-base", "f9e44c814b77203eaa57a6bdbbd535f21ede1415", (
+        ("model.safetensors", "d73036b56966966d07975d696bde331762f37297e2f095de8cea0040c3aa0841"),
+    )), 0.35,
+)  # fmt: skip
 CLIPSEG = Kind(
     "CLIPSeg", FINDING, "clipseg", "CLIPSegForImageSegmentation", "CLIPSegProcessor",
-    "CIDAS/clipseg-rd64-refined", 0.6,
+    Download("CIDAS/clipseg-rd64-refined", "999e0328d9e10b484360c477313983f9afdd7050", (
+        ("model.safetensors", "d00ca85d6b859f9d07b7cfb8ef26fe9771cb275b34c9368f2ecf603139307f55"),
+    )), 0.6,
 )  # fmt: skip
 DETECTOR = Kind(
     "Grounding DINO", FINDING, "grounding-dino", "GroundingDinoForObjectDetection", "GroundingDinoProcessor",
-    "IDEA-Research/grounding-dino-base", 0.9,
+    Download("IDEA-Research/grounding-dino-base", "12bdfa3120f3e7ec7b434d90674b3396eccf88eb", (
+        ("model.safetensors", "5548f844c928c4b6f411fa8cbcc2bfa8dbbba437cb1d513975519f93c2a9ed21"),
+    )), 0.9,
 )  # fmt: skip
-SAM2 = Kind("SAM 2", FINDING, "sam2", "Sam2Model", "Sam2Processor", "facebook/sam2.1-hiera-large", 0.9, ("sam2_video",))
+SAM2 = Kind(
+    "SAM 2", FINDING, "sam2", "Sam2Model", "Sam2Processor",
+    Download("facebook/sam2.1-hiera-large", "665f8e2ad61cf5f53d65644ff27c8ee525124610", (
+        ("model.safetensors", "dc407dce21301fd94abb395c5099b4f2c455fdc8a8f261ac3d0ea6d4cd197230"),
+    )), 0.9, ("sam2_video",),
+)  # fmt: skip
 _kept: dict[str, tuple[tuple[str, str, bool], Any, Any]] = {}  # model_type -> (what is loaded, model, processor)
 
 
@@ -65,24 +87,30 @@ def check_folder(kind: Kind, folder: Path) -> None:
         )
 
 
-def loaded(kind: Kind, source: Path | str, device: str = "cpu", half: bool = False) -> tuple[Any, Any]:
-    """(model, processor) of a folder (Path), or of a name on the Hugging Face hub (str), which is then downloaded.
+def loaded(kind: Kind, source: Path | Download, device: str = "cpu", half: bool = False) -> tuple[Any, Any]:
+    """(model, processor) of a folder, or of a download, which is then fetched; nothing else uses the network.
 
-    Nothing else uses the network. Raises HRVError for missing packages, files and tensors, and when offline.
+    Raises HRVError for missing packages, files and tensors, for other hashes than are known, and when offline.
     """
-    wanted = (str(source), device, half)
+    wanted = (source.key if isinstance(source, Download) else str(source), device, half)
     if kind.model_type in _kept and _kept[kind.model_type][0] == wanted:
         return _kept[kind.model_type][1:]
     _kept.pop(kind.model_type, None)  # before loading: two of them need not fit
     local = isinstance(source, Path)
-    if isinstance(source, Path):
-        check_folder(kind, source)
     transformers = library("transformers", "transformers", "eval", kind.purpose)
     try:
+        folder = source if isinstance(source, Path) else source.folder(kind.purpose)
+    except DownloadFailed as error:
+        raise HRVError(f"{source} cannot be loaded as {kind.title}: {error}. {_advice(kind, local)}") from error
+    check_folder(kind, folder)
+    try:
         model, report = getattr(transformers, kind.model).from_pretrained(
-            str(source), local_files_only=local, dtype=precision(half), output_loading_info=True
+            str(folder), local_files_only=True, trust_remote_code=False, weights_only=True,
+            use_safetensors=None if local else True, dtype=precision(half), output_loading_info=True,
+        )  # fmt: skip
+        processor = getattr(transformers, kind.processor).from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
         )
-        processor = getattr(transformers, kind.processor).from_pretrained(str(source), local_files_only=local)
     except (
         OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, ImportError, SafetensorError,
         UnpicklingError,

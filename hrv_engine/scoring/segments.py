@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..errors import HRVError
 from ..text.lists import listed
+from .hub import Download
 from .pretrained import CLIPSEG, as_bytes, check_folder, loaded, precision
 
 AT_ONCE = 8  # images in one pass
@@ -30,13 +31,17 @@ def names_in(words: str) -> list[str]:
 
 
 class WordSegmenter:
-    """Masks of objects named by words; weights are a folder, or a name on the hub fetched with the first mask.
+    """Masks of objects named by words; weights are a folder, or a download fetched with the first mask.
 
     threshold: the probability from which on a pixel belongs to the object.
     """
 
     def __init__(
-        self, weights: Path | str = CLIPSEG.download, device: str = "cpu", half: bool = False, threshold: float = 0.4
+        self,
+        weights: Path | Download = CLIPSEG.download,
+        device: str = "cpu",
+        half: bool = False,
+        threshold: float = 0.4,
     ) -> None:
         if isinstance(weights, Path):
             check_folder(CLIPSEG, weights)
