@@ -10,7 +10,7 @@ from typing import Any
 from .. import plain_yaml
 from ..addresses import below, web_address
 from ..attention.heads import HeadLayout
-from ..errors import HRVError, nearest
+from ..errors import HRVError, first_line, nearest
 from ..exchange import NoReply, ask, never
 from ..paths import PRESETS
 from .concepts import ConceptSet
@@ -94,12 +94,22 @@ def fetch(entry: Published, path: Path, mirror: str = "", cancelled: Callable[[]
     raise. A file that holds these vectors already is returned without a download. Raises HRVError offline, for a mirror
     of another form, for other bytes than the registry names, and for a file in the way.
     """
-    if path.exists():
+    if _is_there(path):
         return _present(entry, path)
     folder = web_address(mirror.strip() or entry.address, "a folder to fetch from", entry.address)
     relevance = entry.import_from(_download(entry, folder, cancelled))
     save(path, relevance)
     return relevance
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        raise HRVError(f'"{path}" is no name of a file here: {first_line(error)}. Choose another one.') from error
+    return True
 
 
 def _present(entry: Published, path: Path) -> HeadRelevance:

@@ -167,6 +167,12 @@ def test_a_folder_that_cannot_be_written_is_told(small, tmp_path):
         fetch.fetch(entry, tmp_path / "here" / "x.safetensors", address)
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a\x00b", "\ud83c"], ids=["too long", "with a NUL", "half a character"])
+def test_a_name_that_no_file_can_have_is_refused_without_a_download(name, tmp_path, capsys):
+    assert main(["fetch", "sd14", "--to", str(tmp_path), "--as", name, "--mirror", "http://127.0.0.1:9"]) == 1
+    assert "is no name of a file here" in capsys.readouterr().err
+
+
 def test_an_unknown_name_is_answered_with_the_names_there_are(capsys):
     assert main(["fetch", "sd15"]) == 1
     said = capsys.readouterr().err
