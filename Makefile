@@ -2,7 +2,7 @@
 RUN := python3 tools/bootstrap.py --
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test test-sdxl check bench operations figures figures-editing figures-multi figures-suggest experiments-pocket steering train-pocket pocket-vectors thumbnails clean
+.PHONY: help demo test test-sdxl check attack bench operations figures figures-editing figures-multi figures-suggest experiments-pocket steering train-pocket pocket-vectors thumbnails clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -20,6 +20,9 @@ test-sdxl:  ## a workflow on a full-size SDXL with random weights (20 GB of memo
 check:  ## linter and type checker
 	@$(RUN) ruff check --output-format concise .
 	@$(RUN) python -m tools.typecheck
+
+attack:  ## thousands of damaged files, texts and answers: no traceback, no hang, nothing wrong, under 1 GB (10 minutes)
+	@$(RUN) python -m tools.attack
 
 bench:  ## time and memory of steering, voting and guidance as ratios to plain sampling: output/bench.json, bench_guidance.json
 	@$(RUN) python -m tools.bench operations; counted=$$?; $(RUN) python -m tools.bench compiled; $(RUN) python -m tools.bench; first=$$?; $(RUN) python -m tools.bench guidance && exit $$((counted + first))

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .. import plain_json
 from ..errors import HRVError
+from ..plain_json import excerpt
 from ..text.lists import listed
 
 NEEDED = ("order", "heads", "factor", "seed", "prompt", "total")
@@ -37,6 +39,8 @@ class ScoredImage:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "ScoredImage":
         """The image of a row; KeyError, TypeError or ValueError for one that is not scored."""
+        if not 0 <= int(row["heads"]) <= int(row["total"]) or int(row["total"]) < 1:
+            raise ValueError(f"{excerpt(row['heads'])} heads of {excerpt(row['total'])}")
         concept, scorer = (None if row.get(key) is None else str(row[key]) for key in ("concept", "scorer"))
         return cls(
             order=str(row["order"]),
@@ -55,8 +59,8 @@ def read_rows(text: str) -> list[dict[str, Any]]:
     rows = []
     for line in listed(text, "\n"):
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
+            row = plain_json.parse(line)
+        except ValueError:
             row = None
         if not isinstance(row, dict):
             raise HRVError(

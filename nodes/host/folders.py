@@ -67,7 +67,13 @@ def new_hrv_path(name: str) -> Path:
     odd = UNSAFE.search(name) or any(set(part) <= {".", " ", "\n", "\t"} for part in parts)
     long = any(len(part.encode("utf-8", "replace")) > LONGEST for part in parts)
     path = None if odd or long else (folder / (name.removesuffix(SUFFIX) + SUFFIX)).resolve()
-    if path is None or not parts or not parts[-1].removesuffix(SUFFIX).strip() or folder not in path.parents:
+    if (
+        path is None
+        or not parts
+        or name.endswith(("/", "\\"))
+        or not parts[-1].removesuffix(SUFFIX).strip()
+        or folder not in path.parents
+    ):
         most = f", of at most {LONGEST} bytes" if long else ""
         raise HRVError(
             f'"{name[:60]}" is not a file name inside {folder}{most}. Use a name such as "my_hrv" or "sd15/my_hrv".'
