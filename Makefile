@@ -21,7 +21,7 @@ check:  ## linter and type checker
 	@$(RUN) ruff check --output-format concise .
 	@$(RUN) python -m tools.typecheck
 
-attack:  ## thousands of damaged files, texts and answers: no traceback, no hang, nothing wrong, under 1 GB (10 minutes)
+attack:  ## 51,000 damaged files, texts and answers: no traceback, no hang, nothing wrong, under 1 GB of memory (5 minutes)
 	@$(RUN) python -m tools.attack
 
 bench:  ## time and memory of steering, voting and guidance as ratios to plain sampling: output/bench.json, bench_guidance.json

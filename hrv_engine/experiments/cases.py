@@ -27,11 +27,15 @@ def cases(experiment: Experiment, more_prompts: Path | None = None) -> list[Case
         raise HRVError(f"{experiment.name} builds no vectors, so it takes no prompts to build on ({more_prompts}).")
     if experiment.measure == "vectors":
         return _building(experiment, more_prompts)
-    path = PRESETS / "benchmarks" / f"{experiment.benchmark}.yaml"
-    if not path.is_file():
-        listed = ", ".join(sorted(one.stem for one in path.parent.glob("*.yaml")))
-        raise HRVError(f'{experiment.name} names the benchmark "{experiment.benchmark}". There are: {listed}.')
-    return EXPANDED[experiment.measure](experiment, path)
+    return EXPANDED[experiment.measure](experiment, _preset(experiment, "benchmarks", experiment.benchmark))
+
+
+def _preset(experiment: Experiment, kind: str, name: Any) -> Path:
+    """The file of a preset that an experiment names; raises HRVError with the names there are."""
+    listed = sorted(path.stem for path in (PRESETS / kind).glob("*.yaml"))
+    if name not in listed:
+        raise HRVError(f"{experiment.name} names {excerpt(name)} of {kind}. There are: {', '.join(listed)}.")
+    return PRESETS / kind / f"{name}.yaml"
 
 
 def _seeds(experiment: Experiment, path: Path) -> list[int]:
@@ -108,7 +112,7 @@ def _several(experiment: Experiment, path: Path) -> list[Case]:
 
 def _building(experiment: Experiment, more: Path | None) -> list[Case]:
     """One case: the preset's prompts and then the user's, as lines."""
-    prompts = list(PromptSet.load(PRESETS / "prompts" / f"{experiment.options['prompts']}.yaml").prompts)
+    prompts = list(PromptSet.load(_preset(experiment, "prompts", experiment.options.get("prompts"))).prompts)
     if more is not None:
         try:
             prompts += PromptSet.of_lines(more.read_text(encoding="utf-8"), more.name).prompts

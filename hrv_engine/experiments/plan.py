@@ -53,7 +53,7 @@ class Experiment:
         A file of your own may extend an experiment of the pack.
         """
         path = Path(name)
-        if path.suffix == ".yaml" and path.is_file():
+        if path.suffix == ".yaml" and _is_file(path):
             return cls._of({**_extended(path.stem, path.parent), "name": path.stem}, path.name)
         listed = names(folder)
         if name not in listed:
@@ -113,6 +113,13 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {  # what an entry must ho
     "keep": (lambda value: type(value) is int and value >= 0, "a number from 0"),
     "paper": (_are_statements, "a list of statements with figure and value"),
 }
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False
 
 
 def names(folder: Path = FOLDER) -> list[str]:

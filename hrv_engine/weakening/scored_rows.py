@@ -1,6 +1,7 @@
 """Rows of a scored sweep as JSON lines, one per image: read, joined with scores, checked."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,8 @@ class ScoredImage:
         if not 0 <= int(row["heads"]) <= int(row["total"]) or int(row["total"]) < 1:
             raise ValueError(f"{excerpt(row['heads'])} heads of {excerpt(row['total'])}")
         concept, scorer = (None if row.get(key) is None else str(row[key]) for key in ("concept", "scorer"))
+        if not (math.isfinite(float(row["factor"])) and math.isfinite(float(row["score"]))):
+            raise ValueError(f"a score of {excerpt(row['score'])} by {excerpt(row['factor'])}")
         return cls(
             order=str(row["order"]),
             factor=float(row["factor"]),

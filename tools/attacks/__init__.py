@@ -17,13 +17,13 @@ class Kind:
 
 
 KINDS = {
-    "vote_files": Kind(3000),
-    "npy_files": Kind(1500),
-    "yaml_texts": Kind(2500),
-    "names": Kind(1500, host=True),
-    "prompts": Kind(1500, host=True),
-    "replies": Kind(1500),
-    "tables": Kind(500),
-    "plans": Kind(1500),
-    "jobs": Kind(800),
+    "vote_files": Kind(10_000),
+    "npy_files": Kind(5000),
+    "yaml_texts": Kind(10_000),
+    "names": Kind(5000, host=True),
+    "prompts": Kind(5000, host=True),
+    "replies": Kind(5000),
+    "tables": Kind(3000),
+    "plans": Kind(5000),
+    "jobs": Kind(3000),
 }

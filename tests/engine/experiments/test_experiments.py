@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,18 @@ def test_building_takes_the_users_prompts_after_the_thousand_classes(tmp_path: P
         cases(Experiment.load("misreading"), tmp_path / "mine.txt")
 
 
+@pytest.mark.parametrize("name", ["nothing", "a" * 5000, "../prompts/quick", "a\x00b", ""])
+def test_a_benchmark_that_is_not_there_is_named_whatever_its_name(name: str):
+    with pytest.raises(HRVError, match="of benchmarks. There are: editing, "):
+        cases(replace(Experiment.load("misreading"), benchmark=name))
+
+
+@pytest.mark.parametrize("name", ["nothing", "a" * 5000 + ".yaml", "a\x00b.yaml"])
+def test_an_experiment_that_is_not_there_is_named_whatever_its_name(name: str):
+    with pytest.raises(HRVError, match="There is no experiment"):
+        Experiment.load(name)
+
+
 def written(folder: Path, name: str, text: str) -> Path:
     (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     return folder
@@ -97,6 +110,7 @@ WHOLE = "about: a\nsource: b\nmeasure: misreading\nworkflow: w\n"
         ("a: !!bool maybe", "cannot be read as YAML"),
         ("a: &a [*a]", "cannot be read as YAML"),
         ("1: a", "must hold entries"),
+        (WHOLE + "score: [1]", "score must hold names and values"),
         ("extends: [a]", "extends ..a.., which is no experiment"),
         ("extends: ../other", "which is no experiment. There are: "),
         ("extends: misreading\nset: 5", "set must hold names and values"),

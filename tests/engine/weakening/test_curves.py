@@ -14,7 +14,7 @@ from hrv_engine.figures.curves import curves_figure, score_limits
 from hrv_engine.figures.plots import PALETTE
 from hrv_engine.tables import as_csv
 from hrv_engine.weakening.curves import WeakeningResult
-from hrv_engine.weakening.scored_rows import read_rows, with_scores, write_rows
+from hrv_engine.weakening.scored_rows import read_rows, scored_images, with_scores, write_rows
 
 K = (0, 1, 11, 21, 31, 41, 51, 61, 71, 81, 91, 101, 111, 121, 128)
 PUBLISHED = {  # Image Style on SD1.4: mean OpenCLIP cosine of 150 images a point, as the authors published it
@@ -153,3 +153,26 @@ def test_scores_join_the_rows_of_the_sweep():
         with_scores(table, "red", np.zeros(3))
     with pytest.raises(HRVError, match='"order,heads" is no line'):
         read_rows("order,heads")
+
+
+ROW = {"order": "hrv", "heads": 3, "factor": -2.0, "seed": 1, "prompt": "a cat", "total": 8, "score": 0.5}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"heads": -1}, {"heads": 9}, {"total": 0, "heads": 0}, {"score": "NaN"}, {"score": "1e999"}, {"factor": "inf"}]
+    + [{"score": [1]}, {"heads": None}, {"total": "many"}],
+)
+def test_rows_that_no_sweep_writes_are_refused(change):
+    assert scored_images([ROW])[0].score == 0.5
+    with pytest.raises(HRVError, match="A row holds no number where one is needed"):
+        scored_images([{**ROW, **change}])
+
+
+@pytest.mark.parametrize(
+    "line", ["[" * 100_000, '{"score": NaN}', '{"score": 1e999}', '{"seed": ' + "9" * 5000 + "}", "5"]
+)
+def test_lines_that_are_no_rows_are_quoted_shortly(line):
+    with pytest.raises(HRVError, match="is no line of a table of images") as error:
+        read_rows(line)
+    assert len(str(error.value)) < 300
