@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import HRVError, nearest
+from ..errors import HRVError, first_line, nearest
 from ..optional import library
 from ..paths import WORKFLOWS
 from .prompt import Prompt
@@ -28,13 +28,13 @@ class Template:
     def read(cls, name: str, object_info: Mapping[str, Any], folder: Path = WORKFLOWS) -> "Template":
         """workflows/<name>.json, converted by comfy-cli; raises HRVError for a graph that is not there or not whole."""
         file = folder / f"{name}.json"
-        if not file.is_file():
-            listed = [path.stem for path in sorted(folder.glob("*.json"))]
+        listed = [path.stem for path in sorted(folder.glob("*.json"))]
+        if name not in listed:
             raise HRVError(f'There is no workflow "{name}". Nearest: {nearest(name, listed)}. There are: {listed}.')
         convert = library(
             "comfy_cli.workflow_to_api", "comfy-cli", "experiments", "Running a workflow without a browser"
         ).convert_ui_to_api
-        graph = json.loads(file.read_text(encoding="utf-8"))
+        graph = _graph(file)
         unknown = {node["type"] for node in graph["nodes"]} - set(object_info) - {"MarkdownNote", "Note"}
         if unknown:
             raise HRVError(
@@ -131,6 +131,18 @@ class Template:
         if kind not in self.schemas:
             raise HRVError(f'The server knows no node "{kind}".')
         return list(self.schemas[kind]["output"])
+
+
+def _graph(file: Path) -> dict[str, Any]:
+    """A graph as the frontend saves it; raises HRVError for another file."""
+    try:
+        graph = json.loads(file.read_bytes())
+        if all(isinstance(node["type"], str) and isinstance(node["id"], (int, str)) for node in graph["nodes"]):
+            return graph
+        said = "a node has no type and id"
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        said = first_line(error, 100)
+    raise HRVError(f"{file.name} is no workflow as the frontend saves it ({said}). Save the graph there again.")
 
 
 def is_link(value: Any, prompt: Prompt) -> bool:
