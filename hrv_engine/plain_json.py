@@ -11,8 +11,10 @@ SHORT = reprlib.Repr()
 SHORT.maxlevel, SHORT.maxlist, SHORT.maxdict, SHORT.maxtuple, SHORT.maxstring = 3, 5, 3, 5, EXCERPT
 
 
-def parse(text: str | bytes) -> Any:
+def parse(text: Any) -> Any:
     """The value of a JSON text; ValueError for anything else: NaN, 1e999, a key given twice, great depth or length."""
+    if not isinstance(text, (str, bytes)):
+        raise ValueError(f"it is no text, but {excerpt(text)}")
     try:
         return _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8"))
     except RecursionError:

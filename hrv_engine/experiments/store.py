@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +62,27 @@ class _Marker:
     texts: dict[str, str]
     hashes: dict[str, str]
 
+    @property
+    def hash(self) -> str:
+        """A hash of all of it, which the file has beside it (not those from before it was told)."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """As the file keeps it."""
+        return {**asdict(self), "whole": self.hash}
+
     @classmethod
     def of(cls, data: Any) -> "_Marker":
         """The marker in a JSON value; ValueError, TypeError, LookupError or AttributeError for anything else."""
-        marker = cls(data["prompt"], data["pictures"], data["texts"], data.get("sha256", {}))
+        marker = cls(data["prompt"], data["pictures"], data["texts"], data.get("hashes", {}))
         listed = [file for files in marker.pictures.values() for file in files]
         texts = [marker.prompt, *marker.texts.values(), *marker.hashes.values(), *listed]
         if not all(isinstance(text, str) for text in texts) or not all(
             isinstance(files, list) for files in marker.pictures.values()
         ):
             raise TypeError("a marker holds texts")
+        if "whole" in data and data["whole"] != marker.hash:
+            raise ValueError("a marker was changed")
         if any(Path(file).name != file for file in listed) or (marker.hashes and marker.hashes.keys() != set(listed)):
             raise ValueError("a marker names files of its own folder")
         return marker
@@ -118,8 +129,8 @@ class Store:
                     _write_through(folder / file, payload)
                     hashes[file] = hashlib.sha256(payload).hexdigest()
             sync_folder(folder)
-            marker = {"prompt": asked, "pictures": listed, "texts": dict(texts), "sha256": hashes}
-            write_whole(folder / MARKER, json.dumps(marker, indent=1))
+            marker = _Marker(asked, listed, dict(texts), hashes)
+            write_whole(folder / MARKER, json.dumps(marker.to_json(), indent=1))
 
     def texts(self, name: str) -> dict[str, str]:
         """The texts of a finished job."""

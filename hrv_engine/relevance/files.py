@@ -189,10 +189,9 @@ def import_published(
     shape = (len(concepts.concepts), layout.total)
     rows: np.ndarray = read_array(path, "fiu", shape).astype(np.float64)
     if np.isfinite(rows).all():
-        with np.errstate(over="ignore"):
-            sums = np.abs(rows).sum(axis=-1, keepdims=True)
-        if not np.isfinite(sums).all():
-            raise HRVError(f"{path.name} holds numbers too large to add up. The file is damaged: fetch it again.")
-        rows = rows * (layout.total / np.maximum(sums, 1e-300))
+        _, exponents = np.frexp(np.abs(rows).max(axis=-1, keepdims=True))
+        rows = np.ldexp(rows, -exponents)  # exact, and no sum overflows
+        sums = np.abs(rows).sum(axis=-1, keepdims=True)
+        rows = rows * layout.total / np.where(sums > 0, sums, 1)
     orders = None if order_path is None else read_array(order_path, "iu", shape)
     return HeadRelevance(rows.astype(np.float32), concepts, layout, orders=orders, source={"imported_from": path.name})

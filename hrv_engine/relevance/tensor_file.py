@@ -46,8 +46,10 @@ class TensorFile:
         if not isinstance(header, dict):
             raise ValueError("its header is no mapping")
         self.metadata = header.pop("__metadata__", {})
-        if not isinstance(self.metadata, dict):
-            raise ValueError("its metadata are no mapping")
+        if not isinstance(self.metadata, dict) or any(not isinstance(text, str) for text in self.metadata.values()):
+            raise ValueError("its metadata are no mapping of texts")
+        for text in (*header, *self.metadata, *self.metadata.values()):
+            text.encode("utf-8")  # half of a character, which JSON can write, is a ValueError
         self.entries = {name: Entry.of(data) for name, data in header.items()}
         self._data = 8 + length
         end = 0

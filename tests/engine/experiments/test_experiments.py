@@ -202,6 +202,13 @@ def test_a_job_with_a_damaged_marker_is_done_again(tmp_path: Path, marker: bytes
     assert not store.done("one", "x", ["plain", "table"]) and not store.finished("one", ["plain", "table"])
 
 
+def test_a_job_whose_texts_were_changed_is_done_again(tmp_path: Path):
+    store = saved(tmp_path)
+    marker = store.job("one") / "done.json"
+    marker.write_text(marker.read_text(encoding="utf-8").replace('"y"', '"z"'), encoding="utf-8")
+    assert not store.done("one", "x") and store.texts("one") == {}
+
+
 @pytest.mark.parametrize("hashed", [True, False], ids=["hashed", "as saved before"])
 @pytest.mark.parametrize("damage", ["missing", "cut", "empty", "a folder", "another byte"])
 def test_a_job_with_a_damaged_image_is_done_again(tmp_path: Path, damage: str, hashed: bool):
@@ -209,7 +216,7 @@ def test_a_job_with_a_damaged_image_is_done_again(tmp_path: Path, damage: str, h
     image, marker = store.job("one") / "plain_1.png", store.job("one") / "done.json"
     if not hashed:
         data = json.loads(marker.read_text(encoding="utf-8"))
-        del data["sha256"]
+        del data["hashes"], data["whole"]
         marker.write_text(json.dumps(data), encoding="utf-8")
         assert store.done("one", "x", ["plain", "table"])
     whole = image.read_bytes()

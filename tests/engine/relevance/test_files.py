@@ -265,9 +265,11 @@ def entry(dtype: str, shape: list[int], start: int, end: int) -> dict:
         '{"__metadata__": 5}',
         "[]",
         "5",
+        '{"__metadata__": {"hrv": ["a"]}}',
+        '{"__metadata__": {"hrv": "\\ud83c"}}',
         b"\xff\xfe{}",
     ],
-    ids=range(15),
+    ids=range(17),
 )
 def test_a_broken_header_is_refused_in_one_sentence(tmp_path, text):
     raw(tmp_path / "broken.safetensors", text, 8)
