@@ -49,7 +49,7 @@ def compare(
     plain = graph.node(
         "KSampler", "KSampler (plain)", model=(loader, "MODEL"), positive=(prompt, "CONDITIONING"), **shared
     )
-    _, middle = graph.group("Plain", (right + 400, 0), [[plain], *_see(graph, plain, loader, "Plain", enlarge)])
+    _, middle = graph.group("Plain", (right + 400, 0), [[plain], *see(graph, plain, loader, "Plain", enlarge)])
 
     for title, kind, asked in branches:
         steer = graph.node(
@@ -57,12 +57,12 @@ def compare(
         )
         ends = {"model": (steer, "MODEL"), "positive": (steer, "positive"), **shared}
         steered = graph.node("KSampler", f"KSampler ({title.lower()})", **ends)
-        columns = [[steer], [steered], *_see(graph, steered, loader, title, enlarge)]
+        columns = [[steer], [steered], *see(graph, steered, loader, title, enlarge)]
         _, middle = graph.group(title, (right + 40, middle + 40), columns)
     return prompt, negative, middle
 
 
-def _see(graph: Graph, sampler: Node, loader: Node, title: str, enlarge: float | None) -> list[list[Node]]:
+def see(graph: Graph, sampler: Node, loader: Node, title: str, enlarge: float | None) -> list[list[Node]]:
     decoded = graph.node("VAEDecode", wide=240, samples=(sampler, "LATENT"), vae=(loader, "VAE"))
     shown, columns = decoded, [[decoded]]
     if enlarge:

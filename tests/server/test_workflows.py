@@ -75,6 +75,22 @@ def test_02_steers_the_word_and_keeps_the_plain_images_of_the_same_seeds_beside(
         write_thumbnail("02_pocket_fix_misread_word", [image for row in rows for image in row])
 
 
+@pytest.mark.thumbnail
+def test_30_steers_what_another_encoder_made_and_draws_what_02_draws(server, object_info):
+    prompt = workflows.converted("30_pocket_other_encoder", object_info)
+    outputs = server.client.run(prompt)
+    plain, adjusted = workflows.nodes_of(prompt, "PreviewImage")
+    before, after = (pixels(server, outputs, node) for node in (plain, adjusted))
+    twin = workflows.converted("02_pocket_fix_misread_word", object_info)
+    theirs = server.client.run(twin)
+    for node, own in zip(workflows.nodes_of(twin, "PreviewImage"), (before, after), strict=False):
+        np.testing.assert_array_equal(pixels(server, theirs, node), own)
+    assert np.abs(before.astype(int) - after).mean() > 1, "the adjusted images are the plain ones"
+    if WRITE_THUMBNAILS:
+        rows = [server.client.images(outputs, node)[:2] for node in (plain, adjusted)]
+        write_thumbnail("30_pocket_other_encoder", [image for row in rows for image in row])
+
+
 def test_05_builds_vectors_on_a_full_size_sd15_from_the_stock_loader(server, sd15_vectors, object_info):
     prompt = workflows.converted("05_sd15_build_hrv", object_info)
     (report,) = workflows.nodes_of(prompt, "PreviewAny")
