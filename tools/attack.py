@@ -22,6 +22,7 @@ from typing import Any
 from .pack import ROOT, load_pack, use_comfyui
 
 MOST_MEMORY = 1 << 30  # bytes
+ADDRESSES = 8 << 30  # bytes of a process, PyTorch's own included
 SILENCE = 900.0  # seconds after which a kind's process has hung where no signal reaches it
 COLUMNS = ("tries", "accepted", "refused", "tracebacks", "hangs", "wrong", "slowest s", "memory MB")
 
@@ -41,6 +42,7 @@ def main() -> int:
         parser.error(f'there is no kind "{unknown[0]}"; there are {", ".join(KINDS)}')
     if options.here:
         (kind,) = options.kinds
+        resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))  # whatever is found does not end the machine
         json.dump(attacked(kind, options.tries or KINDS[kind].count, options.seed), sys.stdout)
         return 0
     begun, results = time.monotonic(), {}

@@ -20,6 +20,7 @@ from .relevance import MOST_BYTES, HeadRelevance, HeadVotes
 from .tensor_file import TensorFile
 
 FORMAT, VERSION = "head-relevance-vectors", 1
+MOST_IMAGES = 2_000_000  # twice what HRV Build numbers
 MOST_VOTES = 2**40  # for one concept and head: a million images of a thousand steps; sums stay exact in float64
 
 
@@ -140,6 +141,9 @@ def _parts(data: Any, counts: np.ndarray) -> tuple[Part, ...]:
         last = part
     if counts.any() != bool(parts):
         raise ValueError("it has votes without images, or images without votes")
+    images = sum(part.images for part in parts)
+    if images > min(MOST_IMAGES, int(counts.sum())):
+        raise ValueError(f"it claims {images} images, more than its votes can come from")
     return parts
 
 

@@ -66,7 +66,10 @@ class Outcome:
             self._fault("tracebacks", attempt, f"{type(error).__name__} in {where}: {str(error)[:200]}")
         else:
             self.accepted += 1
-            said = attempt.wrong(value)
+            try:
+                said = attempt.wrong(value)
+            except Exception as error:  # the value is like none that was foreseen
+                said = f"no value that can be checked: {type(error).__name__} {str(error)[:200]}"
             if said:
                 self._fault("wrong", attempt, said)
         self.slowest = max(self.slowest, time.monotonic() - begun)

@@ -138,6 +138,8 @@ def _wrong(path: Path, relevance: Any) -> str:
             or (steps.astype(object).sum(axis=0) != votes.astype(object)).any()
         ):
             return "accepted votes per step that are not the votes"
+    if sum(part["images"] for part in header["parts"]) > votes.sum():
+        return "accepted more images than votes"
     numbers = [
         (part["digest"], part["seed"], n)
         for part in header["parts"]
