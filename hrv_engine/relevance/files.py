@@ -20,7 +20,7 @@ from .relevance import MOST_BYTES, HeadRelevance, HeadVotes
 from .tensor_file import TensorFile
 
 FORMAT, VERSION = "head-relevance-vectors", 1
-MOST_IMAGES = 2_000_000  # twice what HRV Build numbers
+MOST_IMAGES = 2_000_000  # twice as many as a build can number
 MOST_VOTES = 2**40  # for one concept and head: a million images of a thousand steps; sums stay exact in float64
 
 
