@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import HRVError
-from ..plain_json import excerpt
+from ..storage.plain_json import excerpt
 from ..text.lists import listed
 
 SiteKey = tuple[str, int, int]  # name of a part of the model, block number, depth: ("output", 11, 0)

@@ -6,9 +6,9 @@ from math import gcd
 from pathlib import Path
 from typing import Any
 
-from .. import plain_yaml
 from ..errors import HRVError
-from ..plain_json import excerpt
+from ..storage import plain_yaml
+from ..storage.plain_json import excerpt
 
 MOST = 100_000  # pairs of one benchmark
 

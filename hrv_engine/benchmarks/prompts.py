@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import plain_yaml
 from ..errors import HRVError
-from ..plain_json import excerpt
+from ..storage import plain_yaml
+from ..storage.plain_json import excerpt
 from ..text.spelling import check_characters, escaped
 
 LINES = ".txt"  # of a file with one prompt a line

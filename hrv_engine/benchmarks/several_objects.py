@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import plain_yaml
 from ..errors import HRVError
-from ..plain_json import excerpt
+from ..storage import plain_yaml
+from ..storage.plain_json import excerpt
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import plain_yaml
 from ..errors import HRVError, nearest
-from ..plain_json import excerpt
+from ..storage import plain_yaml
+from ..storage.plain_json import excerpt
 from ..text.lists import listed
 
 MOST = 100_000  # prompts of one experiment

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import plain_yaml
 from ..benchmarks.editing import load_editing, spread
 from ..benchmarks.prompts import PromptSet
 from ..benchmarks.several_objects import load_multi
 from ..benchmarks.weakening import load_experiments
 from ..errors import HRVError, first_line
-from ..plain_json import excerpt
+from ..storage import plain_yaml
+from ..storage.plain_json import excerpt
 from .plan import PRESETS, Case, Experiment
 
 

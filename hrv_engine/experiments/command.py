@@ -9,12 +9,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from .. import plain_yaml
 from ..benchmarks.weakening import parse_seeds
 from ..errors import HRVError
 from ..remote.client import Server
 from ..remote.graphs import Template, missing_files
 from ..remote.runner import Work, run
+from ..storage import plain_yaml
 from ..tables import as_csv
 from . import plan, results
 from .cases import cases

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from .. import plain_yaml
 from ..errors import HRVError, first_line, nearest
 from ..paths import PRESETS
-from ..plain_json import excerpt
+from ..storage import plain_yaml
+from ..storage.plain_json import excerpt
 
 FOLDER = PRESETS / "experiments"
 LONGEST, LONGEST_PART = 200, 80  # characters of a job's name, and of a part of it

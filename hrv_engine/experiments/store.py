@@ -16,10 +16,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .. import plain_json
-from ..atomic import FULL, replace_file, sync_folder
 from ..errors import HRVError
 from ..remote.prompt import Prompt
+from ..storage import plain_json
+from ..storage.atomic import FULL, replace_file, sync_folder
 
 MARKER, SCORES = "done.json", "scores.json"
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)

@@ -22,7 +22,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor
 
-from ..atomic import replace_file
+from ..storage.atomic import replace_file
 from .captions import draw_caption
 from .diffusion import STEPS, alphas_cumprod, to_latent
 from .model import SHIPPED, PocketModel

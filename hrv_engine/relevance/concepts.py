@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .. import plain_yaml
 from ..errors import UNSAFE, HRVError, first_line, nearest
-from ..plain_json import excerpt
+from ..storage import plain_yaml
+from ..storage.plain_json import excerpt
 
 LISTED = 60  # names that an error lists
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import plain_yaml
-from ..addresses import below, web_address
 from ..attention.heads import HeadLayout
 from ..errors import HRVError, first_line, nearest
-from ..exchange import NoReply, ask, never
 from ..paths import PRESETS
+from ..remote.addresses import below, web_address
+from ..remote.exchange import NoReply, ask, never
+from ..storage import plain_yaml
 from .concepts import ConceptSet
 from .files import import_published, load, save
 from .relevance import HeadRelevance

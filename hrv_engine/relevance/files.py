@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save as to_bytes
 
-from .. import plain_json
-from ..atomic import write_atomically
 from ..attention.heads import HeadLayout
 from ..errors import HRVError, first_line
-from ..locks import locked
+from ..storage import plain_json
+from ..storage.atomic import write_atomically
+from ..storage.locks import locked
 from .concepts import ConceptSet
 from .logit_scale import LogitScale
 from .npy import read_array

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..attention.heads import HeadLayout
 from ..errors import HRVError
-from ..plain_json import excerpt
+from ..storage.plain_json import excerpt
 
 GRID = 2.0**20  # sums of multiples of 1 / GRID stay exact up to 2**33: their order cannot change a bit
 

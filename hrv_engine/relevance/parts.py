@@ -6,7 +6,7 @@ from typing import Any
 
 from ..benchmarks.prompts import PLAIN, READINGS, WEIGHTS, PromptSet
 from ..errors import HRVError
-from ..plain_json import excerpt
+from ..storage.plain_json import excerpt
 
 
 @dataclass(frozen=True)

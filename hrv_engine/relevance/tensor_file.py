@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .. import plain_json
+from ..storage import plain_json
 
 MOST_HEADER = 16 << 20  # bytes; 20,000 concepts take 4 MB
 DTYPES = {"I64": "<i8", "I32": "<i4", "F64": "<f8", "F32": "<f4"}  # of those that HRV files have

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import HRVError
-from ..locks import locked
+from ..storage.locks import locked
 from . import files
 from .relevance import HeadVotes
 

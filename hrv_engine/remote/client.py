@@ -12,9 +12,9 @@ import requests
 from PIL import Image
 from requests.adapters import HTTPAdapter, Retry
 
-from ..addresses import web_address
 from ..errors import HRVError
-from ..exchange import described
+from .addresses import web_address
+from .exchange import described
 from .prompt import Outputs, Prompt, PromptForgotten, PromptRefused, outputs_of
 
 PACK = "HRVPrompt"  # a node that every version of this pack has

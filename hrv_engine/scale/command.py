@@ -10,13 +10,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from .. import plain_yaml
 from ..benchmarks.prompts import PLAIN, READINGS, PromptSet
 from ..errors import HRVError, nearest
 from ..inspection.report import report
 from ..paths import PRESETS, comfyui_folder, models_folder
 from ..relevance.build_settings import PAPER
 from ..relevance.concepts import ConceptSet
+from ..storage import plain_yaml
 from . import cluster
 from .servers import Asked, build
 from .tally import Tally, split

@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import HRVError, first_line, nearest
-from ..exchange import never
 from ..optional import library
+from ..remote.exchange import never
 from .hub import NEWEST, Download, DownloadFailed
 
 ARCHITECTURE, DOWNLOADED = "ViT-H-14", "laion2b_s32b_b79k"  # the paper's weights

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import HRVError
-from ..exchange import POLL, never
 from ..optional import library
+from ..remote.exchange import POLL, never
 
 SECONDS = 24 * 3600  # for a whole download
 DESCRIPTIONS = ("*.json", "*.txt")  # configurations and vocabularies

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..addresses import below, web_address
 from ..errors import HRVError
-from ..exchange import NoReply, Reply, TooSlow, ask, never
+from ..remote.addresses import below, web_address
+from ..remote.exchange import NoReply, Reply, TooSlow, ask, never
 
 LARGEST = 2**20  # bytes of an answer
 ADVICE = {
@@ -93,9 +93,7 @@ class Endpoint:
                 " be loaded first is slow once), or choose a smaller one."
             ) from None
         except NoReply as error:
-            raise HRVError(
-                f"{self._url} {error}. Start the server or correct base_url."
-            ) from error
+            raise HRVError(f"{self._url} {error}. Start the server or correct base_url.") from error
 
 
 def endpoint_address(text: str) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import HRVError, printable
-from ..exchange import never
 from ..inspection.similarity import cosines
 from ..relevance.relevance import HeadRelevance
+from ..remote.exchange import never
 from .llm import Endpoint
 from .suggest import ALIKE
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import plain_json
 from ..errors import HRVError
-from ..plain_json import excerpt
+from ..storage import plain_json
+from ..storage.plain_json import excerpt
 from ..text.lists import listed
 
 NEEDED = ("order", "heads", "factor", "seed", "prompt", "total")

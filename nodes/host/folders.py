@@ -4,10 +4,10 @@ from pathlib import Path
 
 import folder_paths
 
-from ...hrv_engine.atomic import write_atomically
 from ...hrv_engine.errors import UNSAFE, HRVError, nearest
 from ...hrv_engine.paths import PRESETS
 from ...hrv_engine.relevance.fetch import registry
+from ...hrv_engine.storage.atomic import write_atomically
 from .eval_models import FOLDER as EVAL_FOLDER
 
 FOLDER = "hrv"

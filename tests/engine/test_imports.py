@@ -15,8 +15,7 @@ MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "hrv_engine").rglob(
 ALLOWED = {"torch", "numpy", "scipy", "einops", "safetensors", "yaml", "PIL", "requests", "tqdm"}
 ALLOWED |= set(sys.stdlib_module_names)
 
-GROUND = ("errors", "addresses", "exchange", "atomic", "locks", "tables", "paths", "optional")
-GROUND += ("plain_json", "plain_yaml")
+GROUND = ("errors", "tables", "paths", "optional", "storage")
 ORDER = (  # a folder may import from those of earlier lines, and from its own line only itself or what comes before it
     *GROUND,
     *("text", "attention", "benchmarks", "remote"),

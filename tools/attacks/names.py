@@ -10,7 +10,7 @@ from pathlib import Path
 import folder_paths
 
 from comfyui_hrv.nodes.host.folders import FOLDER, hrv_path, new_hrv_path
-from hrv_engine.atomic import write_atomically
+from hrv_engine.storage.atomic import write_atomically
 
 from .attempt import Attempt
 from .mutations import ODD_TEXTS, damaged_text

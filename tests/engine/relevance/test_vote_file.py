@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from comfyui_hrv.tests.engine.examples import ballot, random_counts
-from hrv_engine import atomic, locks
 from hrv_engine.errors import HRVError
 from hrv_engine.relevance import files
 from hrv_engine.relevance.vote_file import VoteFile
+from hrv_engine.storage import atomic, locks
 
 from .vote_writer import image
 

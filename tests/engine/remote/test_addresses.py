@@ -8,9 +8,9 @@ from urllib.request import Request
 
 import pytest
 
-from hrv_engine.addresses import below, web_address
 from hrv_engine.errors import HRVError
 from hrv_engine.relevance import fetch
+from hrv_engine.remote.addresses import below, web_address
 from hrv_engine.remote.client import Server
 from hrv_engine.suggestion.llm import Endpoint, key_from
 

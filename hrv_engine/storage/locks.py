@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ..errors import HRVError
 from .atomic import not_saved
-from .errors import HRVError
 
 if sys.platform == "win32":
     import msvcrt

@@ -4,7 +4,7 @@ import re
 from ipaddress import AddressValueError, IPv6Address
 from urllib.parse import quote, unquote_to_bytes
 
-from .errors import HRVError
+from ..errors import HRVError
 
 FORM = 'http://host:port/path or https://host/path, without user or password, "?", "#", spaces or ".."'
 LONGEST = 2000  # characters

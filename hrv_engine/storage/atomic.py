@@ -10,7 +10,7 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from .errors import HRVError
+from ..errors import HRVError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 OLD = 24 * 3600.0  # seconds after which an unfinished file is litter, whoever wrote it

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hrv_engine import plain_yaml
 from hrv_engine.paths import PRESETS
-from hrv_engine.plain_json import excerpt
+from hrv_engine.storage import plain_yaml
+from hrv_engine.storage.plain_json import excerpt
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{after}: &{after} [{', '.join([f'*{before}'] * 10)}]\n"

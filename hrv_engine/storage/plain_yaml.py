@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from .errors import first_line
+from ..errors import first_line
 from .plain_json import EXCERPT, excerpt
 
 LARGEST = 4 << 20  # characters

@@ -11,7 +11,7 @@ import traceback
 import pytest
 
 from comfyui_hrv.tests.oddserver import OK, dripping, sending
-from hrv_engine.exchange import NoReply, TooSlow, ask
+from hrv_engine.remote.exchange import NoReply, TooSlow, ask
 
 SECRET = "root:x:0:0"
 PLACES = {

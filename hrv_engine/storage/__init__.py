@@ -1,0 +1,1 @@
+"""Reading and writing files that others may share, damage or have written: whole, locked, limited."""
