@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import random
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -108,6 +109,11 @@ def _lines(title: str, shares: dict[str, float]) -> str:
     return "\n".join([title, *(f"  {name:24s} {100 * share:5.1f} %" for name, share in shares.items())])
 
 
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     """Command line: prints every figure of hrv_presets/pocket/README.md."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -117,13 +123,13 @@ def main() -> None:
     parser.add_argument("--cfg", type=float, default=3.0)
     args = parser.parse_args()
     model, scorer = PocketModel.load(args.weights), Scorer.load(args.scorer)
-    print(_lines("scorer on 2000 fresh renders", accuracy(scorer, *examples(random.Random(31337), 2000))))
+    _say(_lines("scorer on 2000 fresh renders", accuracy(scorer, *examples(random.Random(31337), 2000))))
     started = time.monotonic()
     model.sample(["a red circle"])
-    print(f"20 steps of one image: {time.monotonic() - started:.2f} s on {torch.get_num_threads()} threads")
+    _say(f"20 steps of one image: {time.monotonic() - started:.2f} s on {torch.get_num_threads()} threads")
     shares = attribute_shares(model, scorer, args.prompts, cfg=args.cfg)
-    print(_lines(f"asked attribute shown, {args.prompts} single-object prompts", shares))
-    print(_lines("misread, plain", misread_rates(model, scorer, cfg=args.cfg)))
+    _say(_lines(f"asked attribute shown, {args.prompts} single-object prompts", shares))
+    _say(_lines("misread, plain", misread_rates(model, scorer, cfg=args.cfg)))
 
 
 if __name__ == "__main__":

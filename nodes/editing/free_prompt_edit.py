@@ -3,8 +3,9 @@
 from comfy_api.latest import io
 
 from ...hrv_engine.editing.methods import free_prompt_editing
+from ..host.unet import downsampling_of
 from ..types import CATEGORY
-from .shared import downsampling_of, limit_input, more_targets, pair, pair_inputs, pair_outputs, prompts_of, seeds_input
+from .shared import limit_input, more_targets, pair, pair_inputs, pair_outputs, prompts_of, seeds_input
 
 
 class HRVFreePromptEdit(io.ComfyNode):

@@ -3,8 +3,9 @@
 from comfy_api.latest import io
 
 from ...hrv_engine.editing.methods import masactrl
+from ..host.unet import downsampling_of
 from ..types import CATEGORY
-from .shared import downsampling_of, more_targets, pair, pair_inputs, pair_outputs, prompts_of, seeds_input
+from .shared import more_targets, pair, pair_inputs, pair_outputs, prompts_of, seeds_input
 
 
 class HRVMasaCtrlEdit(io.ComfyNode):

@@ -11,10 +11,9 @@ from ...hrv_engine.errors import HRVError
 from ...hrv_engine.relevance.rescale import adjust, strengthen
 from ...hrv_engine.text.word_values import parse_word_values, parse_word_windows
 from ..host.paired_prompts import check_appended
-from ..host.unet import layout_of, model_family
+from ..host.unet import downsampling_of, layout_of, model_family
 from ..types import CATEGORY, HRV, clamp_input
 from .shared import (
-    downsampling_of,
     limit_input,
     more_targets,
     pair,

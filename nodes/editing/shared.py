@@ -4,16 +4,14 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ...hrv_engine.attention.downsampling import LIMITS, Downsampling
+from ...hrv_engine.attention.downsampling import LIMITS
 from ...hrv_engine.editing.local_blend import LocalBlend
 from ...hrv_engine.editing.paired_edit import PairedEdit
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.text.alignment import TokenTable
-from ..host.families.unet_layers import downsampling
 from ..host.node_texts import shown
 from ..host.paired_prompts import REPLAY, Prompt, paired_latent, single_prompt, stacked
 from ..host.pairing import paired
-from ..host.unet import layout_of
 from ..host.wires import check_wires
 
 MORE_TARGETS = ("target_2", "target_3", "target_4")
@@ -86,12 +84,6 @@ def pair_outputs() -> list[io.Output]:
             display_name="LATENT", tooltip="A row for the source and each target, from one noise. Connect it as latent."
         ),
     ]
-
-
-def downsampling_of(model: Any) -> Downsampling:
-    """How far each transformer layer of a MODEL is scaled down; raises HRVError for models that are no UNets."""
-    layout_of(model)
-    return downsampling(model.model.diffusion_model)
 
 
 def prompts_of(source: list, targets: list) -> list[Prompt]:

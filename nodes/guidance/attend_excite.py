@@ -13,8 +13,7 @@ from ...hrv_engine.text.alignment import TokenTable
 from ...hrv_engine.text.lists import listed
 from ...hrv_engine.text.phrases import nouns, subject
 from ..host.conditioning import table_of
-from ..host.families.unet_layers import downsampling
-from ..host.unet import layout_of, model_family
+from ..host.unet import downsampling_of, layout_of, model_family
 from ..types import CATEGORY, HRV
 from .shared import guide, guide_inputs, guide_outputs, schedule_inputs
 
@@ -137,7 +136,7 @@ def _reading(model: Any, preset: str, hrv: Any, words: list[str], concepts: list
     """The heads that a preset reads; raises HRVError when something is missing for it."""
     layout = layout_of(model)
     if preset == ORIGINAL:
-        return mean_reading(layout, downsampling(model.model.diffusion_model))
+        return mean_reading(layout, downsampling_of(model))
     if hrv is None:
         raise HRVError('The preset "hrv" weights heads by their relevance, but no HRV is connected. Connect HRV Load.')
     if len(concepts) != len(words):

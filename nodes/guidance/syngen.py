@@ -13,8 +13,7 @@ from ...hrv_engine.text.alignment import TokenTable
 from ...hrv_engine.text.dependencies import MODEL, dependency_groups, load_parser
 from ...hrv_engine.text.phrases import Word, noun_phrases, parse_groups
 from ..host.conditioning import tables_of
-from ..host.families.unet_layers import downsampling
-from ..host.unet import layout_of
+from ..host.unet import downsampling_of, layout_of
 from ..types import CATEGORY
 from .shared import guide, guide_inputs, guide_outputs, schedule_inputs
 
@@ -75,7 +74,7 @@ class HRVSynGen(io.ComfyNode):
     def execute(
         cls, model, positive, groups, finder, lone_nouns, steps_to_alter, step_size, save_memory
     ) -> io.NodeOutput:
-        reading = mean_reading(layout_of(model), downsampling(model.model.diffusion_model))
+        reading = mean_reading(layout_of(model), downsampling_of(model))
         schedule = Schedule(steps_to_alter, step_size, last=1.0)
 
         def found(table: TokenTable) -> list[list[Word]]:

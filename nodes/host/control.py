@@ -1,6 +1,7 @@
 """Controls: what acts on attention during sampling. One installation, one plan a call, one place that knows rows."""
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ class StepPlan:
                 yield planned, found
 
 
-class Control:
+class Control(ABC):
     """Something that acts on attention: a subclass says what is to happen, and makes it happen row by row.
 
     key: its name in a model; two controls with one key replace each other. name: how errors and receipts call it.
@@ -100,13 +101,13 @@ class Control:
     key = ""
     name = ""
 
+    @abstractmethod
     def plan(self, step: StepPlan) -> dict[int, Any]:
         """What is to happen to the conditionings of a call, by plan number; {} for nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def act(self, call: ModelCall, actions: dict[int, Any], receipt: Receipt) -> None:
         """Add receivers (or patches) that carry out the planned actions on the rows of one model call."""
-        raise NotImplementedError
 
 
 def install(model: Any, key: str, wrappers: dict[str, Callable]) -> Any:

@@ -6,22 +6,25 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from ...hrv_engine.attention.downsampling import Downsampling
 from ...hrv_engine.attention.heads import HeadLayout
-from .families.unet_layers import cross_attentions, head_layout
+from .families import family_of
 
 _layouts: "WeakKeyDictionary[torch.nn.Module, HeadLayout]" = WeakKeyDictionary()
 
 
-def layout_of_unet(unet: torch.nn.Module) -> HeadLayout:
-    """The head layout of a UNet module, discovered once."""
-    if unet not in _layouts:
-        _layouts[unet] = head_layout(unet)
-    return _layouts[unet]
-
-
 def layout_of(model: Any) -> HeadLayout:
-    """The head layout of a MODEL; raises HRVError for Flux, SD3 and others without UNet cross-attention."""
-    return layout_of_unet(model.model.diffusion_model)
+    """The head layout of a MODEL as its family tells it, discovered once; raises HRVError for a model of no family."""
+    module = model.model.diffusion_model
+    if module not in _layouts:
+        _layouts[module] = family_of(module).sites(module)
+    return _layouts[module]
+
+
+def downsampling_of(model: Any) -> Downsampling:
+    """By how much the maps of each site of a MODEL are smaller than the latent; raises HRVError as `layout_of` does."""
+    module = model.model.diffusion_model
+    return family_of(module).downsampling(module)
 
 
 def model_family(model: Any) -> str:
@@ -30,16 +33,17 @@ def model_family(model: Any) -> str:
 
 
 def fingerprint(model: Any) -> str:
-    """A short hash over a few weights of every cross-attention layer and the strengths of LoRA-like patches.
+    """A short hash over a few weights of every site and the strengths of LoRA-like patches.
 
     Taken from the weights as loaded, at half precision, so that fp16 and fp32 files of one checkpoint agree.
     """
     digest = hashlib.sha256()
-    for block, attention in cross_attentions(model.model.diffusion_model):
-        weight = attention.to_k.weight.detach().flatten()[:64].to("cpu", torch.float16)
-        digest.update(repr(block).encode() + weight.clone().numpy().tobytes())
-    for key in sorted(map(str, model.patches)):
-        digest.update(key.encode())
+    module = model.model.diffusion_model
+    for key, weight in family_of(module).key_weights(module):
+        part = weight.detach().flatten()[:64].to("cpu", torch.float16)
+        digest.update(repr(key).encode() + part.clone().numpy().tobytes())
+    for name in sorted(map(str, model.patches)):
+        digest.update(name.encode())
     for patches in model.patches.values():
         digest.update(repr([patch[0] for patch in patches]).encode())
     return digest.hexdigest()[:16]

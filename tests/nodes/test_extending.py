@@ -18,7 +18,7 @@ from comfyui_hrv.hrv_engine.experiments.cases import cases
 from comfyui_hrv.hrv_engine.experiments.plan import Experiment, jobs
 from comfyui_hrv.nodes.host import families
 from comfyui_hrv.nodes.host.control import receipts_of
-from comfyui_hrv.nodes.host.unet import layout_of
+from comfyui_hrv.nodes.host.unet import downsampling_of, fingerprint, layout_of
 
 from .explicit import relative
 from .tiny import randomise
@@ -82,12 +82,12 @@ def test_the_control_acts_on_a_unet_and_leaves_the_negative_alone(page, trio):
     assert "10 of 10 layers, 2 of 2 steps" in "".join(receipts_of(model))
 
 
-def cosmos() -> Any:
+def cosmos(seed: int = 3) -> Any:
     config = comfy.supported_models.CosmosT2IPredict2(dict(COSMOS))
     config.set_inference_dtype(torch.float32, None)
     device = comfy.model_management.get_torch_device()
     base = config.get_model({}, "", device=device)
-    randomise(base.diffusion_model, 3)
+    randomise(base.diffusion_model, seed)
     return comfy.model_patcher.ModelPatcher(base, load_device=device, offload_device=device)
 
 
@@ -124,6 +124,13 @@ def test_the_family_lets_the_same_control_act_on_a_dit(page, tokens):
     assert relative(ours, draw(model, positive, negative)) > 1e-4
     assert torch.equal(draw(page["halved"](model, []), positive, negative), draw(model, positive, negative))
     assert "2 of 2 layers, 2 of 2 steps" in "".join(receipts_of(steered))
+
+
+@pytest.mark.usefixtures("inference_mode")
+def test_nodes_ask_the_family_for_layout_sizes_and_fingerprint_of_a_dit(page):
+    first, second = cosmos(), cosmos(4)
+    assert layout_of(first).total == 8 and set(downsampling_of(first).values()) == {2}
+    assert fingerprint(first) == fingerprint(cosmos()) != fingerprint(second)
 
 
 def test_the_experiment_extends_one_of_the_pack_from_a_folder_of_its_own(tmp_path):

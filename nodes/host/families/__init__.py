@@ -3,13 +3,13 @@
 A family is found by what it recognises in the model. Another pack adds one with `register`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ....hrv_engine.attention.heads import HeadLayout, SiteKey
-from ....hrv_engine.errors import HRVError
+from .unet_layers import no_family
 
 if TYPE_CHECKING:
     from ..calls import ModelCall
@@ -44,6 +44,10 @@ class Family(Protocol):
         """Keys [tokens heads*dim] of concept words [tokens channels] at a site."""
         ...
 
+    def key_weights(self, module: Any) -> Iterable[tuple[SiteKey, Any]]:
+        """The weight that makes the keys of each site, by which two checkpoints are told apart."""
+        ...
+
     def around(self, call: "ModelCall") -> dict[str, Any]:
         """The options of a model call under which its receivers act at their sites."""
         ...
@@ -72,8 +76,4 @@ def family_of(module: Any) -> Family:
     for family in families():
         if family.recognises(module):
             return family
-    raise HRVError(
-        f"{type(module).__name__} has no UNet cross-attention layers. Head Relevance Vectors work with UNets whose text"
-        " comes in through cross-attention: SD1.x, SD2.x, SDXL and their fine-tunes. Flux, SD3 and other transformers"
-        " join text and image in one attention and are not supported; load an SD1.x, SD2.x or SDXL checkpoint."
-    )
+    raise no_family(module)

@@ -4,7 +4,7 @@ Nothing is registered before the model runs, so the order among packs does not m
 its override stay in use, and a model without our annotations runs exactly as before.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import comfy.ldm.modules.attention as host_attention
@@ -45,6 +45,10 @@ class UNet:
 
     def project_words(self, module: Any, site: SiteKey, embeddings: Tensor) -> Tensor:
         return dict(cross_attentions(module))[site].to_k(embeddings[None])[0]
+
+    def key_weights(self, module: Any) -> Iterator[tuple[SiteKey, Tensor]]:
+        for key, attention in cross_attentions(module):
+            yield key, attention.to_k.weight
 
     def around(self, call: ModelCall) -> dict[str, Any]:
         """A copy of transformer_options in which the receivers act; the host's own precedence of keys is kept."""
