@@ -18,7 +18,7 @@ import torch  # noqa: E402
 
 from comfyui_hrv.hrv_engine.benchmarks.prompts import PromptSet  # noqa: E402
 from comfyui_hrv.hrv_engine.relevance.concepts import ConceptSet  # noqa: E402
-from comfyui_hrv.nodes.host import build as host_build  # noqa: E402
+from comfyui_hrv.nodes.host import kept as host_kept  # noqa: E402
 from comfyui_hrv.nodes.host.build import BuildSettings, build  # noqa: E402
 from comfyui_hrv.nodes.host.pocket import load_pocket  # noqa: E402
 
@@ -35,5 +35,5 @@ def run(path: Path, start: int = 0, count: int = 0) -> int:
 
 
 if __name__ == "__main__":
-    host_build.SAVE_EVERY = 0
+    host_kept.SAVE_EVERY = 0
     sys.stdout.write(str(run(Path(sys.argv[1]), *map(int, sys.argv[2:]))))
