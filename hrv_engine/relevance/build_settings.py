@@ -55,7 +55,7 @@ class EffectSettings:
     seed: int = 0
     batch_size: int = 1
     timesteps: int = 3
-    integration: int = 1
+    integration: int = 4
     estimate: str = GRADIENT
     pairs: int = 32
     save_memory: bool = False

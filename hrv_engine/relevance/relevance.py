@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ORDERS = ("MoRHF", "LeRHF")
 VOTES, EFFECT, VECTORS = "votes", "effect", "vectors"  # what a file's vectors were made from
-EFFECT_CLAMP = 4.0  # measured on prompts kept for choosing it: `make figures-effect`
+EFFECT_CLAMP = 1.0  # measured on prompts kept for choosing it: docs/effect.md
 
 
 @dataclass(frozen=True)
@@ -198,14 +198,17 @@ class HeadRelevance:
     def order(self, concept: str, kind: str = "MoRHF") -> np.ndarray:
         """Head indices int64 [heads], most relevant first (MoRHF) or least relevant first (LeRHF, exactly the reverse).
 
-        Ties go to the lower index in MoRHF unless the file brought an order of its own. Vectors by effect are ordered
-        by their signed elements, heads that work against the concept last.
+        Ties go to the lower index in MoRHF unless the file brought an order of its own. By effect, the most relevant
+        are those of the largest signed element, the least relevant those of the smallest size: a head that works
+        against the concept is not irrelevant.
         """
         if kind not in ORDERS:
             raise HRVError(f'The order "{kind}" is unknown. Legal: {", ".join(ORDERS)}.')
         row = self.row(concept)
         index = self.concepts.index(concept)
-        row = row if self.signed is None else self.signed[index]
+        if self.signed is not None:
+            row = self.signed[index]
+            return np.argsort(-row if kind == "MoRHF" else np.abs(row), kind="stable")
         order = np.argsort(-row, kind="stable") if self.orders is None else self.orders[index].astype(np.int64)
         return order if kind == "MoRHF" else order[::-1].copy()
 

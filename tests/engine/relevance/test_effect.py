@@ -103,12 +103,12 @@ def test_words_of_a_concept_count_alike_however_often_each_was_measured():
     assert effects.means[1] == pytest.approx(np.zeros(10))
 
 
-def test_the_order_goes_by_signed_effect_so_that_heads_against_the_concept_come_last():
+def test_most_relevant_goes_by_signed_effect_and_least_relevant_by_its_size():
     relevance = measured(2, 0).relevance()
     means = relevance.effects.means[0]
     assert np.array_equal(relevance.order("Color"), np.argsort(-means, kind="stable"))
-    assert relevance.order("Color", "LeRHF")[0] == means.argmin()
-    assert means[relevance.order("Color", "LeRHF")[0]] < 0
+    assert relevance.order("Color")[-1] == means.argmin() and means.min() < 0
+    assert np.array_equal(relevance.order("Color", "LeRHF"), np.argsort(np.abs(means), kind="stable"))
 
 
 def test_steering_uses_the_measured_clamp_unless_told_otherwise():
