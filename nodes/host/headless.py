@@ -14,6 +14,7 @@ from typing import Any
 
 from ...hrv_engine.benchmarks.prompts import PLAIN, PromptSet
 from ...hrv_engine.errors import HRVError, nearest
+from ...hrv_engine.pocket.model import MODELS
 from ...hrv_engine.relevance.concepts import ConceptSet
 
 POCKET = "pocket"  # in place of a checkpoint file: the model that comes with the pack
@@ -79,7 +80,7 @@ def _checkpoint(name: str) -> tuple[Any, Any]:
     if name == POCKET:
         from .pocket import load_pocket
 
-        return load_pocket()[:2]
+        return load_pocket(MODELS["squares"])[:2]
     if not Path(name).is_file():
         raise HRVError(f'There is no checkpoint "{name}" on {_here()}. Every machine needs it under this path.')
     import comfy.sd

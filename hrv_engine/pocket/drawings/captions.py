@@ -151,7 +151,7 @@ _GIVES_WAY = {
 }
 
 
-def _one_thing(rng: random.Random, extras: int) -> Caption:
+def one_thing(rng: random.Random, extras: int) -> Caption:
     """One thing (or several alike, or a face) with up to `extras` further attributes."""
     chosen = set(rng.choices(tuple(_EXTRAS), tuple(_EXTRAS.values()), k=extras))
     for family, weaker in _GIVES_WAY.items():
@@ -181,4 +181,4 @@ def draw_caption(rng: random.Random, progress: float = 1.0) -> Caption:
     if family == "t":
         return _two_things(rng)
     extras = rng.choices((0, 1, 2, 3), (0.5 - 0.3 * full, 0.4, 0.1 + 0.2 * full, 0.1 * full))[0]
-    return _one_thing(rng, extras)
+    return one_thing(rng, extras)

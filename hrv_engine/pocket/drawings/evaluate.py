@@ -21,15 +21,16 @@ from torch import Tensor
 
 from ..model import CFG, MODELS, PocketModel
 from . import words
-from .captions import describe
+from .captions import describe, draw_caption
 from .held_out import held_out_misreadings, held_out_pairs
 from .labels import HIDDEN
 from .reading import PRESENT, drawings_meant, read_senses, thing_shown
 from .render import Renderer
 from .scenes import Named, Request
 from .scorer import CLASSES, SHIPPED_SCORER, Scorer
-from .scorer_training import examples
+from .scorer_training import rendered
 
+Labels = dict[str, Tensor]
 #: Family → its words, in the order in which prompts take turns; "object": nothing but a noun.
 _ASKED: dict[str, tuple[str, ...]] = {
     "object": ("",),
@@ -47,22 +48,34 @@ _ASKED: dict[str, tuple[str, ...]] = {
 }
 
 
-def accuracy(scorer: Scorer, images: Tensor, truth: dict[str, Tensor]) -> dict[str, float]:
-    """Share of the labels that an image shows read right, by family; "object" is of scenes with one sort of thing."""
-    scores = scorer(images)
-    shares = {}
-    for family, target in truth.items():
-        visible = target != HIDDEN
-        shares[family] = (scores[family].argmax(1) == target)[visible].float().mean().item()
-    return shares
-
-
-def fresh_accuracy(scorer: Scorer, count: int, seed: int = 31337, batch: int = 250) -> dict[str, float]:
-    """Accuracy on `count` renders of captions that no training drew."""
+def fresh_labels(scorer: Scorer, count: int, seed: int = 31337, batch: int = 250) -> tuple[Labels, Labels]:
+    """(read, true) class numbers by family of `count` renders of captions that no training drew."""
     rng, renderer = random.Random(seed), Renderer()
-    parts = [examples(rng, min(batch, count - start), renderer) for start in range(0, count, batch)]
-    images = torch.cat([images for images, _ in parts])
-    return accuracy(scorer, images, {family: torch.cat([truth[family] for _, truth in parts]) for family in CLASSES})
+    read: dict[str, list[Tensor]] = defaultdict(list)
+    true: dict[str, list[Tensor]] = defaultdict(list)
+    for start in range(0, count, batch):
+        scenes = [draw_caption(rng).scene for _ in range(min(batch, count - start))]
+        images, truth = rendered(scenes, rng, renderer)
+        for family, scores in scorer(images).items():
+            read[family].append(scores.argmax(1))
+            true[family].append(truth[family])
+    return {family: torch.cat(parts) for family, parts in read.items()}, {f: torch.cat(true[f]) for f in true}
+
+
+def accuracy(read: Labels, true: Labels) -> dict[str, float]:
+    """Share of the labels that an image shows read right, by family; "object" is of scenes with one sort of thing."""
+    visible = {family: target != HIDDEN for family, target in true.items()}
+    return {family: (read[family] == true[family])[seen].float().mean().item() for family, seen in visible.items()}
+
+
+def accuracy_of_classes(read: Labels, true: Labels) -> dict[str, float]:
+    """Mean over a family's classes of the share of each that is read right: reading "none" always gains little."""
+    shares = {}
+    for family, target in true.items():
+        classes = target[target != HIDDEN].unique()
+        right = [(read[family] == number)[target == number].float().mean() for number in classes]
+        shares[family] = torch.stack(right).mean().item() if right else float("nan")
+    return shares
 
 
 def single_thing_requests(count: int, seed: int = 0) -> list[tuple[str, str, Request]]:
@@ -138,8 +151,10 @@ def misread_rate(model: PocketModel, scorer: Scorer, count: int, cfg: float = CF
     return sum(misread) / count
 
 
-def _say(title: str, shares: dict[str, float]) -> None:
-    lines = [title, *(f"  {name:16s} {100 * share:5.1f} %" for name, share in shares.items())]
+def _say(title: str, *columns: dict[str, float]) -> None:
+    lines = [title]
+    for name in columns[0]:
+        lines.append(f"  {name:16s}" + "".join(f" {100 * shares[name]:5.1f} %" for shares in columns))
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
@@ -157,7 +172,8 @@ def main() -> None:
     parser.add_argument("--cfg", type=float, default=CFG)
     args = parser.parse_args()
     scorer = Scorer.load(args.scorer)
-    _say(f"scorer on {args.renders} fresh renders", fresh_accuracy(scorer, args.renders))
+    read, true = fresh_labels(scorer, args.renders)
+    _say(f"scorer on {args.renders} fresh renders", accuracy(read, true), accuracy_of_classes(read, true))
     if not args.prompts:
         return
     model = PocketModel.load(args.weights)

@@ -21,10 +21,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...storage.atomic import replace_file
-from .captions import draw_caption
+from .captions import draw_caption, one_thing
 from .labels import HIDDEN, labels
 from .parameters import parameters
 from .render import Renderer
+from .scenes import Scene
 from .scorer import Scorer
 
 logger = logging.getLogger(__name__)
@@ -42,8 +43,14 @@ class Recipe:
     plain_share: float = 0.2  # the captions grow from plain things to the full grammar over this first share
     ema: float = 0.998
     noise: float = 0.05  # most, of the standard deviation, which is drawn for each image
-    # Objects have hundreds of classes and stay wrong longest.
-    weights: tuple[tuple[str, float], ...] = (("object", 1.5), ("left_object", 0.5), ("right_object", 0.5))
+    # Share of images of one thing with this many attributes: captions name few, and "none" must be no safe guess.
+    rich_share: float = 0.6
+    rich_extras: int = 5
+    # Objects have hundreds of classes and stay wrong longest; the other four are those that "none" hides best.
+    weights: tuple[tuple[str, float], ...] = (
+        *(("object", 1.5), ("left_object", 0.5), ("right_object", 0.5)),
+        *(("style", 0.8), ("paint", 0.6), ("pattern", 0.6)),
+    )
     other_weight: float = 0.3
 
 
@@ -56,11 +63,16 @@ class Progress:
     seconds: float = 0.0
 
 
-def examples(
-    rng: random.Random, count: int, renderer: Renderer, progress: float = 1.0
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """Fresh renders [count, 3, 64, 64] of the caption grammar and their labels, on the renderer's device."""
-    scenes = [draw_caption(rng, progress).scene for _ in range(count)]
+def draw_scenes(rng: random.Random, count: int, recipe: Recipe, progress: float) -> list[Scene]:
+    """Scenes to learn from: of the caption grammar, and of things with many attributes."""
+    return [
+        (one_thing(rng, recipe.rich_extras) if rng.random() < recipe.rich_share else draw_caption(rng, progress)).scene
+        for _ in range(count)
+    ]
+
+
+def rendered(scenes: list[Scene], rng: random.Random, renderer: Renderer) -> tuple[Tensor, dict[str, Tensor]]:
+    """Images [n, 3, 64, 64] of the scenes and their labels, on the renderer's device."""
     truth = {family: numbers.to(renderer.device) for family, numbers in labels(scenes).items()}
     return renderer(parameters(scenes, rng)), truth
 
@@ -128,7 +140,8 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.learning_rate * rate
         grammar = 0.1 + 0.9 * min(1.0, share / recipe.plain_share)
-        images, truth = examples(self.rng, recipe.batch, self.renderer, grammar)
+        scenes = draw_scenes(self.rng, recipe.batch, recipe, grammar)
+        images, truth = rendered(scenes, self.rng, self.renderer)
         images = roughen(images, self.rng, recipe.noise).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16):
             logits = self.scorer.logits(images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -9,7 +10,14 @@ import torch
 
 from hrv_engine.errors import HRVError
 from hrv_engine.pocket.drawings import words
-from hrv_engine.pocket.drawings.evaluate import accuracy, shown, shown_rates, single_thing_requests
+from hrv_engine.pocket.drawings.evaluate import (
+    accuracy,
+    accuracy_of_classes,
+    fresh_labels,
+    shown,
+    shown_rates,
+    single_thing_requests,
+)
 from hrv_engine.pocket.drawings.labels import HIDDEN, labels, readable
 from hrv_engine.pocket.drawings.layout import stage
 from hrv_engine.pocket.drawings.reading import drawings_meant, paint_of, read_senses, word_shown
@@ -159,7 +167,15 @@ def test_what_is_shown_is_counted_by_family():
     assert set(rates) == {"object", "color"} and all(0 <= rate <= 1 for rate in rates.values())
 
 
-def test_accuracy_counts_visible_labels_only():
-    images, truth = torch.rand(1, 3, 64, 64), labels([Scene(place="lake")])
-    shares = accuracy(lambda _: scores(place="lake", count="none"), images, truth)
-    assert shares["place"] == 1 and shares["object"] != shares["object"]  # not a number: no image shows one
+def test_accuracy_counts_visible_labels_only_and_that_of_classes_all_of_them_alike():
+    true = {"style": torch.tensor([0, 0, 0, 1, HIDDEN]), "object": torch.tensor([HIDDEN] * 5)}
+    read = {"style": torch.zeros(5, dtype=torch.long), "object": torch.zeros(5, dtype=torch.long)}
+    assert accuracy(read, true)["style"] == 0.75 and accuracy_of_classes(read, true)["style"] == 0.5
+    assert math.isnan(accuracy(read, true)["object"]) and math.isnan(accuracy_of_classes(read, true)["object"])
+
+
+def test_fresh_renders_are_the_same_each_time():
+    blind = Scorer().eval()
+    (read, true), (again, same) = (fresh_labels(blind, 30, batch=20) for _ in range(2))
+    assert set(read) == set(true) == set(CLASSES)
+    assert all(torch.equal(true[f], same[f]) and torch.equal(read[f], again[f]) for f in CLASSES)

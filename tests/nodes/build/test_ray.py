@@ -21,6 +21,7 @@ from comfyui_hrv.hrv_engine.scale.command import SETTINGS
 from comfyui_hrv.nodes.build.build import HRVBuild
 from comfyui_hrv.nodes.host import headless
 from comfyui_hrv.nodes.host.build import BuildSettings, build
+from comfyui_hrv.hrv_engine.pocket.model import MODELS
 from comfyui_hrv.nodes.host.pocket import load_pocket
 
 LIMIT, BATCH, PARTS = 23, 2, 12
@@ -66,7 +67,7 @@ def pocket_build(repository):
 
     def run(path: Path, start: int = 0, count: int = 0) -> None:
         settings = BuildSettings(**(SETTINGS | SMALL))
-        build(*load_pocket()[:2], concepts, prompts, settings, path=path, start=start, count=count)
+        build(*load_pocket(MODELS["squares"])[:2], concepts, prompts, settings, path=path, start=start, count=count)
 
     return run
 
@@ -121,7 +122,7 @@ def test_a_folder_without_comfyui_is_refused(tmp_path):
 
 @pytest.mark.usefixtures("inference_mode")
 def test_a_worker_builds_with_zeros_for_the_negative_prompt_when_asked(job, tmp_path):
-    model, clip, _ = load_pocket()
+    model, clip, *_ = load_pocket(MODELS["squares"])
     zeros = nodes.ConditioningZeroOut().zero_out(nodes.CLIPTextEncode().encode(clip, "")[0])[0]
     concepts, prompts = ConceptSet.from_json(job["concepts"]), PromptSet("two", tuple(job["prompts"]["prompts"]))
     path = tmp_path / "zeros.safetensors"
