@@ -49,7 +49,7 @@ class HRVBuild(io.ComfyNode):
                         min=16,
                         max=16384,
                         step=8,
-                        tooltip=f"Image {side} in pixels: 512 for SD1.x, 1024 for SDXL, 32 for the pocket model.",
+                        tooltip=f"Image {side} in pixels: 512 for SD1.x, 1024 for SDXL, 64 or 32 for HRV Pocket Model.",
                     )
                     for side, pixels in (("width", PAPER.width), ("height", PAPER.height))
                 ),

@@ -128,22 +128,22 @@ def sampled(
         yield model.sample(captions[start : start + batch], seed=start, steps=steps, cfg=cfg)
 
 
-def pair_rates(model: PocketModel, scorer: Scorer, count: int, cfg: float = CFG) -> dict[str, float]:
+def pair_rates(model: PocketModel, scorer: Scorer, count: int, steps: int = 20, cfg: float = CFG) -> dict[str, float]:
     """Of held-out pairs of nouns: share of images with both things, with one, with none."""
     pairs = random.Random(1).sample(held_out_pairs(), count)
     captions = [describe(Request((Named(first), Named(second)))) for first, second in pairs]
-    scores = scorer(torch.cat(list(sampled(model, captions, cfg=cfg))))
+    scores = scorer(torch.cat(list(sampled(model, captions, steps, cfg))))
     there = torch.tensor(
         [[bool(thing_shown(scores, noun)[row] > PRESENT) for noun in pair] for row, pair in enumerate(pairs)]
     ).sum(1)
     return {name: (there == number).float().mean().item() for number, name in ((2, "both"), (1, "one"), (0, "none"))}
 
 
-def misread_rate(model: PocketModel, scorer: Scorer, count: int, cfg: float = CFG) -> float:
+def misread_rate(model: PocketModel, scorer: Scorer, count: int, steps: int = 20, cfg: float = CFG) -> float:
     """Share of images of held-out polysemous captions ("an orange sheep") that misread the colour word."""
     asked = random.Random(2).sample(held_out_misreadings(), count)
     captions = [describe(Request((Named(noun, color),))) for color, noun in asked]
-    scores = scorer(torch.cat(list(sampled(model, captions, cfg=cfg))))
+    scores = scorer(torch.cat(list(sampled(model, captions, steps, cfg))))
     misread = [
         read_senses({family: values[row : row + 1] for family, values in scores.items()}, color, noun).misread.item()
         for row, (color, noun) in enumerate(asked)
@@ -183,8 +183,8 @@ def main() -> None:
     _say(f"asked word shown, {args.prompts} prompts of one thing", shown_rates(images, requests, scorer))
     seconds = (time.monotonic() - started) / args.prompts
     fewer = args.prompts // 5
-    _say(f"things shown, {fewer} held-out pairs of nouns", pair_rates(model, scorer, fewer, args.cfg))
-    _say("polysemous, held out", {"misread": misread_rate(model, scorer, fewer, args.cfg)})
+    _say(f"things shown, {fewer} held-out pairs of nouns", pair_rates(model, scorer, fewer, args.steps, args.cfg))
+    _say("polysemous, held out", {"misread": misread_rate(model, scorer, fewer, args.steps, args.cfg)})
     sys.stdout.write(f"{seconds:.2f} s an image of {args.steps} steps on {torch.get_num_threads()} threads\n")
 
 
