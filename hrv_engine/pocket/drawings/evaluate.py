@@ -1,7 +1,7 @@
-"""Measures the drawings model and its scorer: ``python -m hrv_engine.pocket.drawings.evaluate``.
+"""Measures the drawings model: ``python -m hrv_engine.pocket.drawings.evaluate``.
 
-Everything is read by the scorer, whose own accuracy on fresh renders comes first. A family that the scorer reads wrong
-more often than the model draws it says nothing of the model.
+Everything is read by the scorer, whose own accuracy `accuracy.py` measures. A family that the scorer reads wrong more
+often than the model draws it says nothing of the model.
 """
 
 from __future__ import annotations
@@ -21,16 +21,13 @@ from torch import Tensor
 
 from ..model import CFG, MODELS, PocketModel
 from . import words
-from .captions import describe, draw_caption
+from .accuracy import say
+from .captions import describe
 from .held_out import held_out_misreadings, held_out_pairs
-from .labels import HIDDEN
 from .reading import PRESENT, drawings_meant, read_senses, thing_shown
-from .render import Renderer
 from .scenes import Named, Request
 from .scorer import CLASSES, SHIPPED_SCORER, Scorer
-from .scorer_training import rendered
 
-Labels = dict[str, Tensor]
 #: Family → its words, in the order in which prompts take turns; "object": nothing but a noun.
 _ASKED: dict[str, tuple[str, ...]] = {
     "object": ("",),
@@ -46,36 +43,6 @@ _ASKED: dict[str, tuple[str, ...]] = {
     "size": words.SIZES,
     "position": words.POSITIONS,
 }
-
-
-def fresh_labels(scorer: Scorer, count: int, seed: int = 31337, batch: int = 250) -> tuple[Labels, Labels]:
-    """(read, true) class numbers by family of `count` renders of captions that no training drew."""
-    rng, renderer = random.Random(seed), Renderer()
-    read: dict[str, list[Tensor]] = defaultdict(list)
-    true: dict[str, list[Tensor]] = defaultdict(list)
-    for start in range(0, count, batch):
-        scenes = [draw_caption(rng).scene for _ in range(min(batch, count - start))]
-        images, truth = rendered(scenes, rng, renderer)
-        for family, scores in scorer(images).items():
-            read[family].append(scores.argmax(1))
-            true[family].append(truth[family])
-    return {family: torch.cat(parts) for family, parts in read.items()}, {f: torch.cat(true[f]) for f in true}
-
-
-def accuracy(read: Labels, true: Labels) -> dict[str, float]:
-    """Share of the labels that an image shows read right, by family; "object" is of scenes with one sort of thing."""
-    visible = {family: target != HIDDEN for family, target in true.items()}
-    return {family: (read[family] == true[family])[seen].float().mean().item() for family, seen in visible.items()}
-
-
-def accuracy_of_classes(read: Labels, true: Labels) -> dict[str, float]:
-    """Mean over a family's classes of the share of each that is read right: reading "none" always gains little."""
-    shares = {}
-    for family, target in true.items():
-        classes = target[target != HIDDEN].unique()
-        right = [(read[family] == number)[target == number].float().mean() for number in classes]
-        shares[family] = torch.stack(right).mean().item() if right else float("nan")
-    return shares
 
 
 def single_thing_requests(count: int, seed: int = 0) -> list[tuple[str, str, Request]]:
@@ -151,40 +118,25 @@ def misread_rate(model: PocketModel, scorer: Scorer, count: int, steps: int = 20
     return sum(misread) / count
 
 
-def _say(title: str, *columns: dict[str, float]) -> None:
-    lines = [title]
-    for name in columns[0]:
-        lines.append(f"  {name:16s}" + "".join(f" {100 * shares[name]:5.1f} %" for shares in columns))
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
-
-
 def main() -> None:
-    """Command line: prints every figure of hrv_presets/pocket/drawings/README.md."""
+    """Command line: prints the figures of the model in hrv_presets/pocket/drawings/README.md."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", default=str(MODELS["drawings"]))
     parser.add_argument("--scorer", default=str(SHIPPED_SCORER))
-    parser.add_argument("--renders", type=int, default=5000, help="fresh renders that the scorer is tried on")
-    parser.add_argument(
-        "--prompts", type=int, default=480, help="of one thing; a fifth as many of other sorts; 0: none"
-    )
+    parser.add_argument("--prompts", type=int, default=480, help="of one thing; a fifth as many of other sorts")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--cfg", type=float, default=CFG)
     args = parser.parse_args()
     scorer = Scorer.load(args.scorer)
-    read, true = fresh_labels(scorer, args.renders)
-    _say(f"scorer on {args.renders} fresh renders", accuracy(read, true), accuracy_of_classes(read, true))
-    if not args.prompts:
-        return
     model = PocketModel.load(args.weights)
     requests = single_thing_requests(args.prompts)
     started = time.monotonic()
     images = sampled(model, [describe(request) for *_, request in requests], args.steps, args.cfg)
-    _say(f"asked word shown, {args.prompts} prompts of one thing", shown_rates(images, requests, scorer))
+    say(f"asked word shown, {args.prompts} prompts of one thing", shown_rates(images, requests, scorer))
     seconds = (time.monotonic() - started) / args.prompts
     fewer = args.prompts // 5
-    _say(f"things shown, {fewer} held-out pairs of nouns", pair_rates(model, scorer, fewer, args.steps, args.cfg))
-    _say("polysemous, held out", {"misread": misread_rate(model, scorer, fewer, args.steps, args.cfg)})
+    say(f"things shown, {fewer} held-out pairs of nouns", pair_rates(model, scorer, fewer, args.steps, args.cfg))
+    say("polysemous, held out", {"misread": misread_rate(model, scorer, fewer, args.steps, args.cfg)})
     sys.stdout.write(f"{seconds:.2f} s an image of {args.steps} steps on {torch.get_num_threads()} threads\n")
 
 

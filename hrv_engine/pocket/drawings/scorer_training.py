@@ -21,11 +21,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...storage.atomic import replace_file
-from .captions import draw_caption, one_thing
-from .labels import HIDDEN, labels
-from .parameters import parameters
+from .examples import draw_scenes, rendered, roughen
+from .labels import HIDDEN
 from .render import Renderer
-from .scenes import Scene
 from .scorer import Scorer
 
 logger = logging.getLogger(__name__)
@@ -43,9 +41,8 @@ class Recipe:
     plain_share: float = 0.2  # the captions grow from plain things to the full grammar over this first share
     ema: float = 0.998
     noise: float = 0.05  # most, of the standard deviation, which is drawn for each image
-    # Share of images of one thing with this many attributes: captions name few, and "none" must be no safe guess.
+    # Share of images of one thing with many attributes: captions name few, and "none" must be no safe guess.
     rich_share: float = 0.6
-    rich_extras: int = 5
     # Objects have hundreds of classes and stay wrong longest; the other four are those that "none" hides best.
     weights: tuple[tuple[str, float], ...] = (
         *(("object", 1.5), ("left_object", 0.5), ("right_object", 0.5)),
@@ -61,30 +58,6 @@ class Progress:
     step: int = 0
     seen: int = 0
     seconds: float = 0.0
-
-
-def draw_scenes(rng: random.Random, count: int, recipe: Recipe, progress: float) -> list[Scene]:
-    """Scenes to learn from: of the caption grammar, and of things with many attributes."""
-    return [
-        (one_thing(rng, recipe.rich_extras) if rng.random() < recipe.rich_share else draw_caption(rng, progress)).scene
-        for _ in range(count)
-    ]
-
-
-def rendered(scenes: list[Scene], rng: random.Random, renderer: Renderer) -> tuple[Tensor, dict[str, Tensor]]:
-    """Images [n, 3, 64, 64] of the scenes and their labels, on the renderer's device."""
-    truth = {family: numbers.to(renderer.device) for family, numbers in labels(scenes).items()}
-    return renderer(parameters(scenes, rng)), truth
-
-
-def roughen(images: Tensor, rng: random.Random, noise: float) -> Tensor:
-    """The images with noise of their own; some batches blurred or shifted by a pixel or two."""
-    images = images + noise * torch.rand_like(images[:, :1, :1, :1]) * torch.randn_like(images)
-    if rng.random() < 0.15:
-        images = 0.5 * images + 0.5 * F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    if rng.random() < 0.4:
-        images = torch.roll(images, (rng.randint(-2, 2), rng.randint(-2, 2)), (2, 3))
-    return images.clamp(0, 1)
 
 
 def loss_of(logits: dict[str, Tensor], truth: dict[str, Tensor], recipe: Recipe) -> Tensor:
@@ -140,7 +113,7 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.learning_rate * rate
         grammar = 0.1 + 0.9 * min(1.0, share / recipe.plain_share)
-        scenes = draw_scenes(self.rng, recipe.batch, recipe, grammar)
+        scenes = draw_scenes(self.rng, recipe.batch, grammar, recipe.rich_share)
         images, truth = rendered(scenes, self.rng, self.renderer)
         images = roughen(images, self.rng, recipe.noise).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16):

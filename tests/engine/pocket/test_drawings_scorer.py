@@ -10,19 +10,14 @@ import torch
 
 from hrv_engine.errors import HRVError
 from hrv_engine.pocket.drawings import words
-from hrv_engine.pocket.drawings.evaluate import (
-    accuracy,
-    accuracy_of_classes,
-    fresh_labels,
-    shown,
-    shown_rates,
-    single_thing_requests,
-)
+from hrv_engine.pocket.drawings.accuracy import accuracy, accuracy_of_classes, fresh_labels
+from hrv_engine.pocket.drawings.evaluate import shown, shown_rates, single_thing_requests
+from hrv_engine.pocket.drawings.examples import draw_scenes
 from hrv_engine.pocket.drawings.labels import HIDDEN, labels, readable
 from hrv_engine.pocket.drawings.layout import stage
 from hrv_engine.pocket.drawings.reading import drawings_meant, paint_of, read_senses, word_shown
 from hrv_engine.pocket.drawings.scenes import Named, Request, Scene, Thing
-from hrv_engine.pocket.drawings.scorer import CLASSES, Scorer
+from hrv_engine.pocket.drawings.scorer import CLASSES, SHIPPED_SCORER, Scorer
 from hrv_engine.pocket.drawings.scorer_training import Recipe, Trainer, loss_of
 
 
@@ -146,6 +141,14 @@ def test_a_trainer_goes_on_where_it_stopped(tmp_path):
     assert Scorer.load(tmp_path / "scorer.safetensors")(torch.rand(2, 3, 64, 64))["object"].shape == (2, 421)
 
 
+def test_rich_scenes_have_many_attributes():
+    def styled(rich_share: float) -> int:
+        scenes = draw_scenes(random.Random(0), 400, rich_share=rich_share)
+        return sum(bool(scene.style or scene.light) for scene in scenes)
+
+    assert styled(1.0) > 200 and styled(0.0) < 120
+
+
 def test_hidden_labels_cost_nothing():
     truth = labels([Scene((Thing("cat"),))])
     sure = {family: 50 * values for family, values in scores(object="cat", count="one").items()}
@@ -179,3 +182,10 @@ def test_fresh_renders_are_the_same_each_time():
     (read, true), (again, same) = (fresh_labels(blind, 30, batch=20) for _ in range(2))
     assert set(read) == set(true) == set(CLASSES)
     assert all(torch.equal(true[f], same[f]) and torch.equal(read[f], again[f]) for f in CLASSES)
+
+
+def test_the_shipped_scorer_reads_fresh_renders():
+    read, true = fresh_labels(Scorer.load(SHIPPED_SCORER), 500, seed=77)
+    shares = accuracy(read, true)
+    assert {family: share for family, share in shares.items() if share < 0.9} == {}
+    assert SHIPPED_SCORER.stat().st_size <= 4_000_000
