@@ -2,7 +2,8 @@
 
 It is made for one CPU core: the image is folded into 4×4 blocks of pixels first, so that no layer works on more than
 16×16 positions. What is shown is read from the whole image; of two things side by side each is read from its own half,
-by the same two classifiers.
+by the same two classifiers. Styles, patterns and light are textures more than shapes, so what is read of the image as a
+whole sees the early layers beside the last.
 """
 
 from __future__ import annotations
@@ -38,11 +39,18 @@ CLASSES = {f"{part}{name}": classes for part in PARTS for name, classes in OF_A_
 SHIPPED_SCORER = FOLDER / "scorer.safetensors"
 FOLD = 4
 WIDTH = 384
+#: The first layers, which keep 16×16 positions, and their width.
+EARLY, EARLY_WIDTH = 2, 96
 
 
 def _stage(channels: int, out_channels: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
     convolution = nn.Conv2d(channels, out_channels, kernel, stride, kernel // 2, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(out_channels), nn.ReLU())
+
+
+def _pooled(features: Tensor) -> Tensor:
+    """Mean and maximum [n, 2 channels] over the positions."""
+    return torch.cat([features.mean((2, 3)), features.amax((2, 3))], dim=1)
 
 
 class Scorer(nn.Module):
@@ -51,20 +59,22 @@ class Scorer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            *(_stage(3 * FOLD * FOLD, 64), _stage(64, 96)),
-            *(_stage(96, 160, stride=2), _stage(160, 160)),
+            *(_stage(3 * FOLD * FOLD, 64), _stage(64, EARLY_WIDTH)),
+            *(_stage(EARLY_WIDTH, 160, stride=2), _stage(160, 160)),
             *(_stage(160, 256, stride=2), _stage(256, 256), _stage(256, WIDTH, kernel=1)),
         )
         self.thing = nn.ModuleDict({name: nn.Linear(2 * WIDTH, len(OF_A_THING[name])) for name in OF_A_THING})
-        self.whole = nn.ModuleDict({name: nn.Linear(2 * WIDTH, len(OF_THE_IMAGE[name])) for name in OF_THE_IMAGE})
+        width = 2 * WIDTH + 2 * EARLY_WIDTH
+        self.whole = nn.ModuleDict({name: nn.Linear(width, len(OF_THE_IMAGE[name])) for name in OF_THE_IMAGE})
 
     def logits(self, images: Tensor) -> dict[str, Tensor]:
         """Unnormalised scores of every family."""
-        features = self.body(F.pixel_unshuffle(images * 2 - 1, FOLD))
+        early = self.body[:EARLY](F.pixel_unshuffle(images * 2 - 1, FOLD))
+        features = self.body[EARLY:](early)
         half = features.shape[-1] // 2
-        regions = (features, features[..., :half], features[..., half:])
-        pooled = [torch.cat([region.mean((2, 3)), region.amax((2, 3))], dim=1) for region in regions]
-        result = {name: layer(pooled[0]) for name, layer in self.whole.items()}
+        pooled = [_pooled(region) for region in (features, features[..., :half], features[..., half:])]
+        everything = torch.cat([pooled[0], _pooled(early)], dim=1)
+        result = {name: layer(everything) for name, layer in self.whole.items()}
         for part, vector in zip(PARTS, pooled, strict=True):
             result |= {f"{part}{name}": layer(vector) for name, layer in self.thing.items()}
         return result

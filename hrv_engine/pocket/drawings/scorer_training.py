@@ -39,11 +39,11 @@ class Recipe:
     warmup: int = 200
     decay_share: float = 0.45  # the learning rate falls linearly to zero over this last share of the budget
     plain_share: float = 0.2  # the captions grow from plain things to the full grammar over this first share
-    ema: float = 0.998
+    ema: float = 0.995
     noise: float = 0.05  # most, of the standard deviation, which is drawn for each image
     # Share of images of one thing with many attributes: captions name few, and "none" must be no safe guess.
     rich_share: float = 0.6
-    # Objects have hundreds of classes and stay wrong longest; the other four are those that "none" hides best.
+    # Objects have hundreds of classes and stay wrong longest; "none" hides the last three best.
     weights: tuple[tuple[str, float], ...] = (
         *(("object", 1.5), ("left_object", 0.5), ("right_object", 0.5)),
         *(("style", 0.8), ("paint", 0.6), ("pattern", 0.6)),
