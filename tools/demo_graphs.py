@@ -26,7 +26,7 @@ def _node(kind: str, **inputs: Any) -> dict[str, Any]:
 def build_graph(save_as: str, concepts: str) -> Prompt:
     """Build vectors and save them as `save_as`; "map" previews the heat maps of `concepts`, "report" is text."""
     return {
-        "pocket": _node("HRVPocketModel"),
+        "pocket": _node("HRVPocketModel", model="squares"),
         "concepts": _node("HRVConcepts", preset=PRESETS["concepts"], custom_yaml="", keep=""),
         "prompts": _node("HRVPromptSet", preset=PRESETS["prompts"], custom="", limit=0),
         "build": _node(
@@ -46,7 +46,7 @@ def draw_graph(asked: Mapping[str, str], condition: str, seeds: Sequence[int], v
     condition: one of CONDITIONS; vectors: the HRV file of each seed (not used by "plain").
     """
     graph = {
-        "pocket": _node("HRVPocketModel"),
+        "pocket": _node("HRVPocketModel", model="squares"),
         "positive": _node("HRVPrompt", clip=["pocket", 1], text=asked["text"]),
         "negative": _node("CLIPTextEncode", clip=["pocket", 1], text=""),
         "latent": _node("EmptyLatentImage", **SIZE, batch_size=1),

@@ -9,7 +9,7 @@ from .litegraph import Graph
 def pocket_effect(graph: Graph) -> None:
     """31: the pocket model's heads by effect, and a misread word adjusted with them."""
     note = graph.note(560)
-    loader = graph.node("HRVPocketModel")
+    loader = graph.node("HRVPocketModel", model="squares")
     concepts = graph.node("HRVConcepts", wide=380, preset="pocket", keep="Color, Fruit")
     build = graph.node(
         "HRVBuildByEffect", wide=380, model=(loader, "MODEL"), clip=(loader, "CLIP"), concepts=(concepts, "concepts"),

@@ -14,7 +14,11 @@ from typing import Any
 
 from ...hrv_engine.benchmarks.prompts import PLAIN, PromptSet
 from ...hrv_engine.errors import HRVError, nearest
+<<<<<<< HEAD
 from ...hrv_engine.relevance.build_settings import BuildSettings, EffectSettings
+=======
+from ...hrv_engine.pocket.model import MODELS
+>>>>>>> w15
 from ...hrv_engine.relevance.concepts import ConceptSet
 from ...hrv_engine.relevance.samples import SampleSet, Templates
 
@@ -88,7 +92,7 @@ def _checkpoint(name: str) -> tuple[Any, Any]:
     if name == POCKET:
         from .pocket import load_pocket
 
-        return load_pocket()[:2]
+        return load_pocket(MODELS["squares"])[:2]
     if not Path(name).is_file():
         raise HRVError(f'There is no checkpoint "{name}" on {_here()}. Every machine needs it under this path.')
     import comfy.sd
