@@ -1,0 +1,31 @@
+"""PixelDiT and PiD: [prompt, patches] in the patch blocks; pixel blocks see no text."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ....hrv_engine.attention.heads import JOINT
+from ..calls import ModelCall
+from ._layers import Layer, layer
+from ._transformer import JointTransformer
+
+
+class PixelDiT(JointTransformer):
+    """The host's PixelDiT, which works on pixels."""
+
+    name = "PixelDiT"
+    classes = ("comfy.ldm.pixeldit.model.PixDiT_T2I",)
+
+    def layers(self, module: Any) -> Iterator[Layer]:
+        for number, block in enumerate(module.patch_blocks):
+            attention = block.attn
+            width = attention.num_heads * attention.head_dim
+            yield layer("patch", number, attention.num_heads, width, attention, attention.qkv_y.weight, JOINT)
+
+    def patch(self, module: Any) -> Sequence[int]:
+        return (module.patch_size, module.patch_size)
+
+    def text(self, call: ModelCall) -> int:
+        return min(super().text(call), int(call.module.txt_max_length))
+
+
+FAMILY = PixelDiT()
