@@ -88,9 +88,8 @@ class AttentionCall:
         self, query: Tensor | None = None, key: Tensor | None = None, value: Tensor | None = None
     ) -> "AttentionCall":
         """The same call with other parts, each [batch heads tokens dim]."""
-        given = (query, key, value)
-        if not self.split:
-            given = tuple(None if new is None else join_heads(new) for new in given)
+        join = (lambda part: part) if self.split else join_heads
+        given = (None if part is None else join(part) for part in (query, key, value))
         return self._with(*(own if new is None else new for own, new in zip(self.parts, given, strict=True)))
 
     def with_joined(self, *joined: Tensor) -> "AttentionCall":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ....hrv_engine.attention.heads import HeadLayout, SiteKey
-from .unet_layers import no_family
+from ._unreachable import no_family
 
 if TYPE_CHECKING:
     from ..calls import ModelCall

@@ -97,6 +97,7 @@ class _Attention:
         self.named = {**named, **dict(zip(POSITIONAL, more[1:], strict=False)), "heads": heads[0]}
         self.options = named.get("transformer_options") or call.options
         self.split = bool(self.named.get("skip_reshape"))
+        self.query = self._joined(self.query)
         self.axis = 2 if self.split else 1
         call.check_rows(self.query.shape[0])
         self.segments = where(layer, self.query.shape[self.axis], self.key.shape[self.axis], self.options)
@@ -122,18 +123,24 @@ class _Attention:
         key, value = (self._each_head(tensor) for tensor in (self.key, self.value))
         first, last, _ = self.segments.prompt.indices(key.shape[self.axis])
         own_key, own_value = (self._cut(tensor, first, last) for tensor in (key, value))
-        grouped = self.key is not key
+        grouped, kept = self.key is not key, {}
 
         def go_on(query: Tensor, new_key: Tensor, new_value: Tensor) -> Tensor:
             keys = key if new_key is own_key else self._put(key, new_key, first, last)
             values = value if new_value is own_value else self._put(value, new_value, first, last)
             output = self._attend(query, keys, values, start, stop, grouped)
-            return join_heads(output) if self.named.get("skip_output_reshape") else output
+            if not self.named.get("skip_output_reshape"):
+                return output
+            joined = join_heads(output)
+            kept[id(joined)] = joined, output  # its layout in memory decides how the model goes on, to the bit
+            return joined
 
         parts = (self._cut(self.query, start, stop), own_key, own_value)
         asked = AttentionCall(self.site, self.call.batch, parts, go_on, self.options, self.split)
         output = received(receivers, asked, self.call.step)
-        return split_heads(output, self.site.heads) if self.named.get("skip_output_reshape") else output
+        if not self.named.get("skip_output_reshape"):
+            return output
+        return kept[id(output)][1] if id(output) in kept else split_heads(output, self.site.heads)
 
     def _attend(
         self, query: Tensor, key: Tensor, value: Tensor, start: int, stop: int, every_head: bool = False
@@ -159,9 +166,14 @@ class _Attention:
         before, after = self._cut(whole, 0, start), whole.narrow(self.axis, stop, length - stop)
         return torch.cat([piece for piece in (before, part, after) if piece.shape[self.axis]], dim=self.axis)
 
+    def _joined(self, tensor: Tensor) -> Tensor:
+        """[batch tokens heads dim], as some models hand it over, as [batch tokens heads*dim]."""
+        return tensor.flatten(2) if tensor.ndim == 4 and not self.split else tensor
+
     def _each_head(self, tensor: Tensor) -> Tensor:
         """Keys or values of every query head: groups of heads share theirs in some models."""
         if not self.split:
+            tensor = self._joined(tensor)
             groups = tensor.shape[-1] // self.site.head_dim
             if groups == self.site.heads:
                 return tensor

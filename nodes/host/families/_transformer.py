@@ -14,11 +14,7 @@ from ..calls import ModelCall
 from ._layers import Layer, Segments
 from ._lent_options import lent
 from ._override import OVERRIDE, overridden
-
-
-def class_names(module: Any) -> set[str]:
-    """The full names of a module's class and of those it inherits from; needs none of them imported."""
-    return {f"{kind.__module__}.{kind.__qualname__}" for kind in type(module).__mro__}
+from ._unreachable import class_names
 
 
 class Transformer(ABC):
@@ -54,9 +50,7 @@ class Transformer(ABC):
         return {layer.site.key: int(self.patch(module)[-1]) for layer in self.layers(module)}
 
     def token_columns(self, length: int, tokens: int, columns: Collection[int]) -> list[int]:
-        """A context shorter than its neighbours is repeated, so j is also j + T, j + 2T; a longer one may be cut."""
-        every = (column + copy * tokens for copy in range(max(1, length // tokens)) for column in columns)
-        return [column for column in every if column < length]
+        return [column for column in columns if column < length]
 
     def image_grid(self, module: Any, pixels: int, latent: Sequence[int]) -> tuple[int, int, int]:
         sizes, patch = list(latent[2:]), list(self.patch(module))
@@ -92,6 +86,12 @@ class Transformer(ABC):
     def text(self, call: ModelCall) -> int:
         """How many tokens the prompt has in this call."""
         return 0 if call.context is None else int(call.context.shape[1])
+
+
+def repeated(length: int, tokens: int, columns: Collection[int]) -> list[int]:
+    """Token columns of families whose context is repeated beside a longer one: j is also j + T, j + 2T."""
+    every = (column + copy * tokens for copy in range(max(1, length // tokens)) for column in columns)
+    return [column for column in every if column < length]
 
 
 class CrossTransformer(Transformer):

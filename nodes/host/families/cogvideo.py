@@ -1,11 +1,11 @@
 """CogVideoX: [prompt, video] in every block."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from ....hrv_engine.attention.heads import JOINT
 from ._layers import Layer, layer
-from ._transformer import JointTransformer
+from ._transformer import JointTransformer, repeated
 
 
 class CogVideo(JointTransformer):
@@ -21,6 +21,9 @@ class CogVideo(JointTransformer):
 
     def patch(self, module: Any) -> Sequence[int]:
         return (module.patch_size_t or 1, module.patch_size, module.patch_size)
+
+    def token_columns(self, length: int, tokens: int, columns: Collection[int]) -> list[int]:
+        return repeated(length, tokens, columns)
 
 
 FAMILY = CogVideo()

@@ -1,6 +1,6 @@
 """Cosmos-Predict2 and Anima: self-attention, then cross-attention to the prompt."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -26,9 +26,6 @@ class CosmosPredict2(CrossTransformer):
 
     def patch(self, module: Any) -> Sequence[int]:
         return (module.patch_temporal, module.patch_spatial, module.patch_spatial)
-
-    def token_columns(self, length: int, tokens: int, columns: Collection[int]) -> list[int]:
-        return list(columns)
 
     def words(self, attention: Any, embeddings: Tensor) -> Tensor:
         keys = attention.k_proj(embeddings).unflatten(-1, (attention.n_heads, -1))

@@ -1,6 +1,6 @@
 """HunyuanDiT: self-attention, then cross-attention to the tokens of CLIP and T5; lent options."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -27,9 +27,6 @@ class HunyuanDiT(CrossTransformer):
 
     def patch(self, module: Any) -> Sequence[int]:
         return (module.patch_size, module.patch_size)
-
-    def token_columns(self, length: int, tokens: int, columns: Collection[int]) -> list[int]:
-        return list(columns)
 
     def words(self, attention: Any, embeddings: Tensor) -> Tensor:
         keys = attention.kv_proj(embeddings)[..., : attention.qdim].unflatten(-1, (attention.num_heads, -1))

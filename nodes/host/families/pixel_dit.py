@@ -1,12 +1,12 @@
 """PixelDiT and PiD: [prompt, patches] in the patch blocks; pixel blocks see no text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from ....hrv_engine.attention.heads import JOINT
 from ..calls import ModelCall
 from ._layers import Layer, layer
-from ._transformer import JointTransformer
+from ._transformer import JointTransformer, repeated
 
 
 class PixelDiT(JointTransformer):
@@ -26,6 +26,9 @@ class PixelDiT(JointTransformer):
 
     def text(self, call: ModelCall) -> int:
         return min(super().text(call), int(call.module.txt_max_length))
+
+    def token_columns(self, length: int, tokens: int, columns: Collection[int]) -> list[int]:
+        return repeated(length, tokens, columns)
 
 
 FAMILY = PixelDiT()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
+from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -36,8 +39,12 @@ class Explicit:
         own = text[:, start : start + tokens]
         here = text.shape[1] == self.text
         self.rows = [row for row in range(len(text)) if here and torch.equal(own[row], self.context[0])]
-        self.text, self.site = text.shape[1], 0
-        return function(given["input"], given["timestep"], **given["c"])
+        self.text, self.site = self.tiny.inside(text.shape[1]), 0
+        if not self.tiny.optionless:
+            return function(given["input"], given["timestep"], **given["c"])
+        home = sys.modules[self.tiny.optionless]
+        with patch.object(home, "optimized_attention", partial(self.attend, home.optimized_attention)):
+            return function(given["input"], given["timestep"], **given["c"])
 
     def is_site(self, queries: int, keys: int) -> bool:
         tiny = self.tiny
@@ -80,8 +87,8 @@ class Explicit:
 
 
 def halves(part: torch.Tensor, heads: int) -> torch.Tensor:
-    """[batch n heads*dim] -> float64 [batch heads n dim]."""
-    return part.double().unflatten(-1, (heads, -1)).transpose(1, 2)
+    """[batch n heads*dim] or [batch n heads dim] -> float64 [batch heads n dim]."""
+    return part.double().flatten(2).unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
 def masked(scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

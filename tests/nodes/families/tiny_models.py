@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import comfy.model_management
@@ -13,6 +14,7 @@ import comfy.supported_models
 import torch
 
 from ..tiny import randomise
+from . import tiny_configs as configs
 
 
 @dataclass(frozen=True)
@@ -21,9 +23,10 @@ class Tiny:
 
     kind: the host's configuration; channels: of the text; latent: its shape for one image; sites: how many there are;
     joint: whether text and image are in one attention; image: how many tokens it has, and pads after it.
-    first: tokens before the prompt's; leading: keys of a padded context before the prompt's, given its length.
-    image_first: whether the image comes before the prompt; beside: tokens of text that are not the prompt's context.
-    refiners: attention calls that must stay untouched, a model call; extra: what else a conditioning carries.
+    padded: where a prompt of so many tokens begins in its context, and how long that is; inside: how many tokens of
+    attention a context makes, and first: how many there are before it. image_first: whether the image comes before.
+    extra: what else a conditioning carries. grid: frames, height and width of the maps. optionless: the host's module
+    whose attention asks no override.
     """
 
     kind: str
@@ -37,13 +40,16 @@ class Tiny:
     first: int = 0
     image_first: bool = False
     padded: Callable[[int], tuple[int, int]] = lambda tokens: (0, tokens)
+    inside: Callable[[int], int] = lambda tokens: tokens
     extra: dict[str, Any] = field(default_factory=dict)
     grid: tuple[int, int, int] = (1, 4, 4)
+    optionless: str = ""
     prepare: Callable[[Any], None] = lambda module: None
 
     def model(self, seed: int = 3) -> Any:
         """A fresh MODEL with random weights."""
         config = getattr(comfy.supported_models, self.kind)({**self.config})
+        config.unet_config.update(self.config)  # over what the host sets for the only size it knows
         config.set_inference_dtype(torch.float32, None)
         device = comfy.model_management.get_torch_device()
         base = config.get_model({}, "", device=device)
@@ -69,30 +75,86 @@ class Tiny:
         )
 
 
-FLUX = {
-    "in_channels": 4, "out_channels": 4, "vec_in_dim": 16, "context_in_dim": 24, "hidden_size": 64, "mlp_ratio": 2.0,
-    "num_heads": 4, "depth": 2, "depth_single_blocks": 2, "axes_dim": [4, 6, 6], "theta": 10000, "patch_size": 2,
-    "qkv_bias": True, "guidance_embed": True, "txt_ids_dims": [],
-}  # fmt: skip
 POOLED = {"pooled_output": torch.ones(1, 16)}
 
+
+def fill_positions(module: Any) -> None:
+    """The host leaves SD3's table of positions to the checkpoint."""
+    module.pos_embed.normal_(generator=torch.Generator().manual_seed(1))
+
+
+def fives(tokens: int) -> int:
+    """A number of tokens padded to a multiple of five."""
+    return -(-tokens // 5) * 5
+
+
+def seen(context: torch.Tensor) -> Any:
+    """What CLIP sees in a start image, of 5 tokens."""
+    return SimpleNamespace(penultimate_hidden_states=torch.ones(1, 5, 1280), last_hidden_state=torch.ones(1, 3, 20))
+
+
+def mask(context: torch.Tensor) -> torch.Tensor:
+    return torch.ones(context.shape[:2], dtype=torch.long)
+
+
+IMAGE, FRAMES = (16, 8, 8), (16, 2, 8, 8)
 TINY: dict[str, Tiny] = {
-    "Flux.1": Tiny("Flux", {"image_model": "flux", **FLUX, "in_channels": 16, "out_channels": 16}, 24, (16, 8, 8), 4, 16, extra=POOLED),
-    "Flux.2": Tiny(
-        "Flux2",
-        {
-            "image_model": "flux2", **FLUX, "in_channels": 128, "out_channels": 128, "vec_in_dim": None, "depth": 1, "axes_dim": [4, 4, 4, 4], "theta": 2000,
-            "patch_size": 1, "qkv_bias": False, "guidance_embed": False, "txt_ids_dims": [3], "global_modulation": True,
-            "mlp_silu_act": True, "ops_bias": False, "default_ref_method": "index",
-        },
-        24, (128, 4, 4), 3, 16, padded=lambda tokens: (512 - tokens, 512),
+    "Flux.1": Tiny("Flux", configs.FLUX_1, 24, IMAGE, 4, 16, extra=POOLED),
+    "Flux.2": Tiny("Flux2", configs.FLUX_2, 24, (128, 4, 4), 3, 16, padded=lambda tokens: (512 - tokens, 512)),
+    "Chroma": Tiny("Chroma", configs.CHROMA, 24, IMAGE, 4, 16),
+    "Z-Image": Tiny("ZImage", configs.Z_IMAGE, 24, IMAGE, 2, 16, pads=4, inside=fives),
+    "Lumina 2": Tiny("Lumina2", configs.LUMINA_2, 24, IMAGE, 2, 16),
+    "Qwen-Image": Tiny("QwenImage", configs.QWEN, 24, (16, 1, 8, 8), 2, 16),
+    "Mage-Flow": Tiny("MageFlow", configs.MAGE, 24, (128, 4, 4), 2, 16),
+    "SD3": Tiny("SD3", configs.SD3, 24, IMAGE, 3, 16, first=2, extra=POOLED, prepare=fill_positions),
+    "AuraFlow": Tiny("AuraFlow", configs.AURA, 24, (4, 8, 8), 2, 16, first=8),
+    "Wan": Tiny("WAN21_T2V", configs.WAN, 24, FRAMES, 2, 32, joint=False, grid=(2, 4, 4)),
+    "Wan i2v": Tiny(
+        "WAN21_I2V", configs.WAN | {"model_type": "i2v", "in_dim": 36}, 24, FRAMES, 2, 32, joint=False, grid=(2, 4, 4),
+        extra={"clip_vision_output": seen},
     ),
-    "Chroma": Tiny(
-        "Chroma",
-        {
-            "image_model": "chroma", **{key: value for key, value in FLUX.items() if key != "guidance_embed"}, "in_channels": 64, "out_channels": 16, "in_dim": 64, "out_dim": 64, "hidden_dim": 32, "n_layers": 1,
-            "vec_in_dim": None,
+    "Cosmos-Predict2": Tiny(
+        "CosmosT2IPredict2", configs.COSMOS | {"image_model": "cosmos_predict2", "min_fps": 1, "max_fps": 30}, 24,
+        (16, 1, 8, 8), 2, 16, joint=False,
+    ),
+    "Cosmos": Tiny("CosmosT2V", configs.COSMOS_1, 24, FRAMES, 2, 32, joint=False, grid=(2, 4, 4)),
+    "LTX": Tiny(
+        "LTXV", configs.LTX, 24, (128, 2, 4, 4), 2, 32, joint=False, grid=(2, 4, 4), extra={"attention_mask": mask}
+    ),
+    "Kandinsky 5": Tiny("Kandinsky5Image", configs.KANDINSKY, 24, IMAGE, 2, 16, joint=False, extra=POOLED),
+    "HunyuanVideo": Tiny("HunyuanVideo", configs.HUNYUAN, 24, FRAMES, 4, 32, extra=POOLED, grid=(2, 4, 4)),
+    "HunyuanVideo 1.5": Tiny(
+        "HunyuanVideo15", configs.HUNYUAN_15, 24, (32, 2, 8, 8), 4, 32, first=6 + 3, grid=(2, 4, 4),
+        extra={"conditioning_byt5small": torch.ones(1, 6, 1472), "clip_vision_output": seen, "pooled_output": None},
+    ),
+    "Krea 2": Tiny("Krea2", configs.KREA, 96, (16, 1, 8, 8), 2, 16),
+    "Ernie-Image": Tiny(
+        "ErnieImage", configs.ERNIE, 24, (128, 4, 4), 2, 16, image_first=True, optionless="comfy.ldm.ernie.model"
+    ),
+    "PixArt": Tiny(
+        "PixArtSigma", configs.PIXART, 24, (4, 4, 64), 2, 64, joint=False, grid=(1, 2, 32),
+        optionless="comfy.ldm.pixart.blocks",
+    ),
+    "HunyuanDiT": Tiny(
+        "HunyuanDiT1", configs.HYDIT, 24, (4, 8, 8), 4, 16, joint=False, inside=lambda tokens: tokens + 5,
+        optionless="comfy.ldm.hydit.attn_layers",
+        extra={
+            "conditioning_mt5xl": torch.ones(1, 5, 32), "attention_mask_mt5xl": torch.ones(1, 5), "attention_mask": mask
         },
-        24, (16, 8, 8), 4, 16,
+    ),
+    "Ideogram 4": Tiny("Ideogram4", configs.IDEOGRAM, 24, (128, 4, 4), 2, 16),
+    "Lens": Tiny("Lens", configs.LENS, 24, (128, 4, 4), 2, 16, image_first=True),
+    "JoyImage": Tiny("JoyImage", configs.JOY, 24, (16, 1, 8, 8), 2, 16, image_first=True),
+    "OmniGen2": Tiny("Omnigen2", configs.OMNIGEN, 24, IMAGE, 2, 16, extra={"attention_mask": mask}),
+    "Boogu": Tiny("Boogu", configs.BOOGU, 24, IMAGE, 2, 16, extra={"attention_mask": mask}),
+    "CogVideoX": Tiny("CogVideoX_T2V", configs.COGVIDEO, 24, FRAMES, 2, 32, grid=(2, 4, 4)),
+    "PixelDiT": Tiny("PixelDiTT2I", configs.PIXELDIT, 24, (3, 16, 16), 2, 16),
+    "Mochi": Tiny(
+        "GenmoMochi", configs.MOCHI, 24, (12, 2, 8, 8), 2, 32, image_first=True, grid=(2, 4, 4),
+        extra={"attention_mask": mask},
+    ),
+    "HiDream": Tiny(
+        "HiDream", configs.HIDREAM, 24, IMAGE, 2, 16, image_first=True, inside=lambda tokens: tokens + 2 * 6,
+        extra={**POOLED, "conditioning_llama3": torch.ones(1, 2, 6, 32)},
     ),
 }  # fmt: skip
