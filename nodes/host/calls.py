@@ -140,7 +140,7 @@ class AttentionCall:
         """(frames, height, width) of this site's maps; raises HRVError as `grid` does."""
         pixels, shape = self.pixels, self.options.get("activations_shape")
         try:
-            grid = (1, *shape[-2:]) if shape is not None else call.family.image_grid(call.module, pixels, call.x.shape)
+            grid = (1, *shape[-2:]) if shape is not None else call.family.image_grid(call.module, pixels, call.latent)
         except ValueError:
             grid = (0, 0, 0)
         if math.prod(grid) != pixels:
@@ -189,6 +189,11 @@ class ModelCall:
     inputs: dict[str, Any] = field(default_factory=dict)
     receivers: list[Receiver] = field(default_factory=list)
     acted: bool = False
+
+    @property
+    def latent(self) -> Sequence[int]:
+        """The shape of the image's latent; where a model makes sound too, x holds both in a row."""
+        return self.inputs["latent_shapes"][0] if self.inputs.get("latent_shapes") else self.x.shape
 
     def receive(
         self, receipt: Receipt, receive: Callable[[AttentionCall], Tensor], rows: int,

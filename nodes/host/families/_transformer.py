@@ -81,7 +81,7 @@ class Transformer(ABC):
 
     def pixels(self, call: ModelCall) -> int:
         """How many tokens the image has."""
-        return math.prod(self.image_grid(call.module, 0, call.x.shape))
+        return math.prod(self.image_grid(call.module, 0, call.latent))
 
     def text(self, call: ModelCall) -> int:
         """How many tokens the prompt has in this call."""

@@ -29,9 +29,12 @@ class HiDream(ImageFirst):
     def text(self, call: ModelCall) -> int:
         return super().text(call) + 2 * int(call.inputs["encoder_hidden_states_llama3"].shape[-2])
 
-    def references(self, call: ModelCall, options: dict[str, Any]) -> int:
+    def pixels(self, call: ModelCall) -> int:
+        """An image to edit is beside the latent, row by row, and counts as a part of it."""
         beside = call.inputs.get("image_cond")
-        return 0 if beside is None else math.prod(self.image_grid(call.module, 0, beside.shape))
+        shape = list(call.latent)
+        shape[-1] += 0 if beside is None else beside.shape[-1]
+        return math.prod(self.image_grid(call.module, 0, shape))
 
     def token_columns(self, length: int, tokens: int, columns: Collection[int]) -> list[int]:
         again = (length - tokens) // 2

@@ -26,10 +26,11 @@ class LTX(CrossTransformer):
         return (1, 1, 1)
 
     def embedded(self, module: Any, embeddings: Tensor) -> Tensor:
-        if module.cross_attention_adaln:
+        if module.cross_attention_adaln or hasattr(module, "video_embeddings_connector"):
             raise HRVError(
-                "This LTX model shifts its prompt's keys with the noise level, so words have no keys of their own and"
-                " head vectors cannot be built from them. Steering and prompt weights work."
+                "LTX-2 works on its prompt with layers of its own and shifts its keys with the noise level, so words"
+                " have no keys outside a prompt and head vectors cannot be built from them. Steering and prompt weights"
+                " work."
             )
         return module.caption_projection(embeddings)
 

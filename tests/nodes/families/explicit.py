@@ -27,6 +27,7 @@ class Explicit:
     def on(self, model: Any) -> Any:
         """A clone of MODEL with this attention."""
         clone = model.clone()
+        self.own = self.tiny.prepared(model.model.diffusion_model, self.context)[:, : self.context.shape[1]]
         clone.set_model_unet_function_wrapper(self.call)
         clone.model_options["transformer_options"]["optimized_attention_override"] = self.attend
         return clone
@@ -38,7 +39,7 @@ class Explicit:
         start, self.text = self.tiny.padded(tokens)
         own = text[:, start : start + tokens]
         here = text.shape[1] == self.text
-        self.rows = [row for row in range(len(text)) if here and torch.equal(own[row], self.context[0])]
+        self.rows = [row for row in range(len(text)) if here and torch.equal(own[row], self.own[0])]
         self.text, self.site = self.tiny.inside(text.shape[1]), 0
         if not self.tiny.optionless:
             return function(given["input"], given["timestep"], **given["c"])
@@ -50,7 +51,18 @@ class Explicit:
         tiny = self.tiny
         if not tiny.joint:
             return queries == tiny.image and keys == self.text
-        return queries == keys == tiny.first + self.text + tiny.image + tiny.pads
+        return queries == keys == tiny.first + self.text + tiny.between + tiny.image + tiny.pads
+
+    def places(self) -> tuple[int, slice]:
+        """Which key is the prompt's first, and which queries are the image's."""
+        tiny = self.tiny
+        start, _ = tiny.padded(self.context.shape[1])
+        if not tiny.joint:
+            return start, slice(None)
+        if tiny.image_first:
+            return tiny.image + tiny.between + start, slice(0, tiny.image)
+        image = tiny.first + self.text + tiny.between
+        return tiny.first + start, slice(image, image + tiny.image)
 
     def attend(self, function: Any, query: Any, key: Any, value: Any, heads: int, *more: Any, **named: Any) -> Any:
         split = named.get("skip_reshape", False)
@@ -68,20 +80,11 @@ class Explicit:
         maps = (scores if (mask := (more[0] if more else named.get("mask"))) is None else masked(scores, mask)).softmax(
             -1
         )
-        before = self.tiny.image if self.tiny.image_first else self.tiny.first
-        before = before if self.tiny.joint else 0
-        start, _ = self.tiny.padded(self.context.shape[1])
+        before, image = self.places()
         scaled = maps.clone()
-        image = slice(None)
-        if self.tiny.joint:
-            image = (
-                slice(0, self.tiny.image)
-                if self.tiny.image_first
-                else slice(before + self.text, before + self.text + self.tiny.image)
-            )
         for row in self.rows:
             for column in self.columns:
-                scaled[row, :, image, before + start + column] *= factors.double()[:, None]
+                scaled[row, :, image, before + column] *= factors.double()[:, None]
         output = (scaled @ value).to(torch.float32)
         return output if named.get("skip_output_reshape") else output.transpose(1, 2).flatten(2)
 

@@ -139,3 +139,13 @@ HIDREAM = {
     "attention_head_dim": 16, "num_attention_heads": 4, "caption_channels": [24, 32], "text_emb_dim": 16,
     "axes_dims_rope": (4, 6, 6), "llama_layers": [0, 1],
 }  # fmt: skip
+LTX_2 = LTX | {
+    "image_model": "ltxav", "audio_cross_attention_dim": 32, "audio_attention_head_dim": 8,
+    "audio_num_attention_heads": 4, "connector_attention_head_dim": 12, "connector_num_attention_heads": 2,
+    "connector_num_layers": 1,
+}  # fmt: skip
+MINIMAX = {
+    "image_model": "minimax_h3", "hidden_size": 256, "num_layers": 2, "token_refiner_num_layers": 1,
+    "num_attention_heads": 2, "attention_head_dim": 128, "ffn_hidden_size": 96, "text_dim": 24,
+    "timestep_input_dim": 32, "time_embed_hidden_size": 32, "time_embed_dim": 16,
+}  # fmt: skip

@@ -12,6 +12,7 @@ import comfy.model_patcher
 import comfy.sample
 import comfy.supported_models
 import torch
+from comfy.nested_tensor import NestedTensor
 
 from ..tiny import randomise
 from . import tiny_configs as configs
@@ -21,12 +22,13 @@ from . import tiny_configs as configs
 class Tiny:
     """A family's tiny model.
 
-    kind: the host's configuration; channels: of the text; latent: its shape for one image; sites: how many there are;
-    joint: whether text and image are in one attention; image: how many tokens it has, and pads after it.
-    padded: where a prompt of so many tokens begins in its context, and how long that is; inside: how many tokens of
-    attention a context makes, and first: how many there are before it. image_first: whether the image comes before.
-    extra: what else a conditioning carries. grid: frames, height and width of the maps. optionless: the host's module
-    whose attention asks no override.
+    kind: the host's configuration. channels: of the text. latent: its shape for one image, and sound: that of a second
+    latent. sites: how many there are. joint: whether text and image are in one attention. image: how many tokens it
+    has, and pads after it. first: tokens before the prompt's, and between: those from the prompt to the image.
+    image_first: whether the image comes before. padded: where a prompt of so many tokens begins in its context, and how
+    long that is. inside: how many tokens of attention a context makes. prepared: the context as the model makes it
+    before sampling. extra: what else a conditioning carries. grid: frames, height and width of the maps. optionless:
+    the host's module whose attention asks no override. prepare: sets what the host leaves to a checkpoint.
     """
 
     kind: str
@@ -41,6 +43,9 @@ class Tiny:
     image_first: bool = False
     padded: Callable[[int], tuple[int, int]] = lambda tokens: (0, tokens)
     inside: Callable[[int], int] = lambda tokens: tokens
+    prepared: Callable[[Any, torch.Tensor], torch.Tensor] = lambda module, context: context
+    between: int = 0
+    sound: tuple[int, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
     grid: tuple[int, int, int] = (1, 4, 4)
     optionless: str = ""
@@ -68,11 +73,15 @@ class Tiny:
 
     def sample(self, model: Any, positive: list, negative: list, batch: int = 1, steps: int = 2) -> torch.Tensor:
         """Latents of the host's own sampling with CFG."""
-        latent = torch.zeros(batch, *self.latent)
-        noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(5))
-        return comfy.sample.sample(
+        shapes = [shape for shape in (self.latent, self.sound) if shape]
+        generator = torch.Generator().manual_seed(5)
+        noise: Any = [torch.randn(batch, *shape, generator=generator) for shape in shapes]
+        latent: Any = [torch.zeros_like(part) for part in noise]
+        noise, latent = (NestedTensor(parts) if self.sound else parts[0] for parts in (noise, latent))
+        drawn = comfy.sample.sample(
             model, noise, steps, 4.0, "euler", "simple", positive, negative, latent, seed=5, disable_pbar=True
         )
+        return torch.cat([part.flatten() for part in drawn.unbind()]) if self.sound else drawn
 
 
 POOLED = {"pooled_output": torch.ones(1, 16)}
@@ -81,6 +90,11 @@ POOLED = {"pooled_output": torch.ones(1, 16)}
 def fill_positions(module: Any) -> None:
     """The host leaves SD3's table of positions to the checkpoint."""
     module.pos_embed.normal_(generator=torch.Generator().manual_seed(1))
+
+
+def fill_rotations(module: Any) -> None:
+    """The host leaves MiniMax's frequencies to the checkpoint."""
+    module.rope.inv_freq.copy_(10000 ** -(torch.arange(16) / 16))
 
 
 def fives(tokens: int) -> int:
@@ -120,6 +134,15 @@ TINY: dict[str, Tiny] = {
     "Cosmos": Tiny("CosmosT2V", configs.COSMOS_1, 24, FRAMES, 2, 32, joint=False, grid=(2, 4, 4)),
     "LTX": Tiny(
         "LTXV", configs.LTX, 24, (128, 2, 4, 4), 2, 32, joint=False, grid=(2, 4, 4), extra={"attention_mask": mask}
+    ),
+    "LTX-2": Tiny(
+        "LTXAV", configs.LTX_2, 24, (128, 2, 4, 4), 2, 32, joint=False, grid=(2, 4, 4), sound=(8, 5, 16),
+        padded=lambda tokens: (0, 1024),
+        prepared=lambda module, context: module.preprocess_text_embeds(context),
+    ),
+    "MiniMax H3": Tiny(
+        "MiniMaxH3", configs.MINIMAX, 24, (24, 2, 4, 4), 2, 8, between=10, grid=(2, 2, 2), sound=(32, 2, 5),
+        prepared=lambda module, context: module.preprocess_text_embeds(context), prepare=fill_rotations,
     ),
     "Kandinsky 5": Tiny("Kandinsky5Image", configs.KANDINSKY, 24, IMAGE, 2, 16, joint=False, extra=POOLED),
     "HunyuanVideo": Tiny("HunyuanVideo", configs.HUNYUAN, 24, FRAMES, 4, 32, extra=POOLED, grid=(2, 4, 4)),
