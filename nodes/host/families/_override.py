@@ -18,7 +18,7 @@ from ....hrv_engine.attention.heads import SELF
 from ....hrv_engine.attention.values import join_heads, split_heads
 from ....hrv_engine.errors import HRVError
 from ..calls import AttentionCall, ModelCall, Receiver, received
-from ._layers import Layer, Segments
+from .layers import Layer, Segments
 
 OVERRIDE = "optimized_attention_override"  # the host's key in transformer_options
 POSITIONAL = ("mask", "attn_precision", "skip_reshape", "skip_output_reshape")  # of the host's attention, after heads

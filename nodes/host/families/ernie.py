@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ....hrv_engine.attention.heads import JOINT
-from ._layers import Layer, layer
-from ._transformer import ImageFirst
+from .layers import Layer, layer
+from .transformer import ImageFirst
 
 
 class Ernie(ImageFirst):

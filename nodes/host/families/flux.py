@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from ....hrv_engine.attention.heads import JOINT
-from ._layers import Layer, layer
-from ._transformer import JointTransformer
+from .layers import Layer, layer
+from .transformer import JointTransformer
 
 
 class Flux(JointTransformer):

@@ -6,8 +6,8 @@ from typing import Any
 
 from ....hrv_engine.attention.heads import JOINT
 from ..calls import ModelCall
-from ._layers import Layer, layer
-from ._transformer import ImageFirst
+from .layers import Layer, layer
+from .transformer import ImageFirst
 
 
 class HiDream(ImageFirst):

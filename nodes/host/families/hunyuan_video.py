@@ -6,8 +6,8 @@ from typing import Any
 
 from ....hrv_engine.attention.heads import JOINT
 from ..calls import ModelCall
-from ._layers import Layer, Segments, layer
-from ._transformer import JointTransformer
+from .layers import Layer, Segments, layer
+from .transformer import JointTransformer
 
 
 class HunyuanVideo(JointTransformer):

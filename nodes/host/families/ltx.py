@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor
 
 from ....hrv_engine.errors import HRVError
-from ._layers import Layer, layer
-from ._transformer import CrossTransformer
+from .layers import Layer, layer
+from .transformer import CrossTransformer
 
 
 class LTX(CrossTransformer):

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ._layers import Layer, layer
-from ._transformer import CrossTransformer
+from .layers import Layer, layer
+from .transformer import CrossTransformer
 
 
 class PixArt(CrossTransformer):

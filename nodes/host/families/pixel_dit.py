@@ -5,8 +5,8 @@ from typing import Any
 
 from ....hrv_engine.attention.heads import JOINT
 from ..calls import ModelCall
-from ._layers import Layer, layer
-from ._transformer import JointTransformer, repeated
+from .layers import Layer, layer
+from .transformer import JointTransformer, repeated
 
 
 class PixelDiT(JointTransformer):

@@ -11,10 +11,10 @@ from torch import Tensor
 from ....hrv_engine.attention.heads import HeadLayout, SiteKey
 from ....hrv_engine.errors import HRVError
 from ..calls import ModelCall
-from ._layers import Layer, Segments
 from ._lent_options import lent
 from ._override import OVERRIDE, overridden
 from ._unreachable import class_names
+from .layers import Layer, Segments
 
 
 class Transformer(ABC):
