@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import comfy.ldm.modules.attention as host_attention
+import torch
 from torch import Tensor
 
 from ...hrv_engine.attention.heads import CROSS, AttentionSite, HeadLayout, SiteKey
@@ -29,56 +30,49 @@ class AttentionCall:
 
     query, key, value: [batch heads tokens dim]; the output of a call is [batch tokens heads*dim]. batch: whose rows
     these are. parts: the tensors as the model gave them, [batch tokens heads*dim] or if `split` [batch heads tokens
-    dim]; viewed otherwise only when a control asks. At a joint site the image's own keys are there too, unseen by
-    controls: `go_on` adds them.
+    dim]; viewed otherwise only when a control asks. prompt: which of their keys are the prompt's (first, one after the
+    last), None for all; a joint site has the image's own keys too, which controls do not see.
     """
 
-    __slots__ = ("batch", "go_on", "options", "parts", "site", "split")
+    __slots__ = ("batch", "go_on", "options", "parts", "prompt", "site", "split")
 
     def __init__(
-        self,
-        site: AttentionSite,
-        batch: BatchPlan,
-        parts: tuple[Tensor, Tensor, Tensor],
-        go_on: Attend,
-        options: dict[str, Any],
-        split: bool = False,
-    ) -> None:
+        self, site: AttentionSite, batch: BatchPlan, parts: tuple[Tensor, Tensor, Tensor], go_on: Attend,
+        options: dict[str, Any], split: bool = False, prompt: tuple[int, int] | None = None,
+    ) -> None:  # fmt: skip
         self.site, self.batch, self.parts, self.go_on = site, batch, parts, go_on
-        self.options, self.split = options, split
+        self.options, self.split, self.prompt = options, split, prompt
 
     @property
     def query(self) -> Tensor:
         """[batch heads pixels dim]."""
-        return self.parts[0] if self.split else split_heads(self.parts[0], self.site.heads)
+        return self._by_head(self.parts[0])
 
     @property
     def key(self) -> Tensor:
         """[batch heads tokens dim]."""
-        return self.parts[1] if self.split else split_heads(self.parts[1], self.site.heads)
+        return self._by_head(self._own(self.parts[1]))
 
     @property
     def value(self) -> Tensor:
         """[batch heads tokens dim]."""
-        return self.parts[2] if self.split else split_heads(self.parts[2], self.site.heads)
+        return self._by_head(self._own(self.parts[2]))
 
     @property
     def joined(self) -> tuple[Tensor, Tensor, Tensor]:
         """Query, key and value, each [batch tokens heads*dim]."""
-        if not self.split:
-            return self.parts
-        query, key, value = self.parts
-        return join_heads(query), join_heads(key), join_heads(value)
+        query, key, value = self.parts[0], self._own(self.parts[1]), self._own(self.parts[2])
+        return (join_heads(query), join_heads(key), join_heads(value)) if self.split else (query, key, value)
 
     @property
     def pixels(self) -> int:
         """How many queries there are."""
-        return self.parts[0].shape[2 if self.split else 1]
+        return self.parts[0].shape[self._axis]
 
     @property
     def tokens(self) -> int:
         """How many keys of the prompt there are."""
-        return self.parts[2].shape[2 if self.split else 1]
+        return self.prompt[1] - self.prompt[0] if self.prompt else self.parts[2].shape[self._axis]
 
     def proceed(self) -> Tensor:
         """The attention that would have run, [batch tokens heads*dim]."""
@@ -89,32 +83,62 @@ class AttentionCall:
     ) -> "AttentionCall":
         """The same call with other parts, each [batch heads tokens dim]."""
         join = (lambda part: part) if self.split else join_heads
-        given = (None if part is None else join(part) for part in (query, key, value))
-        return self._with(*(own if new is None else new for own, new in zip(self.parts, given, strict=True)))
+        return self._with(*(None if part is None else join(part) for part in (query, key, value)))
 
     def with_joined(self, *joined: Tensor) -> "AttentionCall":
         """The same call with other parts, each [batch tokens heads*dim]."""
-        return self._with(*(split_heads(part, self.site.heads) for part in joined) if self.split else joined)
+        return self._with(*map(self._split, joined) if self.split else joined)
 
     def ready(self, weights: Tensor) -> Tensor:
         """W [batch tokens heads] made ready for `scaled`, for calls whose values have this shape, type and layout."""
         value = self.parts[2]
-        if self.split:
-            return weights.to(value.dtype).transpose(1, 2)[..., None]
-        return join_weights(weights, value)
+        if self.prompt:
+            every = weights.new_ones(weights.shape[0], value.shape[self._axis], weights.shape[2])
+            every[:, slice(*self.prompt)] = weights
+            weights = every
+        return weights.to(value.dtype).transpose(1, 2)[..., None] if self.split else join_weights(weights, value)
 
     def scaled(self, weights: Tensor) -> "AttentionCall":
         """The same call with W[h] V[h] for V[h], with weights from `ready`."""
         query, key, value = self.parts
-        return self._with(query, key, value * weights if self.split else scale_joined(value, weights))
+        return self.taking(query, key, value * weights if self.split else scale_joined(value, weights))
 
-    def continued(self, go_on: Attend) -> "AttentionCall":
-        """The same call with another attention to go on with, which takes parts as they are here."""
-        return AttentionCall(self.site, self.batch, self.parts, go_on, self.options, self.split)
+    def taking(self, query: Tensor, key: Tensor, value: Tensor, go_on: Attend | None = None) -> "AttentionCall":
+        """The same call with parts as the model holds them, all keys of a joint site included."""
+        parts = (query, key, value)
+        return AttentionCall(
+            self.site, self.batch, parts, go_on or self.go_on, self.options, self.split, self.prompt
+        )  # fmt: skip
 
-    def _with(self, *parts: Tensor) -> "AttentionCall":
-        query, key, value = parts
-        return AttentionCall(self.site, self.batch, (query, key, value), self.go_on, self.options, self.split)
+    @property
+    def _axis(self) -> int:
+        return 2 if self.split else 1
+
+    def _by_head(self, part: Tensor) -> Tensor:
+        return part if self.split else self._split(part)
+
+    def _split(self, part: Tensor) -> Tensor:
+        return split_heads(part, self.site.heads)
+
+    def _own(self, part: Tensor) -> Tensor:
+        """What controls see of keys or values."""
+        return part if self.prompt is None else part.narrow(self._axis, self.prompt[0], self.tokens)
+
+    def _with(self, query: Tensor | None, key: Tensor | None, value: Tensor | None) -> "AttentionCall":
+        own = self.parts
+        return self.taking(
+            own[0] if query is None else query,
+            own[1] if key is None else self._whole(own[1], key),
+            own[2] if value is None else self._whole(own[2], value),
+        )
+
+    def _whole(self, all_keys: Tensor, prompt: Tensor) -> Tensor:
+        """Keys or values of all tokens with those of the prompt exchanged."""
+        if self.prompt is None:
+            return prompt
+        (first, end), length = self.prompt, all_keys.shape[self._axis]
+        before, after = all_keys.narrow(self._axis, 0, first), all_keys.narrow(self._axis, end, length - end)
+        return torch.cat([before, prompt, after], dim=self._axis)
 
     def stock(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """The host's attention with the user's backend and override, on any rows [rows tokens heads*dim]."""
@@ -236,10 +260,7 @@ def received(receivers: Sequence[Receiver], call: AttentionCall, step: int) -> T
         inner = call
 
         def go_on(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-            changed = AttentionCall(
-                inner.site, inner.batch, (query, key, value), inner.go_on, inner.options, inner.split
-            )
-            return received(rest, changed, step)
+            return received(rest, inner.taking(query, key, value), step)
 
-        call = inner.continued(go_on)
+        call = call.taking(*call.parts, go_on)
     return first.receive(call)

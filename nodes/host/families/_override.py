@@ -121,13 +121,10 @@ class _Attention:
 
     def _received(self, receivers: list[Receiver], start: int, stop: int) -> Tensor:
         key, value = (self._each_head(tensor) for tensor in (self.key, self.value))
-        first, last, _ = self.segments.prompt.indices(key.shape[self.axis])
-        own_key, own_value = (self._cut(tensor, first, last) for tensor in (key, value))
         grouped, kept = self.key is not key, {}
+        prompt = self.segments.prompt.indices(key.shape[self.axis])[:2]
 
-        def go_on(query: Tensor, new_key: Tensor, new_value: Tensor) -> Tensor:
-            keys = key if new_key is own_key else self._put(key, new_key, first, last)
-            values = value if new_value is own_value else self._put(value, new_value, first, last)
+        def go_on(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
             output = self._attend(query, keys, values, start, stop, grouped)
             if not self.named.get("skip_output_reshape"):
                 return output
@@ -135,8 +132,11 @@ class _Attention:
             kept[id(joined)] = joined, output  # its layout in memory decides how the model goes on, to the bit
             return joined
 
-        parts = (self._cut(self.query, start, stop), own_key, own_value)
-        asked = AttentionCall(self.site, self.call.batch, parts, go_on, self.options, self.split)
+        parts = (self._cut(self.query, start, stop), key, value)
+        whole = prompt == (0, key.shape[self.axis])
+        asked = AttentionCall(
+            self.site, self.call.batch, parts, go_on, self.options, self.split, None if whole else prompt
+        )
         output = received(receivers, asked, self.call.step)
         if not self.named.get("skip_output_reshape"):
             return output
@@ -157,14 +157,6 @@ class _Attention:
     def _cut(self, tensor: Tensor, start: int, stop: int) -> Tensor:
         whole = stop - start == tensor.shape[self.axis]
         return tensor if whole else tensor.narrow(self.axis, start, stop - start)
-
-    def _put(self, whole: Tensor, part: Tensor, start: int, stop: int) -> Tensor:
-        """`whole` with tokens `start` to `stop` exchanged."""
-        length = whole.shape[self.axis]
-        if stop - start == length:
-            return part
-        before, after = self._cut(whole, 0, start), whole.narrow(self.axis, stop, length - stop)
-        return torch.cat([piece for piece in (before, part, after) if piece.shape[self.axis]], dim=self.axis)
 
     def _joined(self, tensor: Tensor) -> Tensor:
         """[batch tokens heads dim], as some models hand it over, as [batch tokens heads*dim]."""
