@@ -1,14 +1,16 @@
 """One attention call as every control receives it, whatever the model, and one model call with its receivers."""
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import comfy.ldm.modules.attention as host_attention
+import torch
 from torch import Tensor
 
 from ...hrv_engine.attention.heads import CROSS, AttentionSite, HeadLayout, SiteKey
-from ...hrv_engine.attention.values import join_heads, split_heads
+from ...hrv_engine.attention.values import join_heads, join_weights, scale_joined, split_heads
 from ...hrv_engine.errors import HRVError
 from .identity import BatchPlan
 from .receipt import Receipt, owner
@@ -24,54 +26,119 @@ class RowsApart(HRVError):
 
 
 class AttentionCall:
-    """One attention call at a site.
+    """One attention call at a site: the image's queries, and the prompt's keys and values.
 
     query, key, value: [batch heads tokens dim]; the output of a call is [batch tokens heads*dim]. batch: whose rows
-    these are. Tensors are kept as the model gave them ([batch tokens heads*dim]) and viewed when a control asks.
+    these are. parts: the tensors as the model gave them, [batch tokens heads*dim] or if `split` [batch heads tokens
+    dim]; viewed otherwise only when a control asks. prompt: which of their keys are the prompt's (first, one after the
+    last), None for all; a joint site has the image's own keys too, which controls do not see.
     """
 
-    __slots__ = ("batch", "go_on", "joined", "options", "site")
+    __slots__ = ("batch", "go_on", "options", "parts", "prompt", "site", "split")
 
     def __init__(
-        self,
-        site: AttentionSite,
-        batch: BatchPlan,
-        joined: tuple[Tensor, Tensor, Tensor],
-        go_on: Attend,
-        options: dict[str, Any],
-    ) -> None:
-        self.site, self.batch, self.joined, self.go_on, self.options = site, batch, joined, go_on, options
+        self, site: AttentionSite, batch: BatchPlan, parts: tuple[Tensor, Tensor, Tensor], go_on: Attend,
+        options: dict[str, Any], split: bool = False, prompt: tuple[int, int] | None = None,
+    ) -> None:  # fmt: skip
+        self.site, self.batch, self.parts, self.go_on = site, batch, parts, go_on
+        self.options, self.split, self.prompt = options, split, prompt
 
     @property
     def query(self) -> Tensor:
         """[batch heads pixels dim]."""
-        return split_heads(self.joined[0], self.site.heads)
+        return self._by_head(self.parts[0])
 
     @property
     def key(self) -> Tensor:
         """[batch heads tokens dim]."""
-        return split_heads(self.joined[1], self.site.heads)
+        return self._by_head(self._own(self.parts[1]))
 
     @property
     def value(self) -> Tensor:
         """[batch heads tokens dim]."""
-        return split_heads(self.joined[2], self.site.heads)
+        return self._by_head(self._own(self.parts[2]))
+
+    @property
+    def joined(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Query, key and value, each [batch tokens heads*dim]."""
+        query, key, value = self.parts[0], self._own(self.parts[1]), self._own(self.parts[2])
+        return (join_heads(query), join_heads(key), join_heads(value)) if self.split else (query, key, value)
+
+    @property
+    def pixels(self) -> int:
+        """How many queries there are."""
+        return self.parts[0].shape[self._axis]
+
+    @property
+    def tokens(self) -> int:
+        """How many keys of the prompt there are."""
+        return self.prompt[1] - self.prompt[0] if self.prompt else self.parts[2].shape[self._axis]
 
     def proceed(self) -> Tensor:
         """The attention that would have run, [batch tokens heads*dim]."""
-        return self.go_on(*self.joined)
+        return self.go_on(*self.parts)
 
     def replaced(
         self, query: Tensor | None = None, key: Tensor | None = None, value: Tensor | None = None
     ) -> "AttentionCall":
         """The same call with other parts, each [batch heads tokens dim]."""
-        given = (query, key, value)
-        joined = tuple(own if new is None else join_heads(new) for own, new in zip(self.joined, given, strict=True))
-        return AttentionCall(self.site, self.batch, joined, self.go_on, self.options)
+        join = (lambda part: part) if self.split else join_heads
+        return self._with(*(None if part is None else join(part) for part in (query, key, value)))
 
     def with_joined(self, *joined: Tensor) -> "AttentionCall":
-        """The same call with other parts as the model holds them, [batch tokens heads*dim]."""
-        return AttentionCall(self.site, self.batch, joined, self.go_on, self.options)
+        """The same call with other parts, each [batch tokens heads*dim]."""
+        return self._with(*map(self._split, joined) if self.split else joined)
+
+    def ready(self, weights: Tensor) -> Tensor:
+        """W [batch tokens heads] made ready for `scaled`, for calls whose values have this shape, type and layout."""
+        value = self.parts[2]
+        if self.prompt:
+            every = weights.new_ones(weights.shape[0], value.shape[self._axis], weights.shape[2])
+            every[:, slice(*self.prompt)] = weights
+            weights = every
+        return weights.to(value.dtype).transpose(1, 2)[..., None] if self.split else join_weights(weights, value)
+
+    def scaled(self, weights: Tensor) -> "AttentionCall":
+        """The same call with W[h] V[h] for V[h], with weights from `ready`."""
+        query, key, value = self.parts
+        return self.taking(query, key, value * weights if self.split else scale_joined(value, weights))
+
+    def taking(self, query: Tensor, key: Tensor, value: Tensor, go_on: Attend | None = None) -> "AttentionCall":
+        """The same call with parts as the model holds them, all keys of a joint site included."""
+        parts = (query, key, value)
+        return AttentionCall(
+            self.site, self.batch, parts, go_on or self.go_on, self.options, self.split, self.prompt
+        )  # fmt: skip
+
+    @property
+    def _axis(self) -> int:
+        return 2 if self.split else 1
+
+    def _by_head(self, part: Tensor) -> Tensor:
+        return part if self.split else self._split(part)
+
+    def _split(self, part: Tensor) -> Tensor:
+        return split_heads(part, self.site.heads)
+
+    def _own(self, part: Tensor) -> Tensor:
+        """What controls see of keys or values."""
+        return part if self.prompt is None else part.narrow(self._axis, self.prompt[0], self.tokens)
+
+    def _with(self, query: Tensor | None, key: Tensor | None, value: Tensor | None) -> "AttentionCall":
+        own = self.parts
+        return self.taking(
+            own[0] if query is None else query,
+            own[1] if key is None else self._whole(own[1], key),
+            own[2] if value is None else self._whole(own[2], value),
+        )
+
+    def _whole(self, all_keys: Tensor, prompt: Tensor) -> Tensor:
+        """Keys or values of all tokens with those of the prompt exchanged."""
+        if self.prompt is None:
+            return prompt
+        (first, end), length = self.prompt, all_keys.shape[self._axis]
+        before, after = all_keys.narrow(self._axis, 0, first), all_keys.narrow(self._axis, end, length - end)
+        return torch.cat([before, prompt, after], dim=self._axis)
 
     def stock(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """The host's attention with the user's backend and override, on any rows [rows tokens heads*dim]."""
@@ -81,18 +148,31 @@ class AttentionCall:
         )  # fmt: skip
 
     def grid(self, call: "ModelCall") -> tuple[int, int]:
-        """(height, width) of this site's maps; raises HRVError where queries are no grid of pixels (merged tokens)."""
-        pixels, shape = self.joined[0].shape[1], self.options.get("activations_shape")
+        """(height, width) of this site's maps; raises HRVError where queries are no grid of pixels (merged tokens).
+
+        Raises it for the maps of a video too: they are `frames` x height x width.
+        """
+        frames, height, width = self.volume(call)
+        if frames > 1:
+            raise HRVError(
+                f"These maps are those of a video ({frames} frames of {height} x {width}), and what was asked for is"
+                " defined for one image. Use a latent of one frame, or a node that says it works on videos."
+            )
+        return height, width
+
+    def volume(self, call: "ModelCall") -> tuple[int, int, int]:
+        """(frames, height, width) of this site's maps; raises HRVError as `grid` does."""
+        pixels, shape = self.pixels, self.options.get("activations_shape")
         try:
-            grid = tuple(shape[-2:]) if shape is not None else call.family.image_grid(pixels, *call.x.shape[-2:])
+            grid = (1, *shape[-2:]) if shape is not None else call.family.image_grid(call.module, pixels, call.latent)
         except ValueError:
-            grid = (0, 0)
-        if grid[0] * grid[1] != pixels:
+            grid = (0, 0, 0)
+        if math.prod(grid) != pixels:
             patches = self.options.get("patches") or call.options.get("patches", {})
             names = [owner(patch) for kind in TOKEN_PATCHES for patch in patches.get(kind, [])]
             raise HRVError(
                 f"Another node merges or cuts the pixels in attention ({', '.join(filter(None, names)) or '?'}):"
-                f" {pixels} queries where a map of {grid[0]} x {grid[1]} is expected, another choice in every row, so"
+                f" {pixels} queries where a map of {grid[1]} x {grid[2]} is expected, another choice in every row, so"
                 " that HRV nodes cannot tell which query is which pixel. Take ToMe, HyperTile or the like off this"
                 " MODEL, or take the HRV node away."
             )
@@ -115,9 +195,10 @@ class Receiver:
 
 @dataclass
 class ModelCall:
-    """One call of the model: x [rows channels height width] before scaling, whose rows they are, and its options.
+    """One call of the model: x [rows channels (frames) height width] before scaling, whose rows they are, its options.
 
-    options: transformer_options of this call, which controls may add patches to.
+    options: transformer_options of this call, which controls may add patches to. context: the text the model gets
+    [rows tokens channels]; inputs: what else it gets, by name.
     """
 
     x: Tensor
@@ -128,8 +209,15 @@ class ModelCall:
     options: dict[str, Any]
     step: int
     run: Run
+    context: Tensor | None = None
+    inputs: dict[str, Any] = field(default_factory=dict)
     receivers: list[Receiver] = field(default_factory=list)
     acted: bool = False
+
+    @property
+    def latent(self) -> Sequence[int]:
+        """The shape of the image's latent; where a model makes sound too, x holds both in a row."""
+        return self.inputs["latent_shapes"][0] if self.inputs.get("latent_shapes") else self.x.shape
 
     def receive(
         self, receipt: Receipt, receive: Callable[[AttentionCall], Tensor], rows: int,
@@ -169,11 +257,10 @@ def received(receivers: Sequence[Receiver], call: AttentionCall, step: int) -> T
     first, rest = receivers[0], receivers[1:]
     first.receipt.act(step, call.site.key, first.rows)
     if rest:
-        inner = call.go_on
+        inner = call
 
         def go_on(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-            joined = (query, key, value)
-            return received(rest, AttentionCall(call.site, call.batch, joined, inner, call.options), step)
+            return received(rest, inner.taking(query, key, value), step)
 
-        call = AttentionCall(call.site, call.batch, call.joined, go_on, call.options)
+        call = call.taking(*call.parts, go_on)
     return first.receive(call)

@@ -24,6 +24,7 @@ from .identity import (
     image_numbers,
     is_its_own,
     numbered_images,
+    owned,
     with_rows,
     without_images,
 )
@@ -151,7 +152,7 @@ def follow_run(
 ) -> Any:
     """SAMPLER_SAMPLE wrapper: number the images, keep receipts, and check them when the run is over."""
     options = extra_args["model_options"].setdefault("transformer_options", {})
-    run = Run(sigmas, int(noise.shape[0]), guider.conds)
+    run = Run(sigmas, int(noise.shape[0]), owned(guider.conds))
     sampler = getattr(executor.class_obj, "sampler_function", executor.class_obj)
     patches = getattr(getattr(guider, "model_patcher", None), "object_patches", {})
     parts = [patch for name, patch in patches.items() if name.startswith("diffusion_model")]
@@ -275,7 +276,8 @@ def _acted(
     module = executor.class_obj.diffusion_model
     module = getattr(module, "_orig_mod", module)  # of a compiled one
     family = family_of(module)
-    call = ModelCall(x, batch, family, run.layout_of(family, module), module, dict(options), step, run)
+    layout = run.layout_of(family, module)
+    call = ModelCall(x, batch, family, layout, module, dict(options), step, run, c_crossattn, named)
     for key, found in actions.items():
         present = {number: action for number, action in found.items() if call.batch.rows(number)}
         if present:
@@ -283,8 +285,8 @@ def _acted(
             acting.act(call, present, run.receipt(key, acting.name))
     if not call.acted:
         return executor(x, t, c_concat, c_crossattn, control, _without_ours(options), **named)
-    with eager():
-        return executor(x, t, c_concat, c_crossattn, control, _without_ours(family.around(call)), **named)
+    with eager(), family.around(call) as options:
+        return executor(x, t, c_concat, c_crossattn, control, _without_ours(options), **named)
 
 
 def _row(number: int, batch: BatchPlan, inputs: Any) -> Any:

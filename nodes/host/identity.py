@@ -17,6 +17,7 @@ from torch import Tensor
 
 IMAGES, ROWS = "hrv_images", "hrv_rows"  # keys in model_conds: image numbers of a run; (plan, image) of one call
 GROUP = "hrv_group"  # key of a conditioning: the name of its list in the guider
+OWN = "hrv_own"  # key of a conditioning: whether its context is made of its own prompt, see `owned`
 UNKNOWN = -1
 
 
@@ -76,7 +77,7 @@ def numbered_images(guider: Any, images: int) -> Iterator[None]:
     numbers = ImageNumbers(torch.arange(images)[:, None])
     guider.conds = {
         name: [{**cond, GROUP: name, "model_conds": {**cond.get("model_conds", {}), IMAGES: numbers}} for cond in group]
-        for name, group in before.items()
+        for name, group in owned(before).items()
     }
     try:
         yield
@@ -111,14 +112,28 @@ def with_rows(cond: dict, plan: int, batch: int, images: int) -> dict:
     return {**cond, "model_conds": {**cond.get("model_conds", {}), ROWS: rows}}
 
 
-def is_its_own(cond: dict) -> bool:
-    """Whether a conditioning's context is the one its annotation speaks of.
+def owned(conds: dict[str, list[dict]]) -> dict[str, list[dict]]:
+    """The same lists, in which every conditioning says whether the context it is used with is made of its own prompt.
 
-    An area is copied into the other lists with all keys of the conditioning but the context of a neighbour.
+    An area is copied into the other lists with all keys of the conditioning but the context of a neighbour, which is
+    before it in that list.
     """
+    return {name: list(_owned(group or [])) for name, group in conds.items()}
+
+
+def _owned(group: list[dict]) -> Iterator[dict]:
+    owners: dict[int, Any] = {}
+    for cond in group:
+        used, own = cond.get("model_conds", {}).get("c_crossattn"), cond.get("cross_attn")
+        owner = owners.setdefault(id(used), own)
+        yield {**cond, OWN: used is not None and own is not None and owner is own}
+
+
+def is_its_own(cond: dict) -> bool:
+    """Whether a conditioning's context is the one its annotation speaks of, if only as the model prepares it."""
     used = cond.get("model_conds", {}).get("c_crossattn")
     own = cond.get("cross_attn")
-    if used is None or own is None:
+    if used is None or own is None or cond.get(OWN):
         return True
     if used.cond is own:
         return True

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ...hrv_engine.attention.heads import HeadLayout, SiteKey
-from ...hrv_engine.attention.values import join_weights, scale_joined
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.relevance.rescale import HeadScale
 from .calls import AttentionCall, ModelCall
@@ -114,10 +113,9 @@ class ValueScaling:
 
     def __call__(self, call: AttentionCall) -> Tensor:
         """Scale, then go on with the attention that would have run."""
-        query, key, value = call.joined
-        name = (*self.name, call.site.key, value.shape[1], value.dtype, value.device)
-        weights = self.call.run.made(name, lambda: self._of_site(call.site.key, value))
-        return call.with_joined(query, key, scale_joined(value, weights)).proceed()
+        value = call.parts[2]
+        name = (*self.name, call.site.key, call.tokens, value.dtype, value.device)
+        return call.scaled(self.call.run.made(name, lambda: self._of_site(call))).proceed()
 
     def _sites(self) -> frozenset[SiteKey]:
         layout: HeadLayout = self.call.layout
@@ -127,12 +125,10 @@ class ValueScaling:
                 touched |= (np.atleast_2d(scale.factors) != 1).any(axis=0)
         return frozenset(site.key for site in layout.sites if touched[layout.head_range(site.key)].any())
 
-    def _of_site(self, key: SiteKey, value: Tensor) -> Tensor:
+    def _of_site(self, call: AttentionCall) -> Tensor:
         """W of one site for values of this length, [batch tokens heads] made ready to scale values with."""
-        length = value.shape[1]
-        every = self.call.run.made((*self.name, length), lambda: self._weights(length))
-        own = every[..., self.call.layout.head_range(key)].to(value.device)
-        return join_weights(own, value)
+        every = self.call.run.made((*self.name, call.tokens), lambda: self._weights(call.tokens))
+        return call.ready(every[..., self.call.layout.head_range(call.site.key)].to(call.parts[2].device))
 
     def _weights(self, length: int) -> Tensor:
         """W float32 [batch length heads] on the CPU."""

@@ -3,13 +3,14 @@
 A family is found by what it recognises in the model. Another pack adds one with `register`.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ....hrv_engine.attention.heads import HeadLayout, SiteKey
-from .unet_layers import no_family
+from ._unreachable import no_family
 
 if TYPE_CHECKING:
     from ..calls import ModelCall
@@ -33,11 +34,11 @@ class Family(Protocol):
         ...
 
     def token_columns(self, length: int, tokens: int, columns: Collection[int]) -> list[int]:
-        """Where columns of a prompt of `tokens` tokens are among the `length` keys of a call."""
+        """Where columns of a prompt of `tokens` tokens are among the `length` keys that controls get of it."""
         ...
 
-    def image_grid(self, pixels: int, height: int, width: int) -> tuple[int, int]:
-        """(height, width) of the map of a site with that many pixels below a latent of height x width."""
+    def image_grid(self, module: Any, pixels: int, latent: Sequence[int]) -> tuple[int, int, int]:
+        """(frames, height, width) of the map of a site with that many pixels below a latent of this shape."""
         ...
 
     def project_words(self, module: Any, site: SiteKey, embeddings: Any) -> Any:
@@ -48,8 +49,8 @@ class Family(Protocol):
         """The weight that makes the keys of each site, by which two checkpoints are told apart."""
         ...
 
-    def around(self, call: "ModelCall") -> dict[str, Any]:
-        """The options of a model call under which its receivers act at their sites."""
+    def around(self, call: "ModelCall") -> AbstractContextManager[dict[str, Any]]:
+        """The options of a model call under which its receivers act at their sites; undone when it is over."""
         ...
 
 

@@ -4,7 +4,8 @@ Nothing is registered before the model runs, so the order among packs does not m
 its override stay in use, and a model without our annotations runs exactly as before.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import comfy.ldm.modules.attention as host_attention
@@ -40,8 +41,8 @@ class UNet:
         """A context shorter than its neighbours is repeated, so j is also j + T, j + 2T."""
         return [column + copy * tokens for copy in range(max(1, length // tokens)) for column in columns]
 
-    def image_grid(self, pixels: int, height: int, width: int) -> tuple[int, int]:
-        return level_size(pixels, height, width)
+    def image_grid(self, module: Any, pixels: int, latent: Sequence[int]) -> tuple[int, int, int]:
+        return (1, *level_size(pixels, *latent[-2:]))
 
     def project_words(self, module: Any, site: SiteKey, embeddings: Tensor) -> Tensor:
         return dict(cross_attentions(module))[site].to_k(embeddings[None])[0]
@@ -50,7 +51,8 @@ class UNet:
         for key, attention in cross_attentions(module):
             yield key, attention.to_k.weight
 
-    def around(self, call: ModelCall) -> dict[str, Any]:
+    @contextmanager
+    def around(self, call: ModelCall) -> Iterator[dict[str, Any]]:
         """A copy of transformer_options in which the receivers act; the host's own precedence of keys is kept."""
         options = dict(call.options)
         _check_blocks(call.module, options)
@@ -65,7 +67,7 @@ class UNet:
             if there:
                 replacements[kind] = there
         options["patches_replace"] = replacements
-        return options
+        yield options
 
 
 FAMILY = UNet()

@@ -4,16 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ....hrv_engine.attention.heads import AttentionSite, HeadLayout, SiteKey
-from ....hrv_engine.errors import HRVError
-
-
-def no_family(module: Any) -> HRVError:
-    """What to say of a diffusion model whose attention no family knows."""
-    return HRVError(
-        f"{type(module).__name__} has no UNet cross-attention layers. Head Relevance Vectors work with UNets whose text"
-        " comes in through cross-attention: SD1.x, SD2.x, SDXL and their fine-tunes. Flux, SD3 and other transformers"
-        " join text and image in one attention and are not supported; load an SD1.x, SD2.x or SDXL checkpoint."
-    )
+from ._unreachable import no_family
 
 
 def head_layout(unet: Any) -> HeadLayout:

@@ -1,0 +1,32 @@
+"""Flux.1, Flux.2, Chroma, Chroma Radiance, LongCat: [prompt, image, references] in double and single blocks."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from ....hrv_engine.attention.heads import JOINT
+from .layers import Layer, layer
+from .transformer import JointTransformer
+
+
+class Flux(JointTransformer):
+    """The host's Flux class and those with its blocks."""
+
+    name = "Flux"
+    classes = ("comfy.ldm.flux.model.Flux", "comfy.ldm.chroma.model.Chroma")
+
+    def layers(self, module: Any) -> Iterator[Layer]:
+        for number, block in enumerate(module.double_blocks):
+            weight = block.txt_attn.qkv.weight
+            yield layer("double", number, block.num_heads, block.hidden_size, block, weight, JOINT)
+        for number, block in enumerate(module.single_blocks):
+            yield layer("single", number, block.num_heads, block.hidden_size, block, block.linear1.weight, JOINT)
+
+    def patch(self, module: Any) -> Sequence[int]:
+        return (module.patch_size, module.patch_size)
+
+    def token_columns(self, length: int, tokens: int, columns: Collection[int]) -> list[int]:
+        """Flux.2 pads a short prompt in front."""
+        return [length - tokens + column for column in columns]
+
+
+FAMILY = Flux()

@@ -1,0 +1,27 @@
+"""Krea 2: [prompt, image, references] in every block; groups of heads share keys and values."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ....hrv_engine.attention.heads import JOINT
+from .layers import Layer, layer
+from .transformer import JointTransformer
+
+
+class Krea2(JointTransformer):
+    """The host's single-stream transformer of Krea 2; the fusion of text layers is no site."""
+
+    name = "Krea 2"
+    classes = ("comfy.ldm.krea2.model.SingleStreamDiT",)
+
+    def layers(self, module: Any) -> Iterator[Layer]:
+        for number, block in enumerate(module.blocks):
+            attention = block.attn
+            width = attention.heads * attention.headdim
+            yield layer("single", number, attention.heads, width, attention, attention.wk.weight, JOINT)
+
+    def patch(self, module: Any) -> Sequence[int]:
+        return (module.patch, module.patch)
+
+
+FAMILY = Krea2()

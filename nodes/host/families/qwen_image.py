@@ -1,0 +1,30 @@
+"""Qwen-Image, Qwen-Image-Edit, Mage-Flow: [prompt, image, references] in every block."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ....hrv_engine.attention.heads import JOINT
+from .layers import Layer, layer
+from .transformer import JointTransformer
+
+
+class QwenImage(JointTransformer):
+    """The host's Qwen-Image class and those with its blocks."""
+
+    name = "Qwen-Image"
+    classes = (
+        "comfy.ldm.qwen_image.model.QwenImageTransformer2DModel",
+        "comfy.ldm.mage_flow.model.MageFlowTransformer2DModel",
+    )
+
+    def layers(self, module: Any) -> Iterator[Layer]:
+        for number, block in enumerate(module.transformer_blocks):
+            attention = block.attn
+            weight = attention.add_k_proj.weight
+            yield layer("block", number, attention.heads, attention.inner_kv_dim, attention, weight, JOINT)
+
+    def patch(self, module: Any) -> Sequence[int]:
+        return (module.patch_size, module.patch_size)
+
+
+FAMILY = QwenImage()
