@@ -43,21 +43,7 @@ class HRVBuild(io.ComfyNode):
                         " paper, connect an empty prompt through ConditioningZeroOut."
                     ),
                 ),
-<<<<<<< HEAD
                 *size_inputs(PAPER.width, PAPER.height),
-=======
-                *(
-                    io.Int.Input(
-                        side,
-                        default=pixels,
-                        min=16,
-                        max=16384,
-                        step=8,
-                        tooltip=f"Image {side} in pixels: 512 for SD1.x, 1024 for SDXL, 64 or 32 for HRV Pocket Model.",
-                    )
-                    for side, pixels in (("width", PAPER.width), ("height", PAPER.height))
-                ),
->>>>>>> w15
                 *drawing_inputs(
                     "Sampling steps per image; 50 in the paper. Heads vote at every step.",
                     "Guidance scale while drawing; 7.5 in the paper. Only the conditional half votes.",

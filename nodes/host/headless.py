@@ -14,11 +14,8 @@ from typing import Any
 
 from ...hrv_engine.benchmarks.prompts import PLAIN, PromptSet
 from ...hrv_engine.errors import HRVError, nearest
-<<<<<<< HEAD
-from ...hrv_engine.relevance.build_settings import BuildSettings, EffectSettings
-=======
 from ...hrv_engine.pocket.model import MODELS
->>>>>>> w15
+from ...hrv_engine.relevance.build_settings import BuildSettings, EffectSettings
 from ...hrv_engine.relevance.concepts import ConceptSet
 from ...hrv_engine.relevance.samples import SampleSet, Templates
 
