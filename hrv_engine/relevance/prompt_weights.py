@@ -85,7 +85,7 @@ def weighted_words(
 
 def weights_text(words: Sequence[WeightedWords]) -> str:
     """Which words got which weight in how many heads, a line each."""
-    return "\n".join(one.text for one in words) or "No weights in this prompt: it acts as with HRV Prompt."
+    return "\n".join(one.text for one in words) or "No weights in this prompt: it acts as it would without them."
 
 
 def _share(stretch: Stretch, heads: int, relevance: HeadRelevance | None) -> np.ndarray:
@@ -96,7 +96,7 @@ def _share(stretch: Stretch, heads: int, relevance: HeadRelevance | None) -> np.
     if relevance is None:
         raise HRVError(
             f'"{stretch.typed}" is to act through the heads of "{stretch.concept}" alone, but no HRV is connected that'
-            f" knows them. Connect HRV Load or HRV Build, or leave the concept out. {as_text}"
+            f" knows them. Connect one, or leave the concept out. {as_text}"
         )
     try:
         return concept_share(relevance, stretch.concept)

@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 
 from ..errors import HRVError
 from .alignment import TokenTable
-from .spelling import EMBEDDING, Columns, escaped, fold
+from .spelling import EMBEDDING, WHITE, Columns, escaped, fold
 
 IN_BRACKETS = 1.1  # the factor of brackets without a number
 LARGEST = 100.0  # the largest weight that can be meant
@@ -175,7 +175,7 @@ def _characters(text: str) -> Iterator[str]:
     start = 0
     for end in range(1, len(text) + 1):
         if end == len(text) or not unicodedata.combining(text[end]):
-            yield from (char for char in fold(unicodedata.normalize("NFC", text[start:end])) if not char.isspace())
+            yield from (char for char in fold(unicodedata.normalize("NFC", text[start:end])) if not WHITE.match(char))
             start = end
 
 

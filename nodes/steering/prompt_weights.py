@@ -15,7 +15,7 @@ from ..host.wires import check_wires
 from ..prompt import HRVPrompt
 from ..types import CATEGORY, HRV, window_inputs
 
-LIMIT = 4.0  # measured: docs/prompt_weights.md
+LIMIT = 2.0  # measured: docs/prompt_weights.md
 
 
 class HRVPromptWeights(io.ComfyNode):
@@ -72,8 +72,8 @@ class HRVPromptWeights(io.ComfyNode):
                     step=0.1,
                     advanced=True,
                     tooltip=(
-                        "How much a weight may add to what a head gives, as a multiple of what it gives without: 4"
-                        " keeps weights from -3 to 5. Matters when large weights burn. 0: no limit."
+                        "How much a weight may add to what a head gives, as a multiple of what it gives without: 2"
+                        " keeps weights from -1 to 3. Matters when large weights burn. 0: no limit."
                     ),
                 ),
                 *window_inputs(),
