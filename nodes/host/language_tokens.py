@@ -119,7 +119,8 @@ class _Reading:
 
     def follow(self, spelt: bytes) -> tuple[list[int], bool]:
         """The places of a token's bytes that are no blanks, and whether blanks are before the first of them."""
-        wanted, places, place, skipped = b"".join(spelt.split()), [], self.place, False
+        places: list[int] = []
+        wanted, place, skipped = b"".join(spelt.split()), self.place, False
         for byte in wanted:
             while place < len(self.bytes) and self.blanks[place]:
                 skipped, place = skipped or not places, place + 1
@@ -181,7 +182,7 @@ class _Spelling:
         text = self.words.get(int(token), "")
         if self.by_bytes:
             letters = byte_of()
-            return bytes(map(letters.get, text)) if all(char in letters for char in text) else text.encode()
+            return bytes(letters[char] for char in text) if set(text) <= letters.keys() else text.encode()
         if match := BYTE.fullmatch(text):
             return bytes([int(match[1], 16)])
         return UNKNOWN if text == "<unk>" else text.replace(SPACE, " ").encode()
