@@ -15,7 +15,16 @@ from typing import Any
 
 import yaml
 
+from hrv_engine.paths import PRESETS
+
 from ...pack import load_pack
+from .. import workers
+from ..workers import results
+from .lines import lines
+from .orders import names
+from .tables import agreement as alike
+from .tables import areas, few_words, oracle_table, passes_of_effect, passes_of_votes, rates
+from .worlds import EVERYTHING, FOLDER, VARIANTS, WORD, WORLDS, vectors, vectors_path
 
 PARTS = ("build", "weakening", "oracle", "choosing", "misreading", "agreement")
 CLAMPS = (0.5, 1.0, 2.0, 4.0, 1000.0)
@@ -33,9 +42,6 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="throw away what is kept")
     options = parser.parse_args()
     load_pack()
-    from .. import workers
-    from .worlds import FOLDER
-
     if options.again:
         shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -48,8 +54,6 @@ def main() -> None:
                     continue
                 done.setdefault(world, {})[part] = WORK[part](executor, world)
                 path.write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
-    from .lines import lines
-
     text = "\n".join(line for world in options.worlds for line in lines(world, done.get(world, {})))
     (FOLDER / "effect.md").write_text(text + "\n", encoding="utf-8")
     sys.stdout.write(text + "\n")
@@ -57,15 +61,8 @@ def main() -> None:
 
 def build(executor: ProcessPoolExecutor, world: str) -> dict[str, Any]:
     """Votes, effects and their variants."""
-    from ..workers import results
-    from .build import VARIANTS
-    from .tables import passes_of_effect, passes_of_votes
-    from .worlds import WORLDS
-
     there = WORLDS[world]
-    few = {"squares": ["Color", "Scene", "Fruit"], "drawings": ["Color", "Nature Scenes", "Fruits and Vegetables"]}[
-        world
-    ]
+    few = ["Color", "Scene", "Fruit"] if world == "squares" else ["Color", "Nature Scenes", "Fruits and Vegetables"]
     images, samples = len(there.prompts.prompts), len(there.samples().samples)
     tasks: list[tuple] = [(world, "votes", start, 8) for start in range(0, images, 8)]
     tasks += [(world, "effect", start, 8) for start in range(0, samples, 8)]
@@ -88,8 +85,6 @@ def build(executor: ProcessPoolExecutor, world: str) -> dict[str, Any]:
 
 def cases(world: str) -> list[tuple[str, str, str, str]]:
     """(concept, prompt, scored word, word beside it) of the weakening benchmark, in turn through both lists."""
-    from .worlds import PRESETS
-
     data = yaml.safe_load((PRESETS / "benchmarks" / f"effect_{world}.yaml").read_text(encoding="utf-8"))
     found = []
     for concept, row in data["experiments"].items():
@@ -107,11 +102,6 @@ def cases(world: str) -> list[tuple[str, str, str, str]]:
 
 def weakening(executor: ProcessPoolExecutor, world: str) -> Any:
     """Areas under every order, both ways of weakening."""
-    from ..workers import results
-    from .orders import names
-    from .tables import areas
-    from .weakening import EVERYTHING, WORD
-
     wanted = {EVERYTHING: names(), WORD: ["votes", "effect", "votes least", "effect least", "random 1", "random 2"]}
     tasks = [
         (world, concept, text, word, beside, 11 + number, wanted, COUNTS[world])
@@ -125,20 +115,12 @@ def oracle(executor: ProcessPoolExecutor, world: str) -> Any:
     """Every head alone at -2 on the squares, and the order of what that costs."""
     if world != "squares":
         return {}
-    from ..workers import results
-
     tasks = [(world, concept, text, word, 500 + n) for n, (concept, text, word, _) in enumerate(cases(world)) if n % 2]
     rows = results(executor, "effect.oracle", tasks, f"{world}: every head alone")
-    from .tables import oracle_table
-
     return oracle_table(world, rows)
 
 
 def _misreading(executor: ProcessPoolExecutor, world: str, settings: list[tuple], held_out: bool, title: str) -> Any:
-    from ..workers import results
-    from .tables import rates
-    from .worlds import WORLDS
-
     prompts = WORLDS[world].polysemous(held_out)
     images = IMAGES[world] // 2 if held_out and world == "drawings" else IMAGES[world]
     keys, tasks = list[str](), list[tuple]()
@@ -170,14 +152,10 @@ def misreading(executor: ProcessPoolExecutor, world: str) -> Any:
 
 def agreement(_executor: ProcessPoolExecutor, world: str) -> Any:
     """How alike vectors are, and how few words suffice."""
-    from . import tables
-    from .build import VARIANTS
-    from .worlds import vectors, vectors_path
-
     effect = vectors(world, "effect")
     there = [kind for kind in ("votes", *VARIANTS) if kind != "effect" and vectors_path(world, kind).exists()]
-    found: dict[str, Any] = {kind: tables.agreement(effect, vectors(world, kind)) for kind in there}
-    return {**found, "few words": tables.few_words(effect)}
+    found: dict[str, Any] = {kind: alike(effect, vectors(world, kind)) for kind in there}
+    return {**found, "few words": few_words(effect)}
 
 
 WORK: dict[str, Callable[[ProcessPoolExecutor, str], Any]] = {

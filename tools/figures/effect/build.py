@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from ....nodes.host.build import build
 from ....nodes.host.build_effect import build_by_effect
-from .worlds import WORLDS, pocket, vectors_path
-
-VARIANTS: dict[str, dict[str, Any]] = {  # what differs from the build "effect"
-    "effect": {},
-    "effect gradient": {"integration": 1},
-    "effect seed": {"seed": 5000},
-    "effect one timestep": {"timesteps": 1},
-    "effect forward": {"estimate": "forward only", "pairs": 32, "batch_size": 32},
-}
+from .session import pocket
+from .worlds import VARIANTS, WORLDS, vectors_path
 
 
 def task(world: str, kind: str, start: int, count: int, keep: list[str] | None = None) -> int:

@@ -14,7 +14,8 @@ def lines(world: str, done: dict[str, Any]) -> Iterator[str]:
     if "build" in done:
         built = done["build"]
         passes = ", ".join(f"{kind} {count}" for kind, count in built["passes"].items())
-        yield f"\n{built['images']} images voted, {built['samples']} samples were measured. Rows through the model: {passes}."
+        yield f"\n{built['images']} images voted, {built['samples']} samples were measured."
+        yield f"Rows through the model: {passes}."
     for how, table in done.get("weakening", {}).items():
         yield f"\n### Weakened in order, {how}\n"
         yield from _areas(table)
@@ -27,19 +28,23 @@ def lines(world: str, done: dict[str, Any]) -> Iterator[str]:
         ("misreading", "On prompts that chose nothing"),
     ):
         if part in done:
-            yield f"\n### {title}: read right\n\n| setting | images | right | 95 % | a second thing | colour |\n|---|---|---|---|---|---|"
+            yield f"\n### {title}: read right\n\n| setting | images | right | 95 % | a second thing | colour |"
+            yield "|---|---|---|---|---|---|"
             for setting, one in done[part].items():
                 low, high = one["interval"]
                 yield (
-                    f"| {setting} | {one['images']} | {one['right']:.1%} | {low:.0%} to {high:.0%} | {one['thing']:.1%} |"
-                    f" {one['color']:.1%} |"
+                    f"| {setting} | {one['images']} | {one['right']:.1%} | {low:.0%} to {high:.0%} |"
+                    f" {one['thing']:.1%} | {one['color']:.1%} |"
                 )
     if "agreement" in done:
         yield from _agreement(done["agreement"])
 
 
 def _areas(table: dict[str, dict[str, Any]]) -> Iterator[str]:
-    yield "| concept | plain | votes | effect | both | random: least, median, largest | least first: votes, effect | word beside, votes / effect / random |"
+    yield (
+        "| concept | plain | votes | effect | both | random: least, median, largest | least first: votes, effect |"
+        " word beside: votes / effect / random |"
+    )
     yield "|---|---|---|---|---|---|---|---|"
     for concept, one in table.items():
         area, beside, random = one["area"], one["beside"], one["random"]

@@ -12,7 +12,8 @@ from ....nodes.host.words import encode
 from ....nodes.prompt import HRVPrompt
 from ....nodes.steering.adjust import HRVConceptAdjust
 from ....nodes.steering.strengthen import HRVConceptStrengthen
-from .worlds import CFG, SAMPLER, SCHEDULER, STEPS, WORLDS, pocket, read_senses, vectors
+from .session import latent, pocket, read_senses
+from .worlds import CFG, SAMPLER, SCHEDULER, STEPS, vectors
 
 PLAIN, STRENGTHENED, ADJUSTED = "plain", "strengthened", "adjusted"
 
@@ -36,9 +37,9 @@ def task(
         else:
             senses = (asked["desired"], asked["undesired"], 2.0, 1.0)
             model, positive = HRVConceptAdjust.execute(model, positive, hrv, asked["word"], *senses, *window).args
-    latent = WORLDS[world].latent()
-    latent["samples"] = latent["samples"].repeat(images, 1, 1, 1)
+    start = latent(world)
+    start["samples"] = start["samples"].repeat(images, 1, 1, 1)
     settings = (seed, STEPS, CFG, SAMPLER, SCHEDULER)
     with torch.no_grad():
-        drawn = core.common_ksampler(model, *settings, positive, encode(clip, ""), latent)[0]["samples"]
+        drawn = core.common_ksampler(model, *settings, positive, encode(clip, ""), start)[0]["samples"]
         return {"images": images, **read_senses(world, vae.decode(drawn), asked)}

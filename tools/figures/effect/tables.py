@@ -55,12 +55,8 @@ def _area(curve: dict[int, list[tuple[float, float]]], which: int) -> float:
 
 def summary(table: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """For how many concepts an order is best, beats votes, and beats every random order."""
-    wins = {
-        "effect at least votes": 0,
-        "effect beats all random": 0,
-        "votes beat all random": 0,
-        "both at least votes": 0,
-    }
+    questions = ("effect at least votes", "effect beats all random", "votes beat all random", "both at least votes")
+    wins = dict.fromkeys(questions, 0)
     for one in table.values():
         area, random = one["area"], one["random"]
         wins["effect at least votes"] += area["effect"] >= area["votes"]

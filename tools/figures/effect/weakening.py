@@ -10,10 +10,10 @@ from ....nodes.host.sweep import sweep
 from ....nodes.host.words import encode
 from ....nodes.prompt import HRVPrompt
 from .orders import order
-from .worlds import WORLDS, pocket, shown
+from .session import latent, pocket, sampling, shown
+from .worlds import EVERYTHING
 
 AT_ONCE = 16
-EVERYTHING, WORD = "all tokens at -2", "the word at 0"
 
 
 def task(
@@ -30,7 +30,7 @@ def task(
 
     counts: numbers of weakened heads, 0 and all of them included, which are drawn once for all orders.
     """
-    there, (model, clip, vae) = WORLDS[world], pocket(world)
+    model, clip, vae = pocket(world)
     positive, negative = HRVPrompt.execute(clip, text).args[0], encode(clip, "")
     rows = []
     for how, orders in wanted.items():
@@ -45,7 +45,7 @@ def task(
                 factors[sequence[:count]] = factor
                 variants["" if count in (0, total) else name, count] = factors
         latents = sweep(
-            model, positive, negative, there.latent(), where, np.stack(list(variants.values())), there.sampling(seed),
+            model, positive, negative, latent(world), where, np.stack(list(variants.values())), sampling(seed),
             AT_ONCE,
         )  # fmt: skip
         images = vae.decode(latents)
