@@ -58,8 +58,8 @@ class HRVBuildByEffect(io.ComfyNode):
                     default="",
                     placeholder="Color: a {} car\nAnimals: a photo [of a {}]",
                     tooltip=(
-                        "Your own sentences, one a line, after the concept's name or all. A pair of braces is the word's"
-                        " place, brackets hold what goes with it. Empty: the preset."
+                        "Your own sentences, one a line, after the concept's name or all. A pair of braces is where the"
+                        " word goes, brackets hold what goes with it. Empty: the preset."
                     ),
                 ),
                 io.Int.Input(

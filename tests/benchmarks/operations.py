@@ -120,7 +120,9 @@ def main(arguments: list[str]) -> int:
         counted = {name: operations_a_step(sample) for name, sample in variants(trio).items()}
         plain = counted.pop("plain")
         ratios = {name: count / plain for name, count in counted.items()} | transformers()
-    rows = [{"name": name, "ratio": round(ratio, 4), "bar": BARS[name]} for name, ratio in ratios.items()]
+    rows: list[dict[str, Any]] = [
+        {"name": name, "ratio": round(ratio, 4), "bar": BARS[name]} for name, ratio in ratios.items()
+    ]
     OUTPUT.parent.mkdir(exist_ok=True)
     OUTPUT.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     print(f"dispatched operations a step, tiny model of {layers} attention layers; plain: {plain:.0f}")
