@@ -87,7 +87,7 @@ def cases(world: str) -> list[tuple[str, str, str, str]]:
     """(concept, prompt, scored word, word beside it) of the weakening benchmark, in turn through both lists."""
     data = yaml.safe_load((PRESETS / "benchmarks" / f"effect_{world}.yaml").read_text(encoding="utf-8"))
     found = []
-    for concept, row in data["experiments"].items():
+    for concept, row in data["compared"].items():
         first, second = data["words"][row["a"]], data["words"][row["b"]]
         for number in range(PROMPTS[world]):
             a, b = first[number % len(first)], second[(number + number // len(first)) % len(second)]
