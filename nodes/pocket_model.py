@@ -1,13 +1,14 @@
-"""HRV Pocket Model: the small text-to-image model that comes with the pack."""
+"""HRV Pocket Model: the small text-to-image models that come with the pack."""
 
 from comfy_api.latest import io
 
+from ..hrv_engine.pocket.model import MODELS
 from .host.pocket import load_pocket
 from .types import CATEGORY
 
 
 class HRVPocketModel(io.ComfyNode):
-    """Load the pocket model."""
+    """Load a pocket model."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -16,8 +17,9 @@ class HRVPocketModel(io.ComfyNode):
             display_name="HRV Pocket Model",
             category=CATEGORY,
             description=(
-                "A small Stable-Diffusion-shaped model (32×32 pixels, 112 cross-attention heads) that comes with the"
-                " pack: it misreads words like big models do, and everything takes seconds on a CPU."
+                "Small Stable-Diffusion-shaped models that come with the pack: they misread words like big models do,"
+                " and everything takes seconds on a CPU. One draws 64×64 scenes of 400 everyday things, one 32×32"
+                " squares and other shapes."
             ),
             search_aliases=[
                 "hrv",
@@ -28,23 +30,38 @@ class HRVPocketModel(io.ComfyNode):
                 "test model",
                 "example model",
             ],
-            inputs=[],
+            inputs=[
+                io.Combo.Input(
+                    "model",
+                    options=list(MODELS),
+                    default="drawings",
+                    tooltip=(
+                        "drawings: everyday things in 64×64 pixels, 128 cross-attention heads. squares: shapes, fruits"
+                        " and plants in 32×32 pixels, 112 heads, four times as fast. A vector belongs to one of them."
+                    ),
+                )
+            ],
             outputs=[
                 io.Model.Output(
                     display_name="MODEL",
-                    tooltip="The denoiser. Sample at 32×32 pixels, 20 steps, cfg 3; it knows no other size.",
+                    tooltip="The denoiser. Sample with 20 steps, cfg 3, at the size of LATENT; it knows no other.",
                 ),
                 io.Clip.Output(
                     display_name="CLIP",
                     tooltip=(
-                        "The text encoder. It knows about a hundred words: colours, shapes, fruits, plants, patterns,"
-                        " materials, scenes, weather, styles, sizes, positions, counts."
+                        "The text encoder, with a small vocabulary. drawings: 400 nouns, colours, materials, patterns,"
+                        " places, weather, light, styles, expressions, sizes, positions, counts. squares: about a"
+                        " hundred words."
                     ),
                 ),
                 io.Vae.Output(display_name="VAE", tooltip="Moves pixels to channels and back without loss."),
+                io.Latent.Output(
+                    display_name="LATENT",
+                    tooltip="An empty latent of one image of the model's size. Repeat Latent Batch makes it several.",
+                ),
             ],
         )
 
     @classmethod
-    def execute(cls) -> io.NodeOutput:
-        return io.NodeOutput(*load_pocket())
+    def execute(cls, model: str) -> io.NodeOutput:
+        return io.NodeOutput(*load_pocket(MODELS[model]))

@@ -66,8 +66,8 @@ def clamp_input() -> io.Input:
         step=0.5,
         advanced=True,
         tooltip=(
-            "Upper bound of each head's relevance before combining; 0 means no bound. Use 9 for SDXL, whose vectors"
-            " have very large elements."
+            "Upper bound of each head's relevance before combining. 0: none for vectors by votes, the measured one for"
+            " vectors by effect, without which images break. Use 9 for votes of SDXL, which have very large elements."
         ),
     )
 
@@ -85,10 +85,10 @@ def sampler_inputs() -> list[io.Input]:
     return [seed, *drawing_inputs("Sampling steps per image; 50 in the paper.", "Guidance scale; 7.5 in the paper.")]
 
 
-def drawing_inputs(steps: str, cfg: str) -> list[io.Input]:
+def drawing_inputs(steps: str, cfg: str, usual: int = PAPER.steps) -> list[io.Input]:
     """steps, cfg, sampler_name, scheduler, with the paper's settings as defaults; tooltips for the first two."""
     return [
-        io.Int.Input("steps", default=PAPER.steps, min=1, max=1000, tooltip=steps),
+        io.Int.Input("steps", default=usual, min=1, max=1000, tooltip=steps),
         io.Float.Input("cfg", default=PAPER.cfg, min=0.0, max=100.0, step=0.1, tooltip=cfg),
         io.Combo.Input(
             "sampler_name",

@@ -41,7 +41,7 @@ def with_hrv(concept: str, **more: Any) -> Branch:
 def pocket_edit(graph: Graph) -> None:
     """10: a blue shape becomes red and stays the same shape, on the pocket model."""
     note = graph.note(560)
-    loader = graph.node("HRVPocketModel")
+    loader = graph.node("HRVPocketModel", model="squares")
     hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
     branches: list[Branch] = [PLAIN, ("Prompt-to-Prompt", "HRVP2PEdit", {"self_limit": "all"})]
     branches.append(with_hrv("Color", self_limit="all"))  # all its maps are as small as the published limit asks

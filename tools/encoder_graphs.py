@@ -9,7 +9,7 @@ from .litegraph import Graph
 def pocket_other_encoder(graph: Graph) -> None:
     """30: a prompt of CLIP Text Encode, or of any other encoder, tagged and then steered."""
     note = graph.note(560)
-    loader = graph.node("HRVPocketModel")
+    loader = graph.node("HRVPocketModel", model="squares")
     hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
     text = graph.node("PrimitiveString", "Prompt", value="an orange square")
     said = (text, "STRING")

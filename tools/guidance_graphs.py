@@ -23,7 +23,7 @@ def with_hrv(concepts: str, **more: Any) -> Branch:
 def pocket_excite(graph: Graph) -> None:
     """19: two coloured things on the pocket model under every method."""
     note = graph.note(620)
-    loader = graph.node("HRVPocketModel")
+    loader = graph.node("HRVPocketModel", model="squares")
     hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
     moved: Settings = {"rivals": "words of the prompt", "thresholds": "", "steps_to_alter": 10, "step_size": 100.0}
     branches = [

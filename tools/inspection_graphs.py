@@ -11,7 +11,7 @@ from .litegraph import Graph
 def pocket_weaken(graph: Graph) -> None:
     """06: the most and the least relevant heads of Color weakened, beside the plain images, and measured."""
     note = graph.note(600)
-    loader = graph.node("HRVPocketModel")
+    loader = graph.node("HRVPocketModel", model="squares")
     hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
     heads = {"concept": "Color", "heads": 40}
     branches: list[Branch] = [
@@ -52,7 +52,7 @@ def sdxl_weaken(graph: Graph) -> None:
 def see_inside(graph: Graph) -> None:
     """09: every view of an HRV, and where words look."""
     note = graph.note(640)
-    loader = graph.node("HRVPocketModel")
+    loader = graph.node("HRVPocketModel", model="squares")
     shipped = graph.node("HRVLoad", file="preset: pocket.safetensors")
     concepts = graph.node("HRVConcepts", wide=380, preset="pocket")
     prompts = graph.node("HRVPromptSet", wide=380, preset="pocket_quick")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .editing_graphs import EDITING_GRAPHS
+from .effect_graphs import pocket_effect
 from .encoder_graphs import pocket_other_encoder
 from .graph_parts import POCKET_SAMPLER, SD15, SD_SAMPLER, SDXL, Branch, Node, compare
 from .guidance_graphs import GUIDANCE_GRAPHS
@@ -23,14 +24,14 @@ from .suggest_graphs import pocket_suggest
 def pocket_build(graph: Graph) -> None:
     """01: HRVs of the pocket model, seen as heat map and report."""
     note = graph.note(420)
-    loader = graph.node("HRVPocketModel")
+    loader = graph.node("HRVPocketModel", model="squares")
     _build(graph, note, loader, ("pocket", "pocket"), 32, 16, "pocket_mine", POCKET_SAMPLER, "Color, Fruit, Plant")
 
 
 def pocket_fix(graph: Graph) -> None:
     """02: plain against adjusted on the pocket model."""
     note = graph.note(560)
-    loader = graph.node("HRVPocketModel")
+    loader = graph.node("HRVPocketModel", model="squares")
     hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
     asked = {"word": "orange", "desired": "Color", "undesired": "Fruit", "clamp": 4.0}
     compare(graph, note, loader, hrv, "an orange square", 32, 8, _steered(asked), POCKET_SAMPLER, enlarge=8.0)
@@ -143,7 +144,7 @@ def sd15_extended(graph: Graph) -> None:
 def pocket_parts(graph: Graph) -> None:
     """28: one build in two parts, added up, saved, and compared with the vectors that ship."""
     note = graph.note(520)
-    loader = graph.node("HRVPocketModel")
+    loader = graph.node("HRVPocketModel", model="squares")
     concepts = graph.node("HRVConcepts", wide=380, preset="pocket")
     prompts = graph.node("HRVPromptSet", wide=380, preset="pocket_quick")
     shipped = graph.node("HRVLoad", file="preset: pocket.safetensors")
@@ -204,6 +205,7 @@ GRAPHS: dict[str, Callable[[Graph], None]] = {
     "28_pocket_build_in_parts": pocket_parts,
     "29_published_vectors": published,
     "30_pocket_other_encoder": pocket_other_encoder,
+    "31_pocket_build_by_effect": pocket_effect,
 }
 
 

@@ -16,7 +16,7 @@ Output = tuple[Node, str]
 def pocket_metrics(graph: Graph) -> None:
     """23: is the adjusted word read right more often? the flower not meant, and the lower of colour and shape."""
     note = graph.note(620)
-    loader = graph.node("HRVPocketModel")
+    loader = graph.node("HRVPocketModel", model="squares")
     hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
     asked = {"word": "rose", "desired": "Color", "undesired": "Plant", "clamp": 4.0}
     branches: list[Branch] = [("The word adjusted", "HRVConceptAdjust", asked)]

@@ -9,7 +9,7 @@ from .litegraph import Graph
 def pocket_suggest(graph: Graph) -> None:
     """25: one prompt into HRV Prompt and HRV Suggest, whose proposal steers."""
     note = graph.note(640)
-    loader = graph.node("HRVPocketModel")
+    loader = graph.node("HRVPocketModel", model="squares")
     hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
     text = graph.node("PrimitiveString", "Prompt", value="a rose square")
     suggest = graph.node(

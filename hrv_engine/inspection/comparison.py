@@ -105,11 +105,16 @@ def compare(new: HeadRelevance, old: HeadRelevance) -> Comparison:
 
 
 def _change(new: HeadRelevance, old: HeadRelevance, name: str, match: str) -> ConceptChange:
-    new_row: np.ndarray = new.row(name).astype(np.float64)
-    old_row: np.ndarray = old.row(match).astype(np.float64)
+    new_row, old_row = _vector(new, name), _vector(old, match)
     cosine = min(1.0, float(new_row @ old_row / (np.linalg.norm(new_row) * np.linalg.norm(old_row))))
     top = set(new.order(name)[:TOP].tolist()) & set(old.order(match)[:TOP].tolist())
     return ConceptChange(name, cosine, float(np.abs(new_row - old_row).max()), len(top))
+
+
+def _vector(relevance: HeadRelevance, name: str) -> np.ndarray:
+    """A concept's row, with the heads that work against it where they are known."""
+    row = relevance.row(name) if relevance.signed is None else relevance.signed[relevance.concepts.index(name)]
+    return row.astype(np.float64)
 
 
 def _shares(relevance: HeadRelevance, names: list[str]) -> dict[str, float | None]:

@@ -15,7 +15,8 @@ from ..relevance.relevance import HeadRelevance
 class CarriedConcept:
     """A concept that a head carries: its relevance there, its rank among the head's concepts (from 1).
 
-    head: HRV index; vote_share: the part of the head's own votes that the concept won, None without votes.
+    head: HRV index; relevance: below 0 for a head that works against the concept (vectors by effect); vote_share: the
+    part of the head's own votes that the concept won, None without votes.
     """
 
     head: int
@@ -32,9 +33,10 @@ def concepts_of_heads(relevance: HeadRelevance, heads: list[int], count: int | N
     Raises HRVError for a head that does not exist.
     """
     names, shares = relevance.concepts.names, vote_shares(relevance)
+    values = relevance.values if relevance.signed is None else relevance.signed
     carried = []
     for head in heads:
-        label, elements = relevance.layout.label(head), relevance.values[:, head]
+        label, elements = relevance.layout.label(head), values[:, head]
         for rank, row in enumerate(np.argsort(-elements, kind="stable")[:count], start=1):
             share = None if shares is None else float(shares[row, head])
             carried.append(CarriedConcept(head, label, names[row], float(elements[row]), rank, share))

@@ -7,21 +7,24 @@ import numpy as np
 
 from ..attention.heads import HeadLayout
 from ..errors import HRVError
-from ..relevance.relevance import HeadRelevance
+from ..relevance.relevance import EFFECT, HeadRelevance
 from ..relevance.rescale import HeadScale
 from ..text.alignment import TokenTable
+from .effect_report import effect_lines
 
 FEW_VOTES = 20  # votes per head below which a row is mostly noise
 
 
 def report(relevance: HeadRelevance) -> str:
-    """Several lines on an HRV: layout, images, settings, the share of votes each concept won, concepts with too few."""
+    """Several lines on an HRV: layout, images, settings, and what each concept has: its votes, or its effects."""
     votes = relevance.votes
     lines = [f"{len(relevance.concepts.concepts)} concepts ({relevance.concepts.name}), {relevance.layout.summary}"]
+    if relevance.effects is not None:
+        return "\n".join([*lines, *effect_lines(relevance.effects)])
     if votes is None:
         source = relevance.source.get("imported_from", "another file")
         return "\n".join(
-            [*lines, f"Imported from {source}: vectors without votes, so nothing is known of images or settings."]
+            [*lines, f"Imported from {source}: {_kind(relevance)}, so nothing is known of images or settings."]
         )
     lines.append(f"{votes.images} images: " + "; ".join(map(str, votes.parts)))
     if "model_family" in votes.recipe:
@@ -47,6 +50,10 @@ def report(relevance: HeadRelevance) -> str:
     return "\n".join(lines)
 
 
+def _kind(relevance: HeadRelevance) -> str:
+    return "vectors by effect without their sums" if relevance.method == EFFECT else "vectors without votes"
+
+
 def _steps_line(steps: int, asked: Any) -> str:
     more = f": that is what the schedule has where {asked} are asked for" if asked not in (None, steps) else ""
     return f"Votes for each of {steps} steps{more}"
@@ -64,7 +71,7 @@ def fit_lines(relevance: HeadRelevance, layout: HeadLayout, family: str, weights
         relevance.for_layout(layout, family)
     except HRVError as error:
         return [f"The vectors do not fit the model. {error}"]
-    recipe = {} if relevance.votes is None else relevance.votes.recipe
+    recipe = {} if relevance.sums is None else relevance.sums.recipe
     built_for = recipe.get("model_fingerprint")
     if built_for is None:
         return ["The vectors fit the model's heads; nothing is known of the checkpoint they were built for."]

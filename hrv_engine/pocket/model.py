@@ -9,25 +9,36 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..paths import PRESETS
-from .diffusion import LATENT_CHANNELS, ddim, to_images
+from .diffusion import LATENT_CHANNELS, PATCH, ddim, to_images
 from .network import UNet, UNetConfig
 from .text import TextConfig, TextEncoder, Vocabulary
+from .weights import read_weights
 
 SHIPPED = PRESETS / "pocket"
+#: The models that ship, by name: 64×64 drawings of everyday things, and 32×32 squares and other shapes.
+MODELS = {"drawings": SHIPPED / "drawings" / "unet.safetensors", "squares": SHIPPED / "pocket.safetensors"}
+#: Side in pixels of a model whose file does not say.
+SIDE = 32
 CFG = 3.0
 
 
 class PocketModel(nn.Module):
-    """Text encoder, denoiser and vocabulary."""
+    """Text encoder, denoiser, vocabulary, and the side in pixels of the images it draws."""
 
-    def __init__(self, vocabulary: Vocabulary, unet: UNetConfig | None = None, text: TextConfig | None = None) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        unet: UNetConfig | None = None,
+        text: TextConfig | None = None,
+        side: int = SIDE,
+    ) -> None:
         super().__init__()
         self.vocabulary = vocabulary
+        self.side = side
         self.unet = UNet(unet or UNetConfig())
         self.text = TextEncoder(len(vocabulary), text or TextConfig())
 
@@ -37,9 +48,10 @@ class PocketModel(nn.Module):
 
     @torch.no_grad()
     def sample(self, captions: Sequence[str], seed: int = 0, steps: int = 20, cfg: float = CFG) -> Tensor:
-        """Images [n, 3, 32, 32] for captions by DDIM with classifier-free guidance."""
+        """Images [n, 3, side, side] for captions by DDIM with classifier-free guidance."""
         generator = torch.Generator().manual_seed(seed)
-        noise = torch.randn(len(captions), LATENT_CHANNELS, 8, 8, generator=generator)
+        positions = self.side // PATCH
+        noise = torch.randn(len(captions), LATENT_CHANNELS, positions, positions, generator=generator)
         context = torch.cat([self.encode([""]).expand(len(captions), -1, -1), self.encode(captions)])
 
         def denoise(x: Tensor, timesteps: Tensor) -> Tensor:
@@ -55,21 +67,21 @@ class PocketModel(nn.Module):
             "unet": asdict(self.unet.config),
             "text": asdict(self.text.config),
             "words": self.vocabulary.words,
+            "side": self.side,
         }
         save_file(weights, str(path), {"pocket": json.dumps(config), **metadata})
 
     @classmethod
     def load(cls, path: str | Path) -> PocketModel:
-        """Reads what :meth:`save` wrote, as fp32."""
-        with safe_open(str(path), "pt") as file:
-            metadata = file.metadata() or {}
-            if "pocket" not in metadata:
-                raise ValueError(f"{path} is no pocket model: its metadata has no 'pocket' entry")
-            config = json.loads(metadata["pocket"])
-            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        """Reads what :meth:`save` wrote, or the same in eight bits, as fp32."""
+        weights, metadata = read_weights(path)
+        if "pocket" not in metadata:
+            raise ValueError(f"{path} is no pocket model: its metadata has no 'pocket' entry")
+        config = json.loads(metadata["pocket"])
         unet: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in config["unet"].items()
         }
-        model = cls(Vocabulary(config["words"]), UNetConfig(**unet), TextConfig(**config["text"]))
+        text = TextConfig(**config["text"])
+        model = cls(Vocabulary(config["words"]), UNetConfig(**unet), text, config.get("side", SIDE))
         model.load_state_dict(weights)
         return model.eval()

@@ -1,24 +1,29 @@
-"""Scores of the pocket model's images against a word, by the network that reads them."""
+"""Scores of the pocket models' images against a word, by the network that reads them: one for each size of image."""
 
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..errors import HRVError, nearest
+from .drawings.bank import SIDE as DRAWINGS_SIDE
+from .drawings.reading import word_shown
+from .drawings.scorer import SHIPPED_SCORER
+from .drawings.scorer import Scorer as DrawingsScorer
 from .model import SHIPPED
 from .scenes import KINDS, kind_of
 from .scoring import CLASSES, Scorer
 
-SIDE = 32  # pixels of the pocket model's images
+SIDE = 32  # pixels of the images of squares
 _PLURALS = {"cherries": "cherry", "crosses": "cross", "peaches": "peach"}
 
 
 class PocketScorer:
-    """The probability that an image of the pocket model shows a word of its world (an object, a colour, a scene ...).
+    """The probability that an image of a pocket model shows a word of its world (an object, a colour, a scene ...).
 
-    A colour is that of the most certain object; a word with two senses is the colour, "orange fruit" the thing.
+    Images of 32 x 32 pixels are squares: a colour is that of the most certain object, a word with two senses is the
+    colour, "orange fruit" the thing. Images of 64 x 64 pixels are drawings, read as in `drawings.reading`.
     """
 
     name = "probability of the word"
@@ -26,18 +31,25 @@ class PocketScorer:
     def __init__(self, path: Path = SHIPPED / "scorer.safetensors") -> None:
         self.network = Scorer.load(path)
 
+    @cached_property
+    def network_of_drawings(self) -> DrawingsScorer:
+        """Reads images of drawings; loaded when the first is scored."""
+        return DrawingsScorer.load(SHIPPED_SCORER)
+
     def score(self, images: Tensor, text: str) -> np.ndarray:
-        """Scores float64 [images]; raises HRVError for a word it cannot read or images that are not 32 x 32."""
+        """Scores float64 [images]; raises HRVError for a word it cannot read or images of another size."""
+        size = tuple(images.shape[1:3])
+        pixels = images[..., :3].float().cpu().movedim(-1, 1)
+        if size == (DRAWINGS_SIDE, DRAWINGS_SIDE):
+            return word_shown(self.network_of_drawings(pixels), text).double().numpy()
         family, number = readable(text)
-        if tuple(images.shape[1:3]) != (SIDE, SIDE):
+        if size != (SIDE, SIDE):
             raise HRVError(
                 f"These images are {images.shape[2]} x {images.shape[1]} pixels, but the pocket scorer reads only"
-                f" {SIDE} x {SIDE}, the images of HRV Pocket Model as they come from VAE Decode. For other models use"
-                " HRV CLIP Scorer."
+                f" {SIDE} x {SIDE} and {DRAWINGS_SIDE} x {DRAWINGS_SIDE}, the images of HRV Pocket Model as they come"
+                " from VAE Decode. For other models use HRV CLIP Scorer."
             )
-        with torch.no_grad():
-            pixels = images[..., :3].float().cpu().movedim(-1, 1)
-            return self.network(pixels)[family][:, number].double().numpy()
+        return self.network(pixels)[family][:, number].double().numpy()
 
 
 def readable(text: str) -> tuple[str, int]:

@@ -31,3 +31,42 @@ class BuildSettings:
 
 
 PAPER = BuildSettings()  # on SD1.x
+
+
+GRADIENT, FORWARD = "gradient", "forward only"
+ESTIMATES = (GRADIENT, FORWARD)
+SPAN = 0.6  # effects are measured in this first part of the sampling, where a word still decides
+
+
+@dataclass(frozen=True)
+class EffectSettings:
+    """How heads are found by effect; everything but seed, batch_size and save_memory must agree when parts are added.
+
+    timesteps: how many noise levels of a sampled image are measured; integration: points of r from 0 to 1, 1 for the
+    gradient at r = 1; pairs: opposite switchings of heads a noise level, where the estimate is FORWARD (0: all).
+    """
+
+    width: int = 512
+    height: int = 512
+    steps: int = 20
+    cfg: float = 7.5
+    sampler_name: str = "ddim"
+    scheduler: str = "ddim_uniform"
+    seed: int = 0
+    batch_size: int = 1
+    timesteps: int = 3
+    integration: int = 4
+    estimate: str = GRADIENT
+    pairs: int = 32
+    save_memory: bool = False
+
+    def recipe(self, family: str, fingerprint: str) -> dict[str, Any]:
+        """The settings stored in the file, with the model's family and the fingerprint of its weights."""
+        left_out = {"seed", "batch_size", "save_memory", "pairs" if self.estimate == GRADIENT else "integration"}
+        own = {key: value for key, value in asdict(self).items() if key not in left_out}
+        return {**own, "method": "effect", "model_family": family, "model_fingerprint": fingerprint}
+
+    def places(self, steps: int) -> list[int]:
+        """The steps, from 0, of a run of so many at which effects are measured: evenly in its first SPAN."""
+        count = min(self.timesteps, max(int(steps * SPAN), 1))
+        return sorted({int((number + 0.5) / count * SPAN * steps) for number in range(count)})

@@ -1,6 +1,7 @@
-"""The HRV file: safetensors with integer votes (or imported float vectors) and a JSON header; writes are atomic."""
+"""The HRV file: safetensors with integer votes or effects (or float vectors) and a JSON header; writes are atomic."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ from ..errors import HRVError, first_line
 from ..storage import plain_json
 from ..storage.atomic import write_atomically
 from ..storage.locks import locked
+from .adding import MOST_BYTES
 from .concepts import ConceptSet
+from .effect_tensors import SUMS, from_tensors, to_tensors
 from .logit_scale import LogitScale
 from .npy import read_array
 from .parts import Part
-from .relevance import MOST_BYTES, HeadRelevance, HeadVotes
+from .relevance import EFFECT, VOTES, HeadRelevance, HeadVotes
 from .tensor_file import TensorFile
 
-FORMAT, VERSION = "head-relevance-vectors", 1
+FORMAT, VERSION = "head-relevance-vectors", 2
+VERSION_OF_VOTES = 1  # such files are written as they were, for older packs to read
 MOST_IMAGES = 2_000_000  # twice as many as a build can number
 MOST_VOTES = 2**40  # for one concept and head: a million images of a thousand steps; sums stay exact in float64
 
@@ -35,17 +39,22 @@ def save(path: Path, relevance: HeadRelevance) -> None:
 
 def write(path: Path, relevance: HeadRelevance) -> None:
     """As `save`, for a caller that holds the lock."""
-    votes = relevance.votes
+    votes, sums = relevance.votes, relevance.sums
     header: dict[str, Any] = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION if relevance.method == EFFECT else VERSION_OF_VOTES,
         "concepts": relevance.concepts.to_json(),
         "layout": relevance.layout.to_json(),
         "source": relevance.source,
     }
+    if relevance.method == EFFECT:
+        header["method"] = EFFECT
     tensors: dict[str, np.ndarray] = {}
-    if votes is not None:
-        header |= {"recipe": votes.recipe, "parts": [part.to_json() for part in votes.parts]}
+    if sums is not None:
+        header |= {"recipe": sums.recipe, "parts": [part.to_json() for part in sums.parts]}
+    if relevance.effects is not None:
+        tensors |= to_tensors(relevance.effects)
+    elif votes is not None:
         tensors["votes"] = votes.counts
         if votes.per_step is not None:
             tensors["votes_per_step"] = votes.per_step
@@ -53,7 +62,7 @@ def write(path: Path, relevance: HeadRelevance) -> None:
             header["logit_count"] = votes.logits.count
             tensors |= {"logit_total": votes.logits.total, "logit_squares": votes.logits.squares}
     else:
-        tensors["relevance"] = relevance.values
+        tensors["relevance"] = relevance.values if relevance.signed is None else relevance.signed
         if relevance.orders is not None:
             tensors["orders"] = relevance.orders.astype(np.int32)
     payload = to_bytes(
@@ -96,10 +105,16 @@ def _relevance(header: dict[str, Any], tensors: TensorFile) -> HeadRelevance:
     concepts = ConceptSet.from_json(header["concepts"])
     layout = HeadLayout.from_json(header["layout"])
     source, shape = _mapping(header, "source"), (len(concepts.concepts), layout.total)
+    method = header.get("method", VOTES)
+    if method not in (VOTES, EFFECT):
+        raise ValueError(f"its method is {plain_json.excerpt(method)}, neither {VOTES} nor {EFFECT}")
+    recipe = _mapping(header, "recipe")
+    if any(not isinstance(value, (str, int, float)) for value in recipe.values()):
+        raise ValueError("a build setting is neither a number nor a text")
+    if method == EFFECT and SUMS in tensors.entries:
+        effects = from_tensors(tensors, concepts, layout, recipe, _runs(header.get("parts", [])))
+        return replace(effects.relevance(), source=source)
     if "votes" in tensors.entries:
-        recipe = _mapping(header, "recipe")
-        if any(not isinstance(value, (str, int, float)) for value in recipe.values()):
-            raise ValueError("a build setting is neither a number nor a text")
         counts, per_step = _votes(tensors, shape)
         parts = _parts(header.get("parts", []), counts)
         votes = HeadVotes(counts, concepts, layout, recipe, parts, per_step, _logits(header, tensors, layout.total))
@@ -108,6 +123,8 @@ def _relevance(header: dict[str, Any], tensors: TensorFile) -> HeadRelevance:
         raise ValueError(f"It holds neither votes nor relevance vectors, but {', '.join(tensors.entries)[:100]}")
     with np.errstate(over="ignore"):  # to infinity, which is refused
         values: np.ndarray = tensors.read("relevance", ("F32", "F64"), shape, MOST_BYTES).astype(np.float32)
+    if method == EFFECT:
+        return HeadRelevance(np.maximum(values, 0), concepts, layout, source=source, signed=values)
     orders = tensors.read("orders", ("I32", "I64"), shape, MOST_BYTES) if "orders" in tensors.entries else None
     return HeadRelevance(values, concepts, layout, orders=orders, source=source)
 
@@ -130,7 +147,18 @@ def _votes(tensors: TensorFile, shape: tuple[int, int]) -> tuple[np.ndarray, np.
 
 
 def _parts(data: Any, counts: np.ndarray) -> tuple[Part, ...]:
-    """Which images were counted: none twice, and none only where there are no votes."""
+    """Which images were counted: none only where there are no votes."""
+    parts = _runs(data)
+    if counts.any() != bool(parts):
+        raise ValueError("it has votes without images, or images without votes")
+    images = sum(part.images for part in parts)
+    if images > min(MOST_IMAGES, int(counts.sum())):
+        raise ValueError(f"it claims {images} images, more than its votes can come from")
+    return parts
+
+
+def _runs(data: Any) -> tuple[Part, ...]:
+    """The parts of a file: no image is in two of them."""
     if not isinstance(data, list):
         raise ValueError("parts must be a list")
     parts = tuple(map(Part.from_json, data))
@@ -139,11 +167,6 @@ def _parts(data: Any, counts: np.ndarray) -> tuple[Part, ...]:
         if last is not None and part.overlaps(last):
             raise ValueError(f"it counts images twice ({part})")
         last = part
-    if counts.any() != bool(parts):
-        raise ValueError("it has votes without images, or images without votes")
-    images = sum(part.images for part in parts)
-    if images > min(MOST_IMAGES, int(counts.sum())):
-        raise ValueError(f"it claims {images} images, more than its votes can come from")
     return parts
 
 

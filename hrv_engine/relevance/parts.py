@@ -1,12 +1,45 @@
 """Which images a vote file counted: parts, each a run of neighbouring images of one prompt set with one seed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
-from ..benchmarks.prompts import PLAIN, READINGS, WEIGHTS, PromptSet
+from ..benchmarks.prompts import PLAIN, READINGS, WEIGHTS
 from ..errors import HRVError
 from ..storage.plain_json import excerpt
+
+
+class Numbered(Protocol):
+    """What images are numbered over: the prompts of a PromptSet, or samples of concept words (samples.py)."""
+
+    @property
+    def name(self) -> str:
+        """How reports and errors call it."""
+        ...
+
+    @property
+    def prompts(self) -> Sequence[str]:
+        """The text of every image."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """A short hash of what the numbers stand for."""
+        ...
+
+    @property
+    def reading(self) -> str:
+        """How parentheses are read."""
+        ...
+
+    @property
+    def told_reading(self) -> str | None:
+        """The reading, None where it makes no difference."""
+        ...
+
+    def read_as(self, reading: str) -> "Numbered":
+        """The same in another reading."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -24,7 +57,7 @@ class Part:
     reading: str | None = None
 
     @classmethod
-    def of(cls, prompts: PromptSet, seed: int, start: int, images: int) -> "Part":
+    def of(cls, prompts: Numbered, seed: int, start: int, images: int) -> "Part":
         """The part of `images` images from number `start` of the whole prompt set."""
         return cls(prompts.name, prompts.digest, seed, start, images, prompts.told_reading)
 
@@ -74,7 +107,7 @@ def joined(parts: Iterable[Part]) -> tuple[Part, ...]:
     return tuple(runs)
 
 
-def counted(parts: Iterable[Part], prompts: PromptSet, seed: int) -> set[int]:
+def counted(parts: Iterable[Part], prompts: Numbered, seed: int) -> set[int]:
     """Numbers of the images of this prompt set and seed that were counted already.
 
     Raises HRVError when these prompts were counted in the other reading, so that no image counts in two.
@@ -92,7 +125,7 @@ def counted(parts: Iterable[Part], prompts: PromptSet, seed: int) -> set[int]:
     return {number for part in every if part.same_set(whole) for number in range(part.start, part.end)}
 
 
-def chosen(prompts: PromptSet, start: int, count: int) -> range:
+def chosen(prompts: Numbered, start: int, count: int) -> range:
     """Image numbers of the part that begins at `start` and has `count` images (0, or too many: to the end)."""
     total = len(prompts.prompts)
     if not 0 <= start < total or count < 0:

@@ -1,22 +1,27 @@
 """HeadVotes (additive integer counts) and HeadRelevance (one Head Relevance Vector a concept)."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..attention.heads import HeadLayout
 from ..errors import HRVError
+from .adding import PartialSums, check_size
 from .concepts import ConceptSet
 from .logit_scale import LogitScale
 from .parts import Part, joined
 
+if TYPE_CHECKING:
+    from .effect import HeadEffects
+
 ORDERS = ("MoRHF", "LeRHF")
-MOST_BYTES = 256 << 20  # of votes in one file: SDXL's heads, 34 concepts and 750 steps
+VOTES, EFFECT, VECTORS = "votes", "effect", "vectors"  # what a file's vectors were made from
+EFFECT_CLAMP = 1.0  # measured on prompts kept for choosing it: docs/effect.md
 
 
 @dataclass(frozen=True)
-class HeadVotes:
+class HeadVotes(PartialSums):
     """Votes of Algorithm 1, which add up over images, steps and partial builds.
 
     counts: int64 [concepts, heads]; per_step: int64 [steps, concepts, heads] or None; logits: how strongly each head
@@ -53,13 +58,11 @@ class HeadVotes:
                 " two or more concepts: add others for it to compete with."
             )
         shape = (len(concepts.concepts), layout.total)
-        size = 8 * shape[0] * shape[1] * max(steps or 1, 1)
-        if size > MOST_BYTES:
-            raise HRVError(
-                f"The votes of {shape[0]} concepts and {shape[1]} heads{f' in {steps} steps' if steps else ''} take"
-                f" {size >> 20} MB, more than the {MOST_BYTES >> 20} MB of a file. Use fewer concepts, or switch"
-                " per_timestep off."
-            )
+        check_size(
+            (*shape, max(steps or 1, 1)),
+            f"The votes of {shape[0]} concepts and {shape[1]} heads{f' in {steps} steps' if steps else ''}",
+            "Use fewer concepts, or switch per_timestep off.",
+        )
         per_step: np.ndarray | None = np.zeros((steps, *shape), np.int64) if steps else None
         return cls(np.zeros(shape, np.int64), concepts, layout, dict(recipe), (), per_step)
 
@@ -74,19 +77,13 @@ class HeadVotes:
         )
 
     @property
-    def images(self) -> int:
-        """How many images were counted."""
-        return sum(part.images for part in self.parts)
+    def nbytes(self) -> int:
+        """The memory that the votes take."""
+        return self.counts.nbytes + (0 if self.per_step is None else self.per_step.nbytes)
 
     def __add__(self, other: "HeadVotes") -> "HeadVotes":
         """The sum of two ballots, in either order; raises HRVError that names the setting in which they differ."""
-        self.check_compatible(other)
-        twice = [part for part in other.parts if any(part.overlaps(mine) for mine in self.parts)]
-        if twice:
-            raise HRVError(
-                f"Both files counted the same images ({twice[0]}). Adding them would count these twice: "
-                "build the second file with another seed, other prompts or another part of them."
-            )
+        self.check_addable(other)
         return HeadVotes(
             self.counts + other.counts,
             min(self.concepts, other.concepts, key=lambda concepts: concepts.name),
@@ -97,25 +94,10 @@ class HeadVotes:
             None if self.logits is None or other.logits is None else self.logits + other.logits,
         )
 
-    def check_compatible(self, other: "HeadVotes") -> None:
+    def check_compatible(self, other: PartialSums) -> None:
         """Raise HRVError when the other ballot was built with other concepts, heads or settings."""
-        if self.concepts.to_json()["concepts"] != other.concepts.to_json()["concepts"]:
-            raise HRVError(
-                f'The concepts differ: "{self.concepts.name}" and "{other.concepts.name}" do not have the same concepts'
-                " and words. Votes add only over one concept set; build with the same one."
-            )
-        if not self.layout.same_heads(other.layout):
-            raise HRVError(
-                f"The head layouts differ: {self.layout.summary} and {other.layout.summary}. Votes add only for one"
-                " model architecture."
-            )
-        for key in sorted(self.recipe.keys() | other.recipe.keys()):
-            own, others = self.recipe.get(key, "off"), other.recipe.get(key, "off")
-            if own != others:
-                raise HRVError(
-                    f"The build settings differ: {key} is {own!r} in one and {others!r} in the other. Votes of"
-                    f" different settings must not be mixed: set {key} to {own!r}, or save under another name."
-                )
+        super().check_compatible(other)
+        assert isinstance(other, HeadVotes)
         steps, other_steps = (None if votes.per_step is None else len(votes.per_step) for votes in (self, other))
         if steps != other_steps:
             raise HRVError(
@@ -135,6 +117,8 @@ class HeadRelevance:
     """Head Relevance Vectors: values float32 [concepts, heads], every row with L1 = H unless it never got a vote.
 
     orders: int [concepts, heads] most-relevant-first when ties were settled elsewhere (imported files), else None.
+    signed: for vectors by effect, float32 [concepts, heads]: `values` is its positive part, and what is negative are
+    heads that work against the concept; it decides the order of heads. votes, effects: the sums they come from.
     """
 
     values: np.ndarray
@@ -143,6 +127,8 @@ class HeadRelevance:
     votes: HeadVotes | None = None
     orders: np.ndarray | None = None
     source: dict[str, Any] = field(default_factory=dict)
+    signed: np.ndarray | None = None
+    effects: "HeadEffects | None" = None
 
     def __post_init__(self) -> None:
         shape = (len(self.concepts.concepts), self.layout.total)
@@ -156,6 +142,27 @@ class HeadRelevance:
             raise HRVError("These vectors contain NaN or infinity. The file is damaged: build or fetch it again.")
         if self.orders is not None:
             self._check_orders(self.orders)
+        signed = self.signed
+        if signed is not None and (signed.shape != shape or not np.array_equal(np.maximum(signed, 0), self.values)):
+            raise HRVError("These vectors are not the positive part of their signed effects. The file is damaged.")
+
+    @property
+    def method(self) -> str:
+        """What the vectors were made from: VOTES, EFFECT, or VECTORS that came without either."""
+        return EFFECT if self.signed is not None else VECTORS if self.votes is None else VOTES
+
+    @property
+    def sums(self) -> PartialSums | None:
+        """The votes or effects the vectors come from, which those of other parts can be added to; None without any."""
+        return self.votes if self.votes is not None else self.effects
+
+    @property
+    def usual_clamp(self) -> float | None:
+        """The largest element that steering uses unless told otherwise; None for no limit.
+
+        Vectors by effect lie on few heads: without a limit the image breaks (docs/effect.md).
+        """
+        return EFFECT_CLAMP if self.method == EFFECT else None
 
     def _check_orders(self, orders: np.ndarray) -> None:
         fits = orders.shape == self.values.shape and orders.dtype.kind in "iu"
@@ -171,6 +178,11 @@ class HeadRelevance:
     def row(self, concept: str) -> np.ndarray:
         """The HRV of one concept, float32 [heads]; raises HRVError for an unknown concept or one without votes."""
         index = self.concepts.index(concept)
+        if not self.values[index].any() and self.method == EFFECT:
+            raise HRVError(
+                f'No head works for the concept "{self.concepts.names[index]}" in this HRV: none of its words was'
+                " measured, or every head works against them. Build with more samples, or with templates that show it."
+            )
         if not self.values[index].any():
             raise HRVError(
                 f'The concept "{self.concepts.names[index]}" never won a vote in this HRV, so no head can be called'
@@ -180,18 +192,23 @@ class HeadRelevance:
 
     @property
     def voted(self) -> list[str]:
-        """Names of the concepts that won a vote, in row order."""
+        """Names of the concepts that have a relevant head (that won a vote), in row order."""
         return [name for name, row in zip(self.concepts.names, self.values, strict=True) if row.any()]
 
     def order(self, concept: str, kind: str = "MoRHF") -> np.ndarray:
         """Head indices int64 [heads], most relevant first (MoRHF) or least relevant first (LeRHF, exactly the reverse).
 
-        Ties go to the lower index in MoRHF unless the file brought an order of its own.
+        Ties go to the lower index in MoRHF unless the file brought an order of its own. By effect, the most relevant
+        are those of the largest signed element, the least relevant those of the smallest size: a head that works
+        against the concept is not irrelevant.
         """
         if kind not in ORDERS:
             raise HRVError(f'The order "{kind}" is unknown. Legal: {", ".join(ORDERS)}.')
         row = self.row(concept)
         index = self.concepts.index(concept)
+        if self.signed is not None:
+            row = self.signed[index]
+            return np.argsort(-row if kind == "MoRHF" else np.abs(row), kind="stable")
         order = np.argsort(-row, kind="stable") if self.orders is None else self.orders[index].astype(np.int64)
         return order if kind == "MoRHF" else order[::-1].copy()
 
@@ -201,13 +218,21 @@ class HeadRelevance:
             return self
         if not limit > 0:
             raise HRVError(f"clamp = {limit} would leave nothing of the vectors. Use a number above 0 (9 for SDXL).")
-        return replace(self, values=np.minimum(self.values, np.float32(limit)), votes=None, orders=None)
+        signed = None if self.signed is None else np.minimum(self.signed, np.float32(limit))
+        values = np.minimum(self.values, np.float32(limit))
+        return replace(self, values=values, votes=None, orders=None, signed=signed, effects=None)
 
     def shuffled(self, seed: int) -> "HeadRelevance":
         """The same rows with their heads permuted, one permutation for all rows: the control vector."""
         permutation = np.random.default_rng(seed).permutation(self.layout.total)
         return replace(
-            self, values=self.values[:, permutation], votes=None, orders=None, source={**self.source, "shuffled": seed}
+            self,
+            values=self.values[:, permutation],
+            votes=None,
+            orders=None,
+            source={**self.source, "shuffled": seed},
+            signed=None if self.signed is None else self.signed[:, permutation],
+            effects=None,
         )
 
     def for_layout(self, layout: HeadLayout, model_name: str) -> "HeadRelevance":

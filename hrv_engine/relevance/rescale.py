@@ -28,8 +28,12 @@ class HeadScale:
 
 
 def strengthen(relevance: HeadRelevance, concept: str, clamp: float | None = None) -> np.ndarray:
-    """r_h = HRV_concept[h], float32 [heads]; `concept` may name several, comma-separated: their mean."""
-    rows = [relevance.clamped(clamp).row(name) for name in concept_list(concept)]
+    """r_h = HRV_concept[h], float32 [heads]; `concept` may name several, comma-separated: their mean.
+
+    clamp: the largest element; None for the usual one of these vectors (`HeadRelevance.usual_clamp`).
+    """
+    clamped = relevance.clamped(relevance.usual_clamp if clamp is None else clamp)
+    rows = [clamped.row(name) for name in concept_list(concept)]
     return np.mean(rows, axis=0, dtype=np.float32)
 
 

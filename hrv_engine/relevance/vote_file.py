@@ -1,4 +1,4 @@
-"""A vote file that several builds add to: each save takes in what the others have saved meanwhile."""
+"""An HRV file that several builds add to: each save takes in what the others have saved meanwhile."""
 
 import uuid
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from ..errors import HRVError
 from ..storage.locks import locked
 from . import files
-from .relevance import HeadVotes
+from .adding import PartialSums
 
 
 class VoteFile:
@@ -18,12 +18,12 @@ class VoteFile:
     Raises HRVError for a file that was built otherwise.
     """
 
-    def __init__(self, path: Path, ballot: HeadVotes, resume: bool = True) -> None:
+    def __init__(self, path: Path, ballot: PartialSums, resume: bool = True) -> None:
         self.path, self.ballot = path, ballot
         self._replaced = None if resume else _state(path)
         self.votes = self._read()
 
-    def add(self, pending: Sequence[HeadVotes]) -> HeadVotes:
+    def add(self, pending: Sequence[PartialSums]) -> PartialSums:
         """Add what no other build has counted meanwhile, all of an entry or nothing of it; the votes of the file.
 
         Raises HRVError when it cannot be written, or when a file that was built otherwise has taken its place; what
@@ -40,11 +40,11 @@ class VoteFile:
         self.votes, self._replaced = votes, None
         return votes
 
-    def _read(self) -> HeadVotes:
+    def _read(self) -> PartialSums:
         state = _state(self.path)
         if state is None or state == self._replaced:
             return self.ballot
-        votes = files.load(self.path).votes
+        votes = files.load(self.path).sums
         if votes is None:
             raise HRVError(
                 f"{self.path.name} holds imported vectors without votes, so a build cannot continue it. Save under"
@@ -59,7 +59,7 @@ class VoteFile:
             ) from error
         return votes
 
-    def _saved_beside(self, pending: Sequence[HeadVotes]) -> str:
+    def _saved_beside(self, pending: Sequence[PartialSums]) -> str:
         path = self.path.with_name(f"{self.path.stem}-{uuid.uuid4().hex[:8]}{self.path.suffix}")
         try:
             files.write(path, _joined(self.ballot, (self.votes, *pending)).relevance())
@@ -68,7 +68,7 @@ class VoteFile:
         return f" The votes counted here are kept in {path.name}."
 
 
-def _joined(votes: HeadVotes, others: Sequence[HeadVotes]) -> HeadVotes:
+def _joined(votes: PartialSums, others: Sequence[PartialSums]) -> PartialSums:
     """The votes and those of the others whose images are all new to them."""
     for other in others:
         if other.parts and not any(part.overlaps(known) for part in other.parts for known in votes.parts):

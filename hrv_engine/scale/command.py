@@ -3,7 +3,7 @@
 import argparse
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ from ..benchmarks.prompts import PLAIN, READINGS, PromptSet
 from ..errors import HRVError, nearest
 from ..inspection.report import report
 from ..paths import PRESETS, comfyui_folder, models_folder
-from ..relevance.build_settings import PAPER
+from ..relevance.build_settings import PAPER, EffectSettings
 from ..relevance.concepts import ConceptSet
+from ..relevance.parts import Numbered
+from ..relevance.samples import SampleSet, Templates
 from ..storage import plain_yaml
 from . import cluster
 from .servers import Asked, build
@@ -23,6 +25,7 @@ from .tally import Tally, split
 
 PARTS_A_WORKER = 4  # so that none waits long for the slowest at the end
 SETTINGS = asdict(PAPER)  # inputs of HRV Build and their defaults
+EFFECT_SETTINGS = asdict(EffectSettings())  # those of HRV Build by Effect
 
 
 def add(commands: Any) -> None:
@@ -37,7 +40,7 @@ def add(commands: Any) -> None:
         nargs="+",
         default=[],
         metavar="INPUT=VALUE",
-        help="inputs of HRV Build; with --server those of other nodes too: NODE.INPUT=VALUE",
+        help="inputs of the building node; with --server those of other nodes too: NODE.INPUT=VALUE",
     )
     servers = parser.add_argument_group("over running ComfyUI servers")
     servers.add_argument("--server", action="append", metavar="URL", help="address of one; several share the work")
@@ -53,6 +56,9 @@ def add(commands: Any) -> None:
     ray.add_argument("--prompts", default="quick", help="a preset, or a file of prompts: YAML, or .txt, one a line")
     ray.add_argument("--reading", default=PLAIN, choices=READINGS, help="of parentheses: characters, or weights")
     ray.add_argument("--limit", type=int, default=0, help="use only the first prompts")
+    ray.add_argument("--by-effect", action="store_true", help="build by effect, from --templates, not by votes")
+    ray.add_argument("--templates", default="paper34", help="a preset, or a file of templates, one a line")
+    ray.add_argument("--samples-per-word", type=int, default=2, help="how often each word is measured by effect")
     ray.add_argument("--zero-negative", action="store_true", help="zeros for the negative prompt: SDXL in the paper")
     parser.set_defaults(run=_build)
 
@@ -80,15 +86,16 @@ def _over_ray(options: argparse.Namespace) -> int:
         raise HRVError("Say what to build on: --checkpoint with a checkpoint file, or --checkpoint pocket.")
     if options.workers < 1 or options.threads < 1:
         raise HRVError(f"--workers {options.workers} --threads {options.threads}: give one of each or more.")
-    settings = _settings(options.set)
-    prompts = PromptSet.load(_preset("prompts", options.prompts)).read_as(options.reading).first(options.limit)
+    settings = _settings(options.set, EFFECT_SETTINGS if options.by_effect else SETTINGS)
+    concepts = ConceptSet.load(_preset("concepts", options.concepts))
+    whole, asked = _by_effect(options, concepts) if options.by_effect else _by_votes(options)
     pocket = options.checkpoint == "pocket"
     job = {
         "comfyui": str(comfyui_folder()),
         "arguments": ["--cpu"] if options.cpu else [],
         "checkpoint": options.checkpoint if pocket else str(Path(options.checkpoint).absolute()),
-        "concepts": ConceptSet.load(_preset("concepts", options.concepts)).to_json(),
-        "prompts": {"name": prompts.name, "prompts": list(prompts.prompts), "reading": prompts.reading},
+        "concepts": concepts.to_json(),
+        **asked,
         "settings": settings,
         "zero_negative": options.zero_negative,
     }
@@ -97,12 +104,26 @@ def _over_ray(options: argparse.Namespace) -> int:
     def work(tally: Tally, parts: Sequence[range]) -> None:
         cluster.run(job, parts, tally, options.ray, options.workers, options.threads, gpus)
 
-    return into_file(options, prompts, settings["seed"], settings["batch_size"], options.workers, work)
+    return into_file(options, whole, settings["seed"], settings["batch_size"], options.workers, work)
+
+
+def _by_votes(options: argparse.Namespace) -> tuple[Numbered, dict[str, Any]]:
+    """The prompts of a build by votes, and what a worker is told of them."""
+    prompts = PromptSet.load(_preset("prompts", options.prompts)).read_as(options.reading).first(options.limit)
+    return prompts, {"prompts": {"name": prompts.name, "prompts": list(prompts.prompts), "reading": prompts.reading}}
+
+
+def _by_effect(options: argparse.Namespace, concepts: ConceptSet) -> tuple[Numbered, dict[str, Any]]:
+    """The samples of a build by effect, and what a worker is told of them."""
+    path = _preset("templates", options.templates)
+    samples = SampleSet(concepts, Templates.load(path), options.samples_per_word)
+    told = {"name": path.stem, "text": path.read_text(encoding="utf-8-sig"), "rounds": options.samples_per_word}
+    return samples, {"samples": told}
 
 
 def into_file(
     options: argparse.Namespace,
-    prompts: PromptSet,
+    prompts: Numbered,
     seed: int,
     batch: int,
     workers: int,
@@ -128,9 +149,9 @@ def into_file(
 
 
 def _values(given: Sequence[str]) -> dict[str, Any]:
-    """{"NODE.INPUT": value} of NODE.INPUT=VALUE, or of INPUT=VALUE for HRV Build."""
+    """{"NODE.INPUT": value} of NODE.INPUT=VALUE; INPUT=VALUE is for the building node."""
     pairs = [(text, *text.partition("=")) for text in given]
-    return {name if "." in name else f"HRVBuild.{name}": _value(text, value) for text, name, _, value in pairs}
+    return {name: _value(text, value) for text, name, _, value in pairs}
 
 
 def _value(text: str, value: str) -> Any:
@@ -140,15 +161,15 @@ def _value(text: str, value: str) -> Any:
         raise HRVError(f'The value of "{text}" cannot be read: {error}.') from error
 
 
-def _settings(given: Sequence[str]) -> dict[str, Any]:
-    """HRV Build's settings with INPUT=VALUE applied; raises HRVError for an unknown input or another kind of value."""
-    settings = dict(SETTINGS)
+def _settings(given: Sequence[str], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """The usual settings with INPUT=VALUE applied; raises HRVError for an unknown input or another kind of value."""
+    settings = dict(usual)
     for text in given:
         name, _, value = text.partition("=")
-        name = name.removeprefix("HRVBuild.")
+        name = name.removeprefix("HRVBuildByEffect.").removeprefix("HRVBuild.")
         if name not in settings:
             raise HRVError(
-                f'"{text}" sets no input of HRV Build. Nearest: {nearest(name, settings)}. Legal:'
+                f'"{text}" sets no input of the build. Nearest: {nearest(name, settings)}. Legal:'
                 f" {', '.join(settings)}."
             )
         parsed, kind = _value(text, value), type(settings[name])
@@ -161,10 +182,11 @@ def _settings(given: Sequence[str]) -> dict[str, Any]:
 
 
 def _preset(kind: str, name: str) -> Path:
-    """The YAML file of a preset, or one's own."""
-    listed = [path.stem for path in sorted((PRESETS / kind).glob("*.yaml"))]
+    """The file of a preset, or one's own."""
+    presets = {path.stem: path for path in sorted((PRESETS / kind).glob("*.*")) if path.suffix in (".yaml", ".txt")}
+    listed = list(presets)
     if name in listed:
-        return PRESETS / kind / f"{name}.yaml"
+        return presets[name]
     if Path(name).is_file():
         return Path(name)
     raise HRVError(f'"{name}" is neither a file nor one of the {kind} presets: {", ".join(listed)}.')

@@ -5,11 +5,10 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..benchmarks.prompts import PromptSet
 from ..errors import HRVError
 from ..relevance import files
-from ..relevance.parts import Part, counted
-from ..relevance.relevance import HeadVotes
+from ..relevance.adding import PartialSums
+from ..relevance.parts import Numbered, Part, counted
 from ..relevance.vote_file import VoteFile
 
 
@@ -21,14 +20,14 @@ class Tally:
     """
 
     def __init__(
-        self, path: Path, prompts: PromptSet, seed: int, added: Callable[[int], None] = lambda images: None
+        self, path: Path, prompts: Numbered, seed: int, added: Callable[[int], None] = lambda images: None
     ) -> None:
         self.path, self.prompts, self.seed, self.added = path, prompts, seed, added
         self._lock = threading.Lock()
-        self.votes: HeadVotes | None = None
+        self.votes: PartialSums | None = None
         self._file: VoteFile | None = None
         if path.exists():
-            self.votes = files.load(path).votes
+            self.votes = files.load(path).sums
             if self.votes is None:
                 raise HRVError(f"{path} holds vectors without votes, to which no part can be added. Save elsewhere.")
 
@@ -47,7 +46,7 @@ class Tally:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "part.safetensors"
             path.write_bytes(payload)
-            part = files.load(path).votes
+            part = files.load(path).sums
         whole = Part.of(self.prompts, self.seed, 0, len(self.prompts.prompts))
         if part is None or not part.parts or not all(run.same_set(whole) for run in part.parts):
             raise HRVError(
@@ -70,7 +69,7 @@ class Tally:
             self.added(len(self.counted) - before)
 
 
-def _images(votes: HeadVotes) -> set[int]:
+def _images(votes: PartialSums) -> set[int]:
     return {number for part in votes.parts for number in range(part.start, part.end)}
 
 

@@ -5,10 +5,11 @@ from comfy_api.latest import io
 from ...hrv_engine.inspection.report import report
 from ...hrv_engine.relevance.build_settings import PAPER, BuildSettings
 from ...hrv_engine.relevance.voting import SAMPLING
-from ..host.node_texts import shown
 from ..host.build import build
 from ..host.folders import forget_listing, new_hrv_path
+from ..host.node_texts import shown
 from ..types import CATEGORY, HRV, Concepts, Prompts, drawing_inputs
+from .shared import part_inputs, saving_inputs, size_inputs
 
 
 class HRVBuild(io.ComfyNode):
@@ -42,17 +43,7 @@ class HRVBuild(io.ComfyNode):
                         " paper, connect an empty prompt through ConditioningZeroOut."
                     ),
                 ),
-                *(
-                    io.Int.Input(
-                        side,
-                        default=pixels,
-                        min=16,
-                        max=16384,
-                        step=8,
-                        tooltip=f"Image {side} in pixels: 512 for SD1.x, 1024 for SDXL, 32 for the pocket model.",
-                    )
-                    for side, pixels in (("width", PAPER.width), ("height", PAPER.height))
-                ),
+                *size_inputs(PAPER.width, PAPER.height),
                 *drawing_inputs(
                     "Sampling steps per image; 50 in the paper. Heads vote at every step.",
                     "Guidance scale while drawing; 7.5 in the paper. Only the conditional half votes.",
@@ -115,44 +106,8 @@ class HRVBuild(io.ComfyNode):
                     advanced=True,
                     tooltip="Also measure how strongly each head attends before the softmax, for HRV Logit Scale.",
                 ),
-                io.String.Input(
-                    "save_as",
-                    default="my_hrv",
-                    tooltip=(
-                        "File name in models/hrv. Saved about once a minute, when cancelled and at the end. Empty:"
-                        " nothing is saved, and cancelling loses the count."
-                    ),
-                ),
-                io.Boolean.Input(
-                    "resume",
-                    default=True,
-                    tooltip=(
-                        "On: go on from the file if it is there and was built with the same settings (else an error)."
-                        " Off: start over and replace it."
-                    ),
-                ),
-                io.Int.Input(
-                    "start",
-                    default=0,
-                    min=0,
-                    max=1000000,
-                    optional=True,
-                    advanced=True,
-                    tooltip=(
-                        "The first image of this part, for sharing a build among machines: images are numbered from 0"
-                        " over the whole prompt set. Parts cut at multiples of batch_size cost nothing extra; HRV Merge"
-                        " adds them up to the very file of one build."
-                    ),
-                ),
-                io.Int.Input(
-                    "count",
-                    default=0,
-                    min=0,
-                    max=1000000,
-                    optional=True,
-                    advanced=True,
-                    tooltip="How many images this part has; 0 is to the end of the prompt set.",
-                ),
+                *saving_inputs("my_hrv"),
+                *part_inputs("image", "the whole prompt set"),
             ],
             outputs=[
                 HRV.Output(display_name="hrv", tooltip="The vectors, one per concept."),

@@ -135,12 +135,12 @@ class HRVMerge(io.ComfyNode):
     @classmethod
     def execute(cls, hrv_a, hrv_b) -> io.NodeOutput:
         for name, hrv in (("hrv_a", hrv_a), ("hrv_b", hrv_b)):
-            if hrv.votes is None:
+            if hrv.sums is None:
                 raise HRVError(
-                    f"{name} has no votes (imported or shuffled vectors), so it cannot be merged. Merge files made by"
-                    " HRV Build."
+                    f"{name} has no votes and no effects (imported or shuffled vectors), so it cannot be merged. Merge"
+                    " files made by HRV Build, or by HRV Build by Effect."
                 )
-        merged = (hrv_a.votes + hrv_b.votes).relevance()
+        merged = (hrv_a.sums + hrv_b.sums).relevance()
         return io.NodeOutput(merged, ui=shown(report(merged)))
 
 

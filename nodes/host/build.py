@@ -1,6 +1,5 @@
 """Build HRVs: draw an image for every prompt with the stock sampler while every head votes; can resume and cancel."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import groupby
@@ -15,17 +14,16 @@ from ...hrv_engine.benchmarks.prompts import PromptSet
 from ...hrv_engine.relevance.build_settings import BuildSettings
 from ...hrv_engine.relevance.concepts import ConceptSet
 from ...hrv_engine.relevance.logit_scale import LogitScale
-from ...hrv_engine.relevance.parts import Part, chosen, counted, joined
+from ...hrv_engine.relevance.parts import Part, chosen, joined
 from ...hrv_engine.relevance.relevance import HeadVotes
 from ...hrv_engine.relevance.vote_file import VoteFile
 from ...hrv_engine.relevance.voting import WordSampler
+from .kept import Kept
 from .progress import ImageProgress
 from .recording import VoteRecorder
 from .unet import fingerprint, layout_of, model_family
 from .words import encode, word_bank
 
-SAVE_EVERY = 60.0  # seconds between safety copies of a running build
-MOST_UNSAVED = 128 << 20  # bytes of votes that wait for the next safety copy, batch by batch
 LATENT_DOWNSCALE = 8  # core's empty latent; rescaled by core to the model's own format
 
 
@@ -55,7 +53,7 @@ def build(
     ballot = HeadVotes.none(concepts, layout, settings.recipe(model_family(model), fingerprint(model)), steps)
     if settings.logit_scale:
         ballot = replace(ballot, logits=LogitScale.none(layout.total))
-    kept = _Kept(ballot, None if path is None else VoteFile(path, ballot, resume))
+    kept = Kept(ballot, None if path is None else VoteFile(path, ballot, resume))
     wanted = set(chosen(prompts, start, count))
     sampler = WordSampler(word_bank(clip, concepts), settings.seed, settings.draws, settings.sampling, settings.bos_key)
     recorder = VoteRecorder(sampler, layout, steps, settings.logit_scale)
@@ -78,7 +76,7 @@ def build(
             kept.save()
     finally:
         kept.save()
-    return kept.votes
+    return kept.sums
 
 
 def steps_of(model: Any, settings: BuildSettings) -> int:
@@ -86,35 +84,6 @@ def steps_of(model: Any, settings: BuildSettings) -> int:
     asked = {"sampler": settings.sampler_name, "scheduler": settings.scheduler, "model_options": model.model_options}
     sampler = comfy.samplers.KSampler(model, steps=settings.steps, device=model.load_device, **asked)
     return len(sampler.sigmas) - 1
-
-
-class _Kept:
-    """The votes of a build, with safety copies in a file that other builds may add to."""
-
-    def __init__(self, ballot: HeadVotes, file: VoteFile | None) -> None:
-        self.file, self.votes = file, ballot if file is None else file.votes
-        self.unsaved: list[HeadVotes] = []
-        self.saved = time.monotonic()
-
-    def counted(self, prompts: PromptSet, seed: int) -> set[int]:
-        """Numbers of the images that were counted, here or by others as far as the last save has seen."""
-        return counted(self.votes.parts, prompts, seed)
-
-    def add(self, votes: HeadVotes) -> None:
-        """Take in the votes of a batch; saves when it is time, or when many wait."""
-        self.votes = self.votes + votes
-        if self.file is not None:
-            self.unsaved.append(votes)
-            size = sum(one.counts.nbytes + (0 if one.per_step is None else one.per_step.nbytes) for one in self.unsaved)
-            if time.monotonic() - self.saved > SAVE_EVERY or size > MOST_UNSAVED:
-                self.save()
-
-    def save(self) -> None:
-        """Add what is not saved yet to the file."""
-        if self.file is not None and self.unsaved:
-            unsaved, self.unsaved = self.unsaved, []
-            self.votes = self.file.add(unsaved)
-            self.saved = time.monotonic()
 
 
 def _batches(clip: Any, prompts: PromptSet, todo: set[int], size: int) -> Iterator[tuple[list[int], list]]:
@@ -130,10 +99,11 @@ def _batches(clip: Any, prompts: PromptSet, todo: set[int], size: int) -> Iterat
         for _, alike in groupby(encoded, key=lambda one: one[1][0].shape):
             images, rows = zip(*alike, strict=True)
             if todo.intersection(images):
-                yield list(images), _stacked(list(rows))
+                yield list(images), stacked(list(rows))
 
 
-def _stacked(encoded: list[Any]) -> list:
+def stacked(encoded: list[Any]) -> list:
+    """CONDITIONING of one row for each of several encoded prompts whose contexts are of one length."""
     values = dict(encoded[0][1])
     if isinstance(values.get("pooled_output"), torch.Tensor):
         values["pooled_output"] = torch.cat([one[1]["pooled_output"] for one in encoded])
@@ -142,8 +112,7 @@ def _stacked(encoded: list[Any]) -> list:
 
 def _draw(model: Any, positive: list, negative: list, settings: BuildSettings, first: int, callback: Callable) -> None:
     size = positive[0][0].shape[0]
-    shape = (size, 4, settings.height // LATENT_DOWNSCALE, settings.width // LATENT_DOWNSCALE)
-    latent = comfy.sample.fix_empty_latent_channels(model, torch.zeros(shape), LATENT_DOWNSCALE)
+    latent = empty_latent(model, size, settings.width, settings.height)
     noise = torch.cat([comfy.sample.prepare_noise(latent[:1], settings.seed + first + i) for i in range(size)])
     comfy.sample.sample(
         model,
@@ -159,3 +128,9 @@ def _draw(model: Any, positive: list, negative: list, settings: BuildSettings, f
         disable_pbar=True,
         seed=settings.seed + first,
     )
+
+
+def empty_latent(model: Any, images: int, width: int, height: int) -> torch.Tensor:
+    """Core's empty latent for a model, [images channels height width]; width and height in pixels."""
+    shape = (images, 4, height // LATENT_DOWNSCALE, width // LATENT_DOWNSCALE)
+    return comfy.sample.fix_empty_latent_channels(model, torch.zeros(shape), LATENT_DOWNSCALE)

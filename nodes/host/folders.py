@@ -94,12 +94,18 @@ def forget_listing() -> None:
 
 
 def preset_names(kind: str) -> list[str]:
-    """Names of the YAML presets of a kind ("concepts", "prompts")."""
-    return [path.stem for path in sorted((PRESETS / kind).glob("*.yaml"))]
+    """Names of the presets of a kind ("concepts", "prompts", "templates")."""
+    return sorted(_presets(kind))
 
 
 def preset_path(kind: str, name: str) -> Path:
-    """The YAML file of a preset; raises HRVError with the legal names."""
-    if name not in preset_names(kind):
-        raise HRVError(f'There is no {kind} preset "{name}". Legal: {", ".join(preset_names(kind))}.')
-    return PRESETS / kind / f"{name}.yaml"
+    """The file of a preset; raises HRVError with the legal names."""
+    presets = _presets(kind)
+    if name not in presets:
+        raise HRVError(f'There is no {kind} preset "{name}". Legal: {", ".join(sorted(presets))}.')
+    return presets[name]
+
+
+def _presets(kind: str) -> dict[str, Path]:
+    files = (path for ending in ("yaml", "txt") for path in (PRESETS / kind).glob(f"*.{ending}"))
+    return {path.stem: path for path in files}

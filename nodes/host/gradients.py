@@ -34,29 +34,25 @@ def loss_and_gradient(
     x / sqrt(1 + sigma^2) brought back to x, so step sizes are those of the papers. A loss that the prompt does not
     contribute to at this noise level (its time range) is 0. Raises HRVError when there is no path for a gradient.
     """
-    scale = HALF_SCALE if inner_model.get_dtype() == torch.float16 else 1.0
+    scale = gradient_scale(inner_model)
     with differentiable(inner_model), checkpointed(inner_model, guidance.recompute), repeatable(x.device):
         latent = x.detach().clone().requires_grad_(True)
         sigma = sigma.clone()
         reader = MapReader(guidance)
-        options = {**model_options.get("transformer_options", {}), READER: reader}
-        options["optimized_attention_override"] = _differentiable_attention
-        options["patches"] = _out_of_place(options.get("patches", {}))
-        options = {**model_options, "transformer_options": options}
-        options.pop("context_handler", None)  # windows over the batch: a loss is of every image, at once
+        options = gradient_options(model_options, {READER: reader})
         try:
             comfy.samplers.calc_cond_batch(inner_model, [[without_inference(cond)]], latent, sigma, options)
         except StopForward:
             pass
         except RuntimeError as error:
-            raise _no_path(error) from error
+            raise no_path(error) from error
         if reader.total is None:
             return x.new_zeros(x.shape[0]), torch.zeros_like(x)
         loss = guidance.loss(reader.total)
         try:
             (gradient,) = torch.autograd.grad(loss.sum() * scale, latent)
         except RuntimeError as error:
-            raise _no_path(error) from error
+            raise no_path(error) from error
         input_scale = inner_model.model_sampling.calculate_input(sigma, torch.ones_like(latent))
         gradient = gradient / (scale * input_scale**2)
     if not gradient.isfinite().all():
@@ -65,6 +61,21 @@ def loss_and_gradient(
             " ComfyUI with --bf16-unet or --fp32-unet, or use another checkpoint."
         )
     return loss.detach(), gradient
+
+
+def gradient_scale(inner_model: Any) -> float:
+    """What a loss is multiplied by before its gradient, so that those of float16 models do not vanish."""
+    return HALF_SCALE if inner_model.get_dtype() == torch.float16 else 1.0
+
+
+def gradient_options(model_options: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Model options of a call through which a gradient is to pass, with `more` in its transformer_options."""
+    options = {**model_options.get("transformer_options", {}), **more}
+    options["optimized_attention_override"] = _differentiable_attention
+    options["patches"] = _out_of_place(options.get("patches", {}))
+    options = {**model_options, "transformer_options": options}
+    options.pop("context_handler", None)  # windows over the batch: a loss is of every image, at once
+    return options
 
 
 def _out_of_place(patches: dict[str, list]) -> dict[str, list]:
@@ -83,7 +94,7 @@ def _out_of_place(patches: dict[str, list]) -> dict[str, list]:
     return {kind: [copying(patch) for patch in there] for kind, there in patches.items()}
 
 
-def _no_path(error: RuntimeError) -> Exception:
+def no_path(error: RuntimeError) -> Exception:
     """The reason why autograd cannot pass, for the errors that mean so; other errors as they are."""
     if "nference tensor" not in str(error) and "does not require grad" not in str(error):
         return error

@@ -33,9 +33,7 @@ class Losses:
 
 def guided(model: Any) -> Any:
     """A clone of MODEL that carries out the guidance its conditionings ask for; twice is the same as once."""
-    clone = model
-    if getattr(clone, "is_dynamic", bool)():  # streamed weights may be overwritten before the gradient needs them
-        clone = clone.get_non_dynamic_delegate()
+    clone = resident(model)
     wrappers: dict[str, Callable] = {
         WrappersMP.PREPARE_SAMPLING: load_fully,
         WrappersMP.SAMPLER_SAMPLE: follow_sampler,
@@ -44,6 +42,11 @@ def guided(model: Any) -> Any:
     clone = install(controlled(clone, MapReading()), KEY, wrappers)
     clone.set_attachments(KEY, Losses())
     return clone
+
+
+def resident(model: Any) -> Any:
+    """The MODEL without streamed weights, which may be overwritten before a gradient needs them."""
+    return model.get_non_dynamic_delegate() if getattr(model, "is_dynamic", bool)() else model
 
 
 def losses_of(model: Any) -> Losses | None:
@@ -77,7 +80,7 @@ def follow_sampler(
     if wanted and len(sigmas) > 1:
         seeded = extra_args.get("seed") is not None
         state = SamplerState.of(SamplerSupport(executor.class_obj, guider, sigmas, noise, seeded), denoise_mask)
-        _check_loaded(guider.inner_model)
+        check_loaded(guider.inner_model)
         extra_args["model_options"].setdefault("transformer_options", {})[KEY] = state
         state.before, state.whole = extra_args["model_options"]["transformer_options"][RUN].place(float(sigmas[0]))
         state.whole += state.by_call
@@ -89,7 +92,8 @@ def follow_sampler(
     return executor(guider, sigmas, extra_args, callback, noise, latent_image, denoise_mask, disable_pbar)
 
 
-def _check_loaded(inner_model: Any) -> None:
+def check_loaded(inner_model: Any) -> None:
+    """Raise HRVError for a model of which only a part is on the device: no gradient passes through the rest."""
     if getattr(inner_model, "model_lowvram", False):
         raise HRVError(
             "There is no path for a gradient: only a part of the model's weights fits on the device, the others are"

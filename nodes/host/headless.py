@@ -14,7 +14,10 @@ from typing import Any
 
 from ...hrv_engine.benchmarks.prompts import PLAIN, PromptSet
 from ...hrv_engine.errors import HRVError, nearest
+from ...hrv_engine.pocket.model import MODELS
+from ...hrv_engine.relevance.build_settings import BuildSettings, EffectSettings
 from ...hrv_engine.relevance.concepts import ConceptSet
+from ...hrv_engine.relevance.samples import SampleSet, Templates
 
 POCKET = "pocket"  # in place of a checkpoint file: the model that comes with the pack
 
@@ -43,14 +46,16 @@ def build_part(job: Mapping[str, Any], start: int, count: int) -> bytes:
     """The vote file of one part of a build, as bytes.
 
     job: "comfyui" (its folder, where COMFYUI_PATH names none), "arguments" (of its command line), "checkpoint" (a file,
-    or "pocket"), "concepts" and "prompts" (as JSON), "settings" (of BuildSettings), "zero_negative". A process builds
-    with one ComfyUI, and keeps the checkpoint for its next part. Raises HRVError as HRV Build does.
+    or "pocket"), "concepts" and "prompts" (as JSON), "settings" (of BuildSettings), "zero_negative". By effect there
+    are "samples" ("name" and "text" of templates, "rounds") in place of prompts. A process builds with one ComfyUI, and
+    keeps the checkpoint for its next part. Raises HRVError as the building nodes do.
     """
     _comfyui(os.environ.get("COMFYUI_PATH") or job["comfyui"], tuple(job["arguments"]))
     import torch
     from comfy.samplers import KSampler
 
-    from .build import BuildSettings, build
+    from .build import build
+    from .build_effect import build_by_effect
 
     for setting, legal in (("sampler_name", KSampler.SAMPLERS), ("scheduler", KSampler.SCHEDULERS)):
         given = job["settings"][setting]
@@ -60,10 +65,15 @@ def build_part(job: Mapping[str, Any], start: int, count: int) -> bytes:
         model, clip = _checkpoint(job["checkpoint"])
         path = Path(folder) / "part.safetensors"
         concepts = ConceptSet.from_json(job["concepts"])
-        asked = job["prompts"]
-        prompts = PromptSet(asked["name"], tuple(asked["prompts"]), asked.get("reading", PLAIN))
         negative = _zeros(clip) if job["zero_negative"] else None
-        build(model, clip, concepts, prompts, BuildSettings(**job["settings"]), negative, path, False, start, count)
+        how = (negative, path, False, start, count)
+        if asked := job.get("samples"):
+            samples = SampleSet(concepts, Templates.parse(asked["text"], asked["name"]), asked["rounds"])
+            build_by_effect(model, clip, samples, EffectSettings(**job["settings"]), *how)
+        else:
+            asked = job["prompts"]
+            prompts = PromptSet(asked["name"], tuple(asked["prompts"]), asked.get("reading", PLAIN))
+            build(model, clip, concepts, prompts, BuildSettings(**job["settings"]), *how)
         return path.read_bytes()
 
 
@@ -79,7 +89,7 @@ def _checkpoint(name: str) -> tuple[Any, Any]:
     if name == POCKET:
         from .pocket import load_pocket
 
-        return load_pocket()[:2]
+        return load_pocket(MODELS["squares"])[:2]
     if not Path(name).is_file():
         raise HRVError(f'There is no checkpoint "{name}" on {_here()}. Every machine needs it under this path.')
     import comfy.sd

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import comfy.latent_formats
 import comfy.model_base
@@ -16,18 +17,16 @@ import comfy.pixel_space_convert
 import comfy.sd
 import comfy.sd1_clip
 import comfy.supported_models_base
-import comfy.utils
 import torch
 from torch import Tensor
 
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.paths import PRESETS
 from ...hrv_engine.pocket.diffusion import LATENT_CHANNELS, PATCH
+from ...hrv_engine.pocket.model import SIDE
 from ...hrv_engine.pocket.network import UNetConfig
-from ...hrv_engine.pocket.scorer import SIDE
 from ...hrv_engine.pocket.text import TextConfig, Vocabulary
+from ...hrv_engine.pocket.weights import read_weights
 
-WEIGHTS = PRESETS / "pocket" / "pocket.safetensors"
 _EMBEDDING = "text_model.embeddings.token_embedding.weight"
 
 
@@ -105,35 +104,55 @@ def _load_clip(config: TextConfig, vocabulary: Vocabulary, weights: dict[str, Te
     return clip
 
 
-def check_size(executor: Any, noise: Tensor, *args: Any, **named: Any) -> Any:
+@dataclass(frozen=True)
+class SizeCheck:
     """OUTER_SAMPLE wrapper: another size takes minutes and gives nothing, so it is refused before the first step."""
-    height, width = (side * PATCH for side in noise.shape[-2:])
-    if (height, width) != (SIDE, SIDE):
-        raise HRVError(
-            f"This latent is {width} x {height} pixels, but the pocket model draws {SIDE} x {SIDE} only. Set"
-            f" width and height of Empty Latent Image to {SIDE}."
-        )
-    return executor(noise, *args, **named)
+
+    side: int
+
+    def __call__(self, executor: Any, noise: Tensor, *args: Any, **named: Any) -> Any:
+        height, width = (positions * PATCH for positions in noise.shape[-2:])
+        if (height, width) != (self.side, self.side):
+            raise HRVError(
+                f"This latent is {width} x {height} pixels, but this pocket model draws {self.side} x {self.side} only."
+                f" Use the LATENT of HRV Pocket Model, or set width and height of Empty Latent Image to {self.side}."
+            )
+        return executor(noise, *args, **named)
 
 
-def load_pocket(path: str | Path = WEIGHTS) -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:
-    """MODEL, CLIP and VAE of the pocket model; an HRVError if the file is missing or is none."""
+def empty_latent(side: int) -> dict[str, Any]:
+    """A LATENT of one empty image of the model's size."""
+    positions = side // PATCH
+    return {"samples": torch.zeros(1, LATENT_CHANNELS, positions, positions), "downscale_ratio_spacial": PATCH}
+
+
+class Pocket(NamedTuple):
+    """A pocket model as ComfyUI's own objects, and an empty latent of the only size it draws."""
+
+    model: comfy.model_patcher.ModelPatcher
+    clip: comfy.sd.CLIP
+    vae: comfy.sd.VAE
+    latent: dict[str, Any]
+
+
+def load_pocket(path: str | Path) -> Pocket:
+    """The pocket model of a file, one of `MODELS` or your own; an HRVError if the file is missing or is none."""
     if not Path(path).is_file():
         raise HRVError(
             f'There is no pocket model at "{path}". It comes with the pack: fetch the pack again, or train the model'
             " with make train-pocket."
         )
-    weights, metadata = comfy.utils.load_torch_file(str(path), safe_load=True, return_metadata=True)
-    if "pocket" not in (metadata or {}):
+    weights, metadata = read_weights(path)
+    if "pocket" not in metadata:
         raise HRVError(
-            f'"{path}" is no pocket model: its metadata has no "pocket" entry. The file that comes with the pack is'
-            " hrv_presets/pocket/pocket.safetensors."
+            f'"{path}" is no pocket model: its metadata has no "pocket" entry. The files that come with the pack are in'
+            " hrv_presets/pocket."
         )
     config = json.loads(metadata["pocket"])
-    weights = {name: value.float() for name, value in weights.items()}
+    side = config.get("side", SIDE)
     settings: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in config["unet"].items()}
     unet = UNetConfig(**settings)
     model = _load_unet(unet, _without("unet.", weights))
-    model.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.OUTER_SAMPLE, "hrv_pocket", check_size)
+    model.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.OUTER_SAMPLE, "hrv_pocket", SizeCheck(side))
     clip = _load_clip(TextConfig(**config["text"]), Vocabulary(config["words"]), _without("text.", weights))
-    return model, clip, PocketVAE()
+    return Pocket(model, clip, PocketVAE(), empty_latent(side))

@@ -116,3 +116,19 @@ def test_a_part_that_fails_is_told_with_what_its_node_said(server, tmp_path, cap
     assert main(arguments([server], tmp_path, "--set", *one_word)) == 1
     said = capsys.readouterr().err
     assert "1 of 1 parts failed" in said and "Votes need two or more concepts" in said
+
+
+def test_a_build_by_effect_over_servers_is_the_very_file_of_one_build(server, tmp_path, capsys):
+    graph = "31_pocket_build_by_effect"
+    small = {"steps": 6, "timesteps": 1, "batch_size": 4, "samples_per_word": 1}
+    asked = ["build", "--server", server.client.url, "--workflow", graph, "--parts", "3"]
+    asked += ["--save-as", "shared_effect", "--to", str(tmp_path)]
+    assert main([*asked, "--set", *(f"{name}={value}" for name, value in small.items())]) == 0
+    assert "By effect, 13 samples" in capsys.readouterr().out
+    prompt = workflows.with_values(workflows.converted(graph, server.client.object_info()), save_as="one_effect")
+    small["samples_per_word"] = 1
+    for node in workflows.nodes_of(prompt, "HRVBuildByEffect"):
+        prompt[node]["inputs"] |= small
+    server.client.run(prompt, timeout=SECONDS)
+    single = server.models / "hrv" / "one_effect.safetensors"
+    assert (tmp_path / "shared_effect.safetensors").read_bytes() == single.read_bytes()

@@ -46,3 +46,36 @@ def test_29_fetches_the_published_vectors_and_shows_them(server):
     assert outputs[top]["text"][0].startswith("Color") and "output" in outputs[top]["text"][0]
     (image,) = workflows.nodes_of(here, "PreviewImage")
     assert np.asarray(server.client.images(outputs, image)[0]).std() > 5
+
+
+@pytest.mark.thumbnail
+def test_31_finds_heads_by_effect_and_steers_a_word_with_them(server):
+    name = "31_pocket_build_by_effect"
+    prompt = workflows.converted(name, server.client.object_info())
+    writing = os.environ.get("HRV_WRITE_THUMBNAILS")
+    outputs = server.client.run(prompt if writing else workflows.with_values(prompt, samples_per_word=1))
+    built = files.load(server.models / "hrv" / "pocket_effect.safetensors")
+    assert built.method == "effect" and built.concepts.names == ("Color", "Fruit") and built.sums.images >= 13
+    (report,) = workflows.nodes_of(prompt, "PreviewAny")
+    assert "By effect" in outputs[report]["text"][0] and "  Color: " in outputs[report]["text"][0]
+    heat_map, plain, adjusted = workflows.nodes_of(prompt, "PreviewImage")
+    assert np.asarray(server.client.images(outputs, heat_map)[0]).std() > 5
+    before, after = (
+        np.stack([np.asarray(image) for image in server.client.images(outputs, node)]) for node in (plain, adjusted)
+    )
+    assert np.abs(before.astype(int) - after).mean() > 1, "the adjusted images are the plain ones"
+    if writing:
+        rows = [server.client.images(outputs, node)[:2] for node in (plain, adjusted)]
+        write_thumbnail(name, [image for row in rows for image in row])
+
+
+def test_a_build_by_effect_that_goes_on_measures_only_what_is_new(server):
+    prompt = workflows.converted("31_pocket_build_by_effect", server.client.object_info())
+    small = workflows.with_values(prompt, samples_per_word=1, save_as="grows", steps=6)
+    server.client.run(small)
+    once = files.load(server.models / "hrv" / "grows.safetensors").sums
+    server.client.run(workflows.with_values(small, samples_per_word=2))
+    twice = files.load(server.models / "hrv" / "grows.safetensors").sums
+    assert twice.images == 2 * once.images and len(twice.parts) == 1
+    with pytest.raises(Exception, match="timesteps is"):
+        server.client.run(workflows.with_values(small, timesteps=1))

@@ -14,7 +14,7 @@ K, PROMPTS = (0, 12, 112), 3
 def graph() -> dict[str, dict]:
     """Prompts, words and seeds as lists -> prompt -> sweep -> scores -> one curve; sheets and tables shown too."""
     nodes = {
-        "pocket": ("HRVPocketModel", {}),
+        "pocket": ("HRVPocketModel", {"model": "squares"}),
         "hrv": ("HRVLoad", {"file": "preset: pocket.safetensors"}),
         "prompts": ("HRVWeakeningPrompts", {"experiment": "pocket_weakening: Color", "prompts": PROMPTS, "seeds": "1"}),
         "positive": ("HRVPrompt", {"clip": ["pocket", 1], "text": ["prompts", 0]}),

@@ -12,6 +12,7 @@ from torch import Tensor
 import nodes as core
 
 from ...hrv_engine.paths import PRESETS
+from ...hrv_engine.pocket.model import MODELS
 from ...hrv_engine.pocket.scorer import PocketScorer
 from ...hrv_engine.relevance import files
 from ...hrv_engine.relevance.concepts import ConceptSet
@@ -26,7 +27,7 @@ comfy.utils.PROGRESS_BAR_ENABLED = False
 @cache
 def pocket() -> tuple[Any, Any, Any]:
     """MODEL, CLIP and VAE of the pocket model."""
-    return load_pocket()
+    return load_pocket(MODELS["squares"])[:3]
 
 
 @cache

@@ -17,8 +17,9 @@ if __name__ == "__main__":
 import torch  # noqa: E402
 
 from comfyui_hrv.hrv_engine.benchmarks.prompts import PromptSet  # noqa: E402
+from comfyui_hrv.hrv_engine.pocket.model import MODELS  # noqa: E402
 from comfyui_hrv.hrv_engine.relevance.concepts import ConceptSet  # noqa: E402
-from comfyui_hrv.nodes.host import build as host_build  # noqa: E402
+from comfyui_hrv.nodes.host import kept as host_kept  # noqa: E402
 from comfyui_hrv.nodes.host.build import BuildSettings, build  # noqa: E402
 from comfyui_hrv.nodes.host.pocket import load_pocket  # noqa: E402
 
@@ -31,9 +32,11 @@ def run(path: Path, start: int = 0, count: int = 0) -> int:
     prompts = PromptSet.load(presets / "prompts" / "pocket.yaml").first(LIMIT)
     concepts = ConceptSet.load(presets / "concepts" / "pocket.yaml")
     with torch.inference_mode():
-        return build(*load_pocket()[:2], concepts, prompts, SETTINGS, path=path, start=start, count=count).images
+        return build(
+            *load_pocket(MODELS["squares"])[:2], concepts, prompts, SETTINGS, path=path, start=start, count=count
+        ).images
 
 
 if __name__ == "__main__":
-    host_build.SAVE_EVERY = 0
+    host_kept.SAVE_EVERY = 0
     sys.stdout.write(str(run(Path(sys.argv[1]), *map(int, sys.argv[2:]))))

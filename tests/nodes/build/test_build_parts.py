@@ -17,6 +17,7 @@ from comfyui_hrv.hrv_engine.relevance import files
 from comfyui_hrv.hrv_engine.relevance.concepts import Concept, ConceptSet
 from comfyui_hrv.nodes.files.hrv_files import HRVMerge
 from comfyui_hrv.nodes.host import build as host_build
+from comfyui_hrv.nodes.host import kept as host_kept
 from comfyui_hrv.nodes.host.build import BuildSettings, build
 
 from ..tiny import Trio, tiny_sdxl, tiny_trio
@@ -148,7 +149,7 @@ def test_two_builds_into_one_file_at_once_make_the_very_file_of_one_build(trio, 
 
 def test_a_build_leaves_out_what_another_has_saved_meanwhile(trio, tmp_path, monkeypatch):
     path = tmp_path / "shared.safetensors"
-    monkeypatch.setattr(host_build, "SAVE_EVERY", 0)
+    monkeypatch.setattr(host_kept, "SAVE_EVERY", 0)
     drawn, draw = [], host_build._draw
 
     def meanwhile(*args):

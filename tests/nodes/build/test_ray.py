@@ -8,19 +8,25 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 import pytest
 
 import nodes
-from comfyui_hrv.hrv_engine.relevance import files
-from comfyui_hrv.hrv_engine.relevance.concepts import ConceptSet
 from comfyui_hrv.hrv_engine.benchmarks.prompts import PromptSet
+from comfyui_hrv.hrv_engine.paths import PRESETS
+from comfyui_hrv.hrv_engine.pocket.model import MODELS
+from comfyui_hrv.hrv_engine.relevance import files
+from comfyui_hrv.hrv_engine.relevance.build_settings import EffectSettings
+from comfyui_hrv.hrv_engine.relevance.concepts import ConceptSet
+from comfyui_hrv.hrv_engine.relevance.samples import SampleSet, Templates
 from comfyui_hrv.hrv_engine.scale.command import SETTINGS
 from comfyui_hrv.nodes.build.build import HRVBuild
 from comfyui_hrv.nodes.host import headless
 from comfyui_hrv.nodes.host.build import BuildSettings, build
+from comfyui_hrv.nodes.host.build_effect import build_by_effect
 from comfyui_hrv.nodes.host.pocket import load_pocket
 
 LIMIT, BATCH, PARTS = 23, 2, 12
@@ -66,7 +72,7 @@ def pocket_build(repository):
 
     def run(path: Path, start: int = 0, count: int = 0) -> None:
         settings = BuildSettings(**(SETTINGS | SMALL))
-        build(*load_pocket()[:2], concepts, prompts, settings, path=path, start=start, count=count)
+        build(*load_pocket(MODELS["squares"])[:2], concepts, prompts, settings, path=path, start=start, count=count)
 
     return run
 
@@ -121,10 +127,23 @@ def test_a_folder_without_comfyui_is_refused(tmp_path):
 
 @pytest.mark.usefixtures("inference_mode")
 def test_a_worker_builds_with_zeros_for_the_negative_prompt_when_asked(job, tmp_path):
-    model, clip, _ = load_pocket()
+    model, clip, *_ = load_pocket(MODELS["squares"])
     zeros = nodes.ConditioningZeroOut().zero_out(nodes.CLIPTextEncode().encode(clip, "")[0])[0]
     concepts, prompts = ConceptSet.from_json(job["concepts"]), PromptSet("two", tuple(job["prompts"]["prompts"]))
     path = tmp_path / "zeros.safetensors"
     build(model, clip, concepts, prompts, BuildSettings(**job["settings"]), zeros, path=path)
     assert headless.build_part(job | {"zero_negative": True}, 0, 0) == path.read_bytes()
     assert headless.build_part(job, 0, 0) != path.read_bytes()
+
+
+@pytest.mark.usefixtures("inference_mode")
+def test_a_worker_builds_by_effect_what_one_process_builds(job, tmp_path):
+    text = (PRESETS / "templates" / "pocket.txt").read_text(encoding="utf-8")
+    settings = asdict(EffectSettings(32, 32, 6, 3.0, timesteps=1, integration=1))
+    asked = {**job, "samples": {"name": "pocket", "text": text, "rounds": 1}, "settings": settings}
+    samples = SampleSet(ConceptSet.from_json(job["concepts"]), Templates.parse(text, "pocket"))
+    path = tmp_path / "effect.safetensors"
+    build_by_effect(
+        *load_pocket(MODELS["squares"])[:2], samples, EffectSettings(**settings), path=path, start=2, count=3
+    )
+    assert headless.build_part(asked, 2, 3) == path.read_bytes()

@@ -40,7 +40,7 @@ def pocket():
     """MODEL, CLIP, VAE, vectors and scorer that ship with the pack."""
     with torch.inference_mode():
         hrv = HRVLoad.execute("preset: pocket.safetensors").args[0]
-        return *HRVPocketModel.execute().args, hrv, HRVPocketScorer.execute().args[0]
+        return *HRVPocketModel.execute("squares").args[:3], hrv, HRVPocketScorer.execute().args[0]
 
 
 def sweep(pocket, text: str, heads: str = "0, 112", orders: str = "MoRHF, LeRHF", seed: int = 1) -> tuple:

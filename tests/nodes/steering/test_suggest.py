@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from comfyui_hrv.hrv_engine.errors import HRVError
+from comfyui_hrv.hrv_engine.pocket.model import MODELS
 from comfyui_hrv.nodes.host.pocket import load_pocket
 from comfyui_hrv.nodes.host.tokens import semantic_columns
 from comfyui_hrv.nodes.host.words import concept_vectors, encode, unknown_words, word_vectors
@@ -38,7 +39,7 @@ ENCODERS = {
     "sd1": lambda: tiny_trio().clip,
     "sd2": tiny_sd2,
     "sdxl": lambda: tiny_sdxl().clip,
-    "pocket": lambda: load_pocket()[1],
+    "pocket": lambda: load_pocket(MODELS["squares"])[1],
 }
 
 
