@@ -2,7 +2,7 @@
 RUN := python3 tools/bootstrap.py --
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test test-sdxl check attack bench operations figures figures-editing figures-multi figures-suggest experiments-pocket steering train-pocket pocket-vectors thumbnails clean
+.PHONY: help demo test test-sdxl check attack bench operations figures figures-editing figures-multi figures-suggest figures-effect experiments-pocket steering train-pocket pocket-vectors thumbnails clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -41,6 +41,9 @@ figures-multi:  ## of these only the prompts of several objects under every guid
 
 figures-suggest:  ## how often HRV Suggest names a word's concept, and pictures steered by it: output/figures/suggest.csv (2 minutes)
 	@$(RUN) python -m tools.figures suggest
+
+figures-effect:  ## heads by effect beside heads by votes, on both pocket models: output/figures/effect/ (an hour on two cores)
+	@$(RUN) python -m tools.figures.effect
 
 experiments-pocket:  ## every experiment of the paper on the pocket model, through a real server: output/experiments/ (30 minutes)
 	@$(RUN) python -m tools.experiments_pocket

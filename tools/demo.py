@@ -27,8 +27,14 @@ from .demo_sheet import Block, draw_sheet
 from .server import ComfyServer
 
 OUTPUT = ROOT / "output" / "demo"
-VECTORS = "demo_pocket"
-LABELS = {"plain": "plain", "strengthened": "strengthened", "adjusted": "adjusted", "random_heads": "random heads"}
+VECTORS, EFFECTS = "demo_pocket", "demo_pocket_effect"
+LABELS = {
+    "plain": "plain",
+    "strengthened": "strengthened",
+    "adjusted": "adjusted",
+    "by_effect": "by effect",
+    "random_heads": "random heads",
+}
 
 
 def say(text: str) -> None:
@@ -37,9 +43,9 @@ def say(text: str) -> None:
 
 
 def write_shuffled(server: ComfyServer, seeds: list[int]) -> list[str]:
-    """The built vectors with their heads shuffled, another shuffle a seed: file names in models/hrv."""
-    built = files.load(server.models / "hrv" / f"{VECTORS}.safetensors")
-    names = [f"{VECTORS}_shuffled_{seed}.safetensors" for seed in seeds]
+    """The vectors by effect with their heads shuffled, another shuffle a seed: file names in models/hrv."""
+    built = files.load(server.models / "hrv" / f"{EFFECTS}.safetensors")
+    names = [f"{EFFECTS}_shuffled_{seed}.safetensors" for seed in seeds]
     for seed, name in zip(seeds, names, strict=True):
         files.save(server.models / "hrv" / name, built.shuffled(seed))
     return names
@@ -47,8 +53,8 @@ def write_shuffled(server: ComfyServer, seeds: list[int]) -> list[str]:
 
 def draw(server: ComfyServer, asked: dict[str, str], condition: str, seeds: list[int]) -> list[Image.Image]:
     """One image per seed."""
-    true = [f"{VECTORS}.safetensors"] * len(seeds)
-    vectors = [f"{VECTORS}_shuffled_{seed}.safetensors" for seed in seeds] if condition == "random_heads" else true
+    true = [f"{EFFECTS if condition == 'by_effect' else VECTORS}.safetensors"] * len(seeds)
+    vectors = [f"{EFFECTS}_shuffled_{seed}.safetensors" for seed in seeds] if condition == "random_heads" else true
     outputs = server.client.run(graphs.draw_graph(asked, condition, seeds, vectors))
     return [server.client.images(outputs, f"image {seed}")[0] for seed in seeds]
 
@@ -89,6 +95,8 @@ def run(server: ComfyServer) -> Iterator[str]:
     say("building head relevance vectors on the pocket model ...")
     outputs = server.client.run(graphs.build_graph(VECTORS, concepts))
     server.client.images(outputs, "map")[0].save(OUTPUT / "heatmap.png")
+    say("building them by effect ...")
+    server.client.run(graphs.effect_graph(EFFECTS, concepts))
     write_shuffled(server, seeds)
     blocks, counts = [], []
     for number, asked in enumerate(prompts, 1):
@@ -118,8 +126,10 @@ def run(server: ComfyServer) -> Iterator[str]:
             "presets": graphs.PRESETS,
             "sampling": {**graphs.SIZE, **graphs.SAMPLING},
             "build": graphs.BUILD,
+            "build_by_effect": graphs.EFFECT,
             "steering": {**graphs.STEERING, **graphs.ADJUST},
-            "random_heads": "the vectors of `adjusted` with their heads shuffled, another shuffle for every seed",
+            "by_effect": "adjusted with vectors by effect and the clamp that the node uses for them",
+            "random_heads": "the vectors of `by_effect` with their heads shuffled, another shuffle for every seed",
         },
         "versions": versions(server),
     }

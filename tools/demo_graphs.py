@@ -6,17 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from hrv_engine.relevance.build_settings import BuildSettings
+from hrv_engine.relevance.build_settings import BuildSettings, EffectSettings
 from hrv_engine.remote.prompt import Prompt
 
 SIZE = {"width": 32, "height": 32}
 SAMPLING = {"steps": 20, "cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
 BUILD = {key: value for key, value in asdict(BuildSettings(seed=1, batch_size=16, draws=4)).items()
          if key not in (*SIZE, *SAMPLING)}  # fmt: skip
-PRESETS = {"concepts": "pocket", "prompts": "pocket"}
+EFFECT = {key: value for key, value in asdict(EffectSettings(seed=1, batch_size=8)).items()
+          if key not in (*SIZE, *SAMPLING)} | {"samples_per_word": 1}  # fmt: skip
+PRESETS = {"concepts": "pocket", "prompts": "pocket", "templates": "pocket"}
 STEERING = {"strength": 1.0, "occurrence": 0, "clamp": 4.0, "start_percent": 0.0, "end_percent": 1.0}
 ADJUST = {"desired_weight": 2.0, "undesired_weight": 1.0}
-CONDITIONS = ("plain", "strengthened", "adjusted", "random_heads")
+CONDITIONS = ("plain", "strengthened", "adjusted", "by_effect", "random_heads")
+BY_EFFECT = ("by_effect", "random_heads")  # conditions that use vectors by effect, whose clamp is the nodes' own
 
 
 def _node(kind: str, **inputs: Any) -> dict[str, Any]:
@@ -40,6 +43,21 @@ def build_graph(save_as: str, concepts: str) -> Prompt:
     }
 
 
+def effect_graph(save_as: str, concepts: str) -> Prompt:
+    """Build vectors of `concepts` by effect and save them as `save_as`; "report" is text."""
+    return {
+        "pocket": _node("HRVPocketModel", model="squares"),
+        "concepts": _node("HRVConcepts", preset=PRESETS["concepts"], custom_yaml="", keep=concepts),
+        "build": _node(
+            "HRVBuildByEffect",
+            **{"model": ["pocket", 0], "clip": ["pocket", 1], "concepts": ["concepts", 0]},
+            **{"templates": PRESETS["templates"], "custom_templates": "", "save_as": save_as, "resume": False},
+            **{**SIZE, **SAMPLING, **EFFECT},
+        ),
+        "report": _node("PreviewAny", source=["build", 1]),
+    }
+
+
 def draw_graph(asked: Mapping[str, str], condition: str, seeds: Sequence[int], vectors: Sequence[str]) -> Prompt:
     """One image per seed of a benchmark prompt; "image <seed>" previews it.
 
@@ -56,7 +74,8 @@ def draw_graph(asked: Mapping[str, str], condition: str, seeds: Sequence[int], v
         if condition != "plain":
             steered = f"steered {file}"
             graph[f"hrv {file}"] = _node("HRVLoad", file=file)
-            what = {"model": model, "positive": positive, "hrv": [f"hrv {file}", 0], "word": asked["word"], **STEERING}
+            how = STEERING | ({"clamp": 0.0} if condition in BY_EFFECT else {})
+            what = {"model": model, "positive": positive, "hrv": [f"hrv {file}", 0], "word": asked["word"], **how}
             if condition == "strengthened":
                 graph[steered] = _node("HRVConceptStrengthen", **what, concept=asked["desired"])
             else:

@@ -5,9 +5,9 @@ from comfy_api.latest import io
 from ...hrv_engine.inspection.report import report
 from ...hrv_engine.relevance.build_settings import PAPER, BuildSettings
 from ...hrv_engine.relevance.voting import SAMPLING
-from ..host.node_texts import shown
 from ..host.build import build
 from ..host.folders import forget_listing, new_hrv_path
+from ..host.node_texts import shown
 from ..types import CATEGORY, HRV, Concepts, Prompts, drawing_inputs
 from .shared import part_inputs, saving_inputs, size_inputs
 

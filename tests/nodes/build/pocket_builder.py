@@ -32,7 +32,9 @@ def run(path: Path, start: int = 0, count: int = 0) -> int:
     prompts = PromptSet.load(presets / "prompts" / "pocket.yaml").first(LIMIT)
     concepts = ConceptSet.load(presets / "concepts" / "pocket.yaml")
     with torch.inference_mode():
-        return build(*load_pocket(MODELS["squares"])[:2], concepts, prompts, SETTINGS, path=path, start=start, count=count).images
+        return build(
+            *load_pocket(MODELS["squares"])[:2], concepts, prompts, SETTINGS, path=path, start=start, count=count
+        ).images
 
 
 if __name__ == "__main__":

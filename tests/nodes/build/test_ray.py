@@ -15,18 +15,18 @@ import psutil
 import pytest
 
 import nodes
+from comfyui_hrv.hrv_engine.benchmarks.prompts import PromptSet
 from comfyui_hrv.hrv_engine.paths import PRESETS
+from comfyui_hrv.hrv_engine.pocket.model import MODELS
 from comfyui_hrv.hrv_engine.relevance import files
 from comfyui_hrv.hrv_engine.relevance.build_settings import EffectSettings
 from comfyui_hrv.hrv_engine.relevance.concepts import ConceptSet
-from comfyui_hrv.hrv_engine.benchmarks.prompts import PromptSet
 from comfyui_hrv.hrv_engine.relevance.samples import SampleSet, Templates
 from comfyui_hrv.hrv_engine.scale.command import SETTINGS
 from comfyui_hrv.nodes.build.build import HRVBuild
 from comfyui_hrv.nodes.host import headless
 from comfyui_hrv.nodes.host.build import BuildSettings, build
 from comfyui_hrv.nodes.host.build_effect import build_by_effect
-from comfyui_hrv.hrv_engine.pocket.model import MODELS
 from comfyui_hrv.nodes.host.pocket import load_pocket
 
 LIMIT, BATCH, PARTS = 23, 2, 12
@@ -143,5 +143,7 @@ def test_a_worker_builds_by_effect_what_one_process_builds(job, tmp_path):
     asked = {**job, "samples": {"name": "pocket", "text": text, "rounds": 1}, "settings": settings}
     samples = SampleSet(ConceptSet.from_json(job["concepts"]), Templates.parse(text, "pocket"))
     path = tmp_path / "effect.safetensors"
-    build_by_effect(*load_pocket(MODELS["squares"])[:2], samples, EffectSettings(**settings), path=path, start=2, count=3)
+    build_by_effect(
+        *load_pocket(MODELS["squares"])[:2], samples, EffectSettings(**settings), path=path, start=2, count=3
+    )
     assert headless.build_part(asked, 2, 3) == path.read_bytes()

@@ -1,0 +1,1 @@
+"""Make HRVs: which concepts, which prompts, the votes."""

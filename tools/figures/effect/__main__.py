@@ -1,0 +1,171 @@
+"""`make figures-effect`: heads by effect beside heads by votes on both pocket models: output/figures/effect/.
+
+Every finished part is kept and not done again; `--again` starts over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import yaml
+
+from hrv_engine.paths import PRESETS
+
+from ...pack import load_pack
+from .. import workers
+from ..workers import results
+from .lines import lines
+from .orders import names
+from .tables import agreement as alike
+from .tables import areas, few_words, oracle_table, passes_of_effect, passes_of_votes, rates
+from .worlds import EVERYTHING, FOLDER, VARIANTS, WORD, WORLDS, vectors, vectors_path
+
+PARTS = ("build", "weakening", "oracle", "choosing", "misreading", "agreement")
+CLAMPS = (0.5, 1.0, 2.0, 4.0, 1000.0)
+SHUFFLES = (1, 2, 3, 4, 5)
+COUNTS = {"squares": [0, 4, 8, 16, 32, 64, 112], "drawings": [0, 8, 24, 64, 128]}
+PROMPTS = {"squares": 8, "drawings": 4}
+IMAGES = {"squares": 8, "drawings": 4}
+
+
+def main() -> None:
+    """Do what is not done yet, then print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m tools.figures.effect", description=__doc__)
+    parser.add_argument("worlds", nargs="*", default=["squares", "drawings"], help="squares, drawings; default: both")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="of these parts only")
+    parser.add_argument("--again", action="store_true", help="throw away what is kept")
+    options = parser.parse_args()
+    load_pack()
+    if options.again:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path = FOLDER / "effect.json"
+    done: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    with workers.pool() as executor:
+        for part in options.only:
+            for world in options.worlds:
+                if part in done.get(world, {}):
+                    continue
+                done.setdefault(world, {})[part] = WORK[part](executor, world)
+                path.write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
+    text = "\n".join(line for world in options.worlds for line in lines(world, done.get(world, {})))
+    (FOLDER / "effect.md").write_text(text + "\n", encoding="utf-8")
+    sys.stdout.write(text + "\n")
+
+
+def build(executor: ProcessPoolExecutor, world: str) -> dict[str, Any]:
+    """Votes, effects and their variants."""
+    there = WORLDS[world]
+    few = ["Color", "Scene", "Fruit"] if world == "squares" else ["Color", "Nature Scenes", "Fruits and Vegetables"]
+    images, samples = len(there.prompts.prompts), len(there.samples().samples)
+    tasks: list[tuple] = [(world, "votes", start, 8) for start in range(0, images, 8)]
+    tasks += [(world, "effect", start, 8) for start in range(0, samples, 8)]
+    for kind in list(VARIANTS)[1:]:
+        whole = kind == "effect gradient"
+        if kind == "effect forward" and world == "drawings":
+            continue  # a thousand passes a word
+        tasks.append((world, kind, 0, 0, None if whole else few))
+    results(executor, "effect.build", tasks, f"{world}: building")
+    return {
+        "images": images,
+        "samples": samples,
+        "passes": {
+            "votes": passes_of_votes(there.votes_settings, images),
+            "effect": passes_of_effect(there.effect_settings(), samples),
+            "effect gradient": passes_of_effect(there.effect_settings(integration=1), samples),
+        },
+    }
+
+
+def cases(world: str) -> list[tuple[str, str, str, str]]:
+    """(concept, prompt, scored word, word beside it) of the weakening benchmark, in turn through both lists."""
+    data = yaml.safe_load((PRESETS / "benchmarks" / f"effect_{world}.yaml").read_text(encoding="utf-8"))
+    found = []
+    for concept, row in data["compared"].items():
+        first, second = data["words"][row["a"]], data["words"][row["b"]]
+        for number in range(PROMPTS[world]):
+            a, b = first[number % len(first)], second[(number + number // len(first)) % len(second)]
+            text = row["template"].replace("{a}", a).replace("{b}", b)
+            words = text.split()
+            articles = [
+                ("an" if words[i + 1][0] in "aeiou" else "a") if word == "a" else word for i, word in enumerate(words)
+            ]
+            found.append((concept, " ".join(articles), a, b))
+    return found
+
+
+def weakening(executor: ProcessPoolExecutor, world: str) -> Any:
+    """Areas under every order, both ways of weakening."""
+    wanted = {EVERYTHING: names(), WORD: ["votes", "effect", "votes least", "effect least", "random 1", "random 2"]}
+    tasks = [
+        (world, concept, text, word, beside, 11 + number, wanted, COUNTS[world])
+        for number, (concept, text, word, beside) in enumerate(cases(world))
+    ]
+    rows = results(executor, "effect.weakening", tasks, f"{world}: weakening")
+    return areas(row for each in rows for row in each)
+
+
+def oracle(executor: ProcessPoolExecutor, world: str) -> Any:
+    """Every head alone at -2 on the squares, and the order of what that costs."""
+    if world != "squares":
+        return {}
+    tasks = [(world, concept, text, word, 500 + n) for n, (concept, text, word, _) in enumerate(cases(world)) if n % 2]
+    rows = results(executor, "effect.oracle", tasks, f"{world}: every head alone")
+    return oracle_table(world, rows)
+
+
+def _misreading(executor: ProcessPoolExecutor, world: str, settings: list[tuple], held_out: bool, title: str) -> Any:
+    prompts = WORLDS[world].polysemous(held_out)
+    images = IMAGES[world] // 2 if held_out and world == "drawings" else IMAGES[world]
+    keys, tasks = list[str](), list[tuple]()
+    for number, asked in enumerate(prompts):
+        for name, method, kind, clamp, shuffle in settings:
+            keys.append(name)
+            tasks.append((world, asked, method, kind, clamp, shuffle, (900 if held_out else 300) + 10 * number, images))
+    rows = results(executor, "effect.misreading", tasks, f"{world}: {title}")
+    return rates({"setting": name, **row} for name, row in zip(keys, rows, strict=True))
+
+
+def choosing(executor: ProcessPoolExecutor, world: str) -> Any:
+    """Clamps for both kinds, on prompts kept for it."""
+    settings = [("plain", "plain", "", 0.0, 0)]
+    settings += [(f"effect, clamp {clamp:g}", "adjusted", "effect", clamp, 0) for clamp in CLAMPS]
+    settings += [(f"votes, clamp {clamp:g}", "adjusted", "votes", clamp, 0) for clamp in (1.0, 2.0, 4.0, 1000.0)]
+    return _misreading(executor, world, settings, True, "choosing a clamp")
+
+
+def misreading(executor: ProcessPoolExecutor, world: str) -> Any:
+    """The nodes' defaults by effect, the best clamp by votes, and shuffled heads, on prompts that chose nothing."""
+    settings = [("plain", "plain", "", 0.0, 0)]
+    settings += [(f"votes, {method}", method, "votes", 4.0, 0) for method in ("strengthened", "adjusted")]
+    settings += [(f"effect, {method}", method, "effect", 0.0, 0) for method in ("strengthened", "adjusted")]
+    settings += [("effect by gradient alone, adjusted", "adjusted", "effect gradient", 0.0, 0)]
+    settings += [(f"effect, heads shuffled {seed}", "adjusted", "effect", 0.0, seed) for seed in SHUFFLES]
+    return _misreading(executor, world, settings, False, "misreading")
+
+
+def agreement(_executor: ProcessPoolExecutor, world: str) -> Any:
+    """How alike vectors are, and how few words suffice."""
+    effect = vectors(world, "effect")
+    there = [kind for kind in ("votes", *VARIANTS) if kind != "effect" and vectors_path(world, kind).exists()]
+    found: dict[str, Any] = {kind: alike(effect, vectors(world, kind)) for kind in there}
+    return {**found, "few words": few_words(effect)}
+
+
+WORK: dict[str, Callable[[ProcessPoolExecutor, str], Any]] = {
+    "build": build,
+    "weakening": weakening,
+    "oracle": oracle,
+    "choosing": choosing,
+    "misreading": misreading,
+    "agreement": agreement,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""One of the pocket models in a worker: model, text encoder and VAE, and what the scorer reads from its images."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import nodes as core
+
+from ....hrv_engine.pocket.drawings.reading import paint_of, thing_shown
+from ....hrv_engine.pocket.drawings.scorer import CLASSES
+from ....hrv_engine.pocket.model import MODELS
+from ....hrv_engine.pocket.scorer import PocketScorer
+from ....hrv_engine.pocket.scoring import read_polysemous
+from ....nodes.host.pocket import load_pocket
+from ....nodes.host.sweep import Sampling
+from .worlds import CFG, SAMPLER, SCHEDULER, STEPS, WORLDS, near
+
+PRESENT = 0.5
+
+
+@cache
+def pocket(world: str) -> tuple[Any, Any, Any]:
+    """MODEL, CLIP and VAE, loaded once a process."""
+    return load_pocket(MODELS[world])[:3]
+
+
+@cache
+def scorer() -> PocketScorer:
+    """Reads words back from images of both."""
+    return PocketScorer()
+
+
+def sampling(seed: int) -> Sampling:
+    """How the images of the figures are drawn."""
+    return Sampling(seed, STEPS, CFG, SAMPLER, SCHEDULER)
+
+
+def latent(world: str) -> dict[str, Any]:
+    """An empty latent of one image."""
+    return core.EmptyLatentImage().generate(WORLDS[world].side, WORLDS[world].side, 1)[0]
+
+
+def shown(images: Tensor, word: str) -> np.ndarray:
+    """Probability that images [n height width 3] show a word, float64 [n]."""
+    return scorer().score(images, word)
+
+
+def read_senses(world: str, images: Tensor, asked: dict[str, str]) -> dict[str, int]:
+    """Counts over images [n height width 3] of a polysemous prompt: right, thing (or any second one), noun, color."""
+    pixels = images[..., :3].float().movedim(-1, 1)
+    if world == "squares":
+        read = read_polysemous(scorer().network(pixels), asked)
+        thing, noun, color, right = read.unintended, read.shape, read.color, ~read.misread
+    else:
+        seen = scorer().network_of_drawings(pixels)
+        pair = seen["count"].argmax(1) == CLASSES["count"].index("pair")
+        thing = (thing_shown(seen, asked["color"]) > PRESENT) | pair
+        noun = thing_shown(seen, asked["noun"]) > PRESENT
+        color = near_paint(paint_of(seen, asked["noun"]), asked["color"])
+        right = ~thing & noun & color
+    found = {"right": right, "thing": thing, "noun": noun, "color": color}
+    return {name: int(value.sum()) for name, value in found.items()}
+
+
+def near_paint(probabilities: Tensor, color: str) -> Tensor:
+    """Whether the paint read, of [n paints], is the colour or one that the eye hardly tells from it, bool [n]."""
+    allowed = [CLASSES["paint"].index(name) for name in near(color)]
+    return torch.isin(probabilities.argmax(1), torch.tensor(allowed))

@@ -1,0 +1,91 @@
+"""The two pocket models as these figures need them: model, vectors of both kinds, prompts, the scorer's reading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from hrv_engine.benchmarks.prompts import PromptSet
+from hrv_engine.paths import PRESETS, ROOT
+from hrv_engine.pocket.drawings.paints import SHADES, rgb
+from hrv_engine.relevance import files
+from hrv_engine.relevance.build_settings import BuildSettings, EffectSettings
+from hrv_engine.relevance.concepts import ConceptSet
+from hrv_engine.relevance.relevance import HeadRelevance
+from hrv_engine.relevance.samples import SampleSet, Templates
+
+FOLDER = ROOT / "output" / "figures" / "effect"
+STEPS, CFG, SAMPLER, SCHEDULER = 10, 3.0, "ddim", "ddim_uniform"
+EVERYTHING, WORD = "all tokens at -2", "the word at 0"  # how heads are weakened
+NEAR = 0.25  # distance of middle tones in the cube of colours, up to which one is taken for the other
+
+VARIANTS: dict[str, dict[str, Any]] = {  # what differs from the build "effect"
+    "effect": {},
+    "effect gradient": {"integration": 1},
+    "effect seed": {"seed": 5000},
+    "effect one timestep": {"timesteps": 1},
+    "effect forward": {"estimate": "forward only", "pairs": 32, "batch_size": 32},
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """A pocket model: its name, the side of its images in pixels, and the presets that belong to it."""
+
+    name: str
+    side: int
+    presets: str  # of concepts, prompts and templates
+
+    @property
+    def concepts(self) -> ConceptSet:
+        """All its concepts."""
+        return ConceptSet.load(PRESETS / "concepts" / f"{self.presets}.yaml")
+
+    @property
+    def prompts(self) -> PromptSet:
+        """The captions whose images vote."""
+        return PromptSet.load(PRESETS / "prompts" / f"{self.presets}.yaml").first(48)
+
+    def samples(self, rounds: int = 1) -> SampleSet:
+        """The samples of a build by effect."""
+        return SampleSet(self.concepts, Templates.load(PRESETS / "templates" / f"{self.presets}.txt"), rounds)
+
+    @property
+    def votes_settings(self) -> BuildSettings:
+        """How votes are taken."""
+        return BuildSettings(self.side, self.side, STEPS, CFG, batch_size=8, draws=4)
+
+    def effect_settings(self, **changes: Any) -> EffectSettings:
+        """How effects are measured."""
+        return EffectSettings(self.side, self.side, STEPS, CFG, batch_size=4, **changes)
+
+    def polysemous(self, held_out: bool) -> list[dict[str, str]]:
+        """Prompts that are misread: those for choosing settings, or those for counting."""
+        name = f"{self.presets}_polysemous{'_heldout' if held_out else ''}"
+        return yaml.safe_load((PRESETS / "benchmarks" / f"{name}.yaml").read_text(encoding="utf-8"))["prompts"]
+
+
+WORLDS = {"squares": World("squares", 32, "pocket"), "drawings": World("drawings", 64, "drawings")}
+
+
+@cache
+def vectors(world: str, kind: str) -> HeadRelevance:
+    """Vectors that `build.task` has built: "votes", "effect", or a variant of it."""
+    return files.load(vectors_path(world, kind))
+
+
+def vectors_path(world: str, kind: str) -> Path:
+    """Where they are kept."""
+    return FOLDER / f"{world}_{kind}.safetensors"
+
+
+@cache
+def near(color: str) -> tuple[str, ...]:
+    """The paints whose middle tone differs from a colour's by at most NEAR, of a cube of side 1."""
+    middle = {name: np.array(rgb(codes[1])) for name, codes in SHADES.items()}
+    return tuple(name for name in middle if np.linalg.norm(middle[name] - middle[color]) <= NEAR)
