@@ -81,16 +81,23 @@ class WeightedText:
         A token that holds characters of several belongs to the one that has most of them.
         """
         typed = [(char, number) for number, stretch in enumerate(self.stretches) for char in _characters(stretch.text)]
-        read = [(char, one.columns) for one in table.spelling.characters for char in _characters(one.text)]
-        shares: dict[int, Counter[int]] = {}
-        for ours, theirs in _aligned([char for char, _ in typed], [char for char, _ in read]):
-            for column in read[theirs][1]:
-                shares.setdefault(column, Counter())[typed[ours][1]] += 1
-        owners = {column: share.most_common(1)[0][0] for column, share in shares.items()}
+        owners: dict[int, int] = {}
+        for own in (table, *table.others):
+            owners |= _owners(typed, own)
         return [
             tuple(sorted(column for column, owner in owners.items() if owner == number))
             for number in range(len(self.stretches))
         ]
+
+
+def _owners(typed: Sequence[tuple[str, int]], table: TokenTable) -> dict[int, int]:
+    """Column -> number of its stretch, for one text encoder; typed: the characters of the text with these numbers."""
+    read = [(char, one.columns) for one in table.spelling.characters for char in _characters(one.text)]
+    shares: dict[int, Counter[int]] = {}
+    for ours, theirs in _aligned([char for char, _ in typed], [char for char, _ in read]):
+        for column in read[theirs][1]:
+            shares.setdefault(column, Counter())[typed[ours][1]] += 1
+    return {column: share.most_common(1)[0][0] for column, share in shares.items()}
 
 
 def _stretches(text: str, around: Stretch, depth: int = 0) -> Iterator[Stretch]:

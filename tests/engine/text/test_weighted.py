@@ -1,8 +1,11 @@
 """Weights in a prompt: which stretch has which, and which columns are a stretch's own."""
 
+from dataclasses import replace
+
 import pytest
 
 from hrv_engine.errors import HRVError
+from hrv_engine.text.alignment import TokenTable
 from hrv_engine.text.weighted import DEEPEST, Stretch, WeightedText
 
 from ..tables import table
@@ -115,3 +118,10 @@ def test_characters_that_a_tokenizer_changes_or_drops_move_no_other_word():
     read = table("1⁄2 fine ? vase", "1/2 fine ? vase")
     columns = prompt.columns(read)
     assert columns[1] == (2,) and columns[3] == (4,)
+
+
+def test_a_word_of_two_text_encoders_has_columns_in_both():
+    clip, t5 = table("a skateboarder", "a skate|boarder"), table("a skateboarder", "a ska|te|board|er")
+    moved = TokenTable(t5.prompt, tuple(replace(piece, column=piece.column + 77) for piece in t5.pieces))
+    both = replace(clip, others=(moved,))
+    assert WeightedText.parse("a (skateboarder:2)").columns(both) == [(1, 78), (2, 3, 79, 80, 81, 82)]
