@@ -52,8 +52,8 @@ class HRVPromptWeights(io.ComfyNode):
                     placeholder="a (red:1.5) vase, (flowers:-1)",
                     tooltip=(
                         "The prompt. (word:1.5) is stronger, (word:0) is not seen, (word:-1) is pushed away, (word) is"
-                        " 1.1. (word:1.5 Color) acts only in heads of that concept of the HRV, (word:1.5@0-0.4) only in"
-                        " that part of the sampling."
+                        " 1.1. (word:1.5 Color) acts only in heads of that concept of the HRV. A word may have its own"
+                        " part of the sampling, see the help page."
                     ),
                 ),
                 io.Float.Input(
