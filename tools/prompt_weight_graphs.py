@@ -157,9 +157,9 @@ def _image(graph: Graph, decoded: Node, title: str) -> list[Node]:
 
 
 def _film(graph: Graph, decoded: Node, title: str) -> list[list[Node]]:
-    film = graph.node("CreateVideo", wide=240, images=(decoded, "IMAGE"), fps=16)
     prefix = f"video/hrv_{title.partition(':')[0].lower()}"
-    return [[film], [graph.node("SaveVideo", title, wide=460, video=(film, "VIDEO"), filename_prefix=prefix)]]
+    settings = {"images": (decoded, "IMAGE"), "filename_prefix": prefix, "fps": 16.0, "lossless": False}
+    return [[graph.node("SaveAnimatedWEBP", title, wide=460, **settings)]]
 
 
 PROMPT_WEIGHT_GRAPHS = {

@@ -33,7 +33,7 @@ def test_32_strengthens_a_word_and_pushes_one_away_on_the_pocket_model(server):
     assert all(np.abs(images - plain).mean() > 1 for images in weighted)
     reports = [outputs[node]["text"][0] for node in workflows.nodes_of(prompt, "PreviewAny")]
     assert [report.split(" in ")[0] for report in reports] == ['"striped": 3', '"striped": 3', '"night": -1']
-    assert "of Pattern" in reports[1] and "all 104 heads" in reports[0]
+    assert "of Pattern" in reports[1] and "all 112 heads" in reports[0]
     if WRITING:
         write_thumbnail(name, [image for node in nodes for image in server.client.images(outputs, node)[:4]])
 
@@ -89,6 +89,6 @@ def test_35_weights_words_of_a_video_each_in_its_part_of_the_sampling(tiny_serve
     outputs = tiny_server.client.run(small)
     reports = [outputs[node]["text"][0] for node in workflows.nodes_of(small, "PreviewAny")]
     assert "from 0% to 40% of the sampling" in reports[0] and "from 40% to 100% of the sampling" in reports[1]
-    films = [outputs[node]["images"][0]["filename"] for node in workflows.nodes_of(small, "SaveVideo")]
+    films = [outputs[node]["images"][0]["filename"] for node in workflows.nodes_of(small, "SaveAnimatedWEBP")]
     written = [(tiny_server.base / "output" / "video" / film).read_bytes() for film in films]
     assert len(set(written)) == 3, "two of the films are the same"
