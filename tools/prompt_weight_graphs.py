@@ -64,7 +64,13 @@ def zimage(graph: Graph) -> None:
     vae = _vae(graph, file(f"{Z_IMAGE}/vae/ae.safetensors", "vae"))
     shifted = graph.node("ModelSamplingAuraFlow", wide=380, model=(unet, "MODEL"), shift=3.0)
     latent = graph.node("EmptySD3LatentImage", wide=380, width=1024, height=1024, batch_size=1)
-    settings = {"seed": 1, "steps": 8, "cfg": 1.0, "sampler_name": "res_multistep", "scheduler": "simple"}
+    settings: dict[str, Any] = {
+        "seed": 1,
+        "steps": 8,
+        "cfg": 1.0,
+        "sampler_name": "res_multistep",
+        "scheduler": "simple",
+    }
     plain = "a photo of a vase with blue roses on a table, a red curtain, morning light"
     texts = [("The blue stronger", plain.replace("blue", "(blue:2)")), ("And less red", _both(plain))]
     _two_ways(graph, note, [unet, shifted, clip, vae], (shifted, "MODEL"), clip, vae, latent, plain, texts, settings)
@@ -88,7 +94,7 @@ def flux(graph: Graph) -> None:
         graph, file(f"{HUB}/Comfy-Org/Lumina_Image_2.0_Repackaged/resolve/main/split_files/vae/ae.safetensors", "vae")
     )
     latent = graph.node("EmptySD3LatentImage", wide=380, width=1024, height=1024, batch_size=1)
-    settings = {"seed": 1, "steps": 20, "cfg": 1.0, "sampler_name": "euler", "scheduler": "simple"}
+    settings: dict[str, Any] = {"seed": 1, "steps": 20, "cfg": 1.0, "sampler_name": "euler", "scheduler": "simple"}
     plain = "a quiet street in Paris with cars and people, morning fog"
     texts = [
         ("Cars pushed away", plain.replace("cars", "(cars:-1)")),
@@ -105,7 +111,7 @@ def wan(graph: Graph) -> None:
     vae = _vae(graph, file(f"{WAN}/vae/wan_2.1_vae.safetensors", "vae"))
     shifted = graph.node("ModelSamplingSD3", wide=380, model=(unet, "MODEL"), shift=8.0)
     latent = graph.node("EmptyHunyuanLatentVideo", wide=380, width=832, height=480, length=33, batch_size=1)
-    settings = {"seed": 1, "steps": 30, "cfg": 6.0, "sampler_name": "uni_pc", "scheduler": "simple"}
+    settings: dict[str, Any] = {"seed": 1, "steps": 30, "cfg": 6.0, "sampler_name": "uni_pc", "scheduler": "simple"}
     plain = "a fox running quickly through deep snow, golden evening light, tracking camera"
     texts = [
         ("Early: motion", plain.replace("running quickly", "(running quickly:2@0-0.4)")),
@@ -158,8 +164,8 @@ def _image(graph: Graph, decoded: Node, title: str) -> list[Node]:
 
 def _film(graph: Graph, decoded: Node, title: str) -> list[list[Node]]:
     prefix = f"video/hrv_{title.partition(':')[0].lower()}"
-    settings = {"images": (decoded, "IMAGE"), "filename_prefix": prefix, "fps": 16.0, "lossless": False}
-    return [[graph.node("SaveAnimatedWEBP", title, wide=460, **settings)]]
+    settings: dict[str, Any] = {"filename_prefix": prefix, "fps": 16.0, "lossless": False}
+    return [[graph.node("SaveAnimatedWEBP", title, wide=460, images=(decoded, "IMAGE"), **settings)]]
 
 
 PROMPT_WEIGHT_GRAPHS = {
