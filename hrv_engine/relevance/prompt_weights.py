@@ -45,7 +45,7 @@ class WeightedWords:
 
     @property
     def text(self) -> str:
-        """One line of the report: the words, the weight, how many heads, and when."""
+        """One line of the report: the words, the weight, how many tokens and heads, and when."""
         total, touched = self.scale.factors.size, int((self.scale.factors != 1).sum())
         heads = f"all {total} heads" if touched == total else f"{touched} of {total} heads"
         written = self.stretch.weight
@@ -55,7 +55,8 @@ class WeightedWords:
         when = "" if whole else f", from {self.scale.start:.0%} to {self.scale.end:.0%} of the sampling"
         if self.scale.neutral:
             return f'"{_short(self.stretch.text)}": {weight}, nothing to do{when}'
-        return f'"{_short(self.stretch.text)}": {weight} in {heads}{concept}{when}'
+        tokens = f"{len(self.scale.columns)} token{'s' if len(self.scale.columns) > 1 else ''}"
+        return f'"{_short(self.stretch.text)}": {weight} on {tokens} in {heads}{concept}{when}'
 
 
 def weighted_words(

@@ -32,7 +32,7 @@ def test_32_strengthens_a_word_and_pushes_one_away_on_the_pocket_model(server):
     plain, *weighted = (pixels(server, outputs, node) for node in nodes)
     assert all(np.abs(images - plain).mean() > 1 for images in weighted)
     reports = [outputs[node]["text"][0] for node in workflows.nodes_of(prompt, "PreviewAny")]
-    assert [report.split(" in ")[0] for report in reports] == ['"striped": 3', '"striped": 3', '"night": -1']
+    assert [report.split(" on ")[0] for report in reports] == ['"striped": 3', '"striped": 3', '"night": -1']
     assert "of Pattern" in reports[1] and "all 112 heads" in reports[0]
     if WRITING:
         write_thumbnail(name, [image for node in nodes for image in server.client.images(outputs, node)[:4]])
@@ -77,7 +77,7 @@ def test_33_and_34_weight_words_without_cfg(tiny_server, name, family, weighted)
     assert plain.std() > 5 and all((images != plain).any() for images in others)
     assert (others[0] != others[1]).any()
     reports = [outputs[node]["text"][0] for node in workflows.nodes_of(small, "PreviewAny")]
-    assert [report.split(" in ")[0] for report in reports] == weighted
+    assert [report.split(" on ")[0] for report in reports] == weighted
     neutral = tiny_server.client.run(workflows.with_values(small, strength=0.0))
     for node in workflows.nodes_of(small, "PreviewImage"):
         assert (pixels(tiny_server, neutral, node) == plain).all()

@@ -115,7 +115,7 @@ def test_all_vectors_of_an_embedding_are_weighted(trio, hrv, tmp_path, monkeypat
     monkeypatch.setattr(trio.clip.tokenizer.clip_l, "embedding_size", 64)
     _, conditioning, report = weighted(trio, "a (embedding:thing:2), red")
     (scale,) = conditioning[0][1][KEY].scales
-    assert scale.columns == (2, 3, 4) and '"embedding:thing": 2' in report
+    assert scale.columns == (2, 3, 4) and '"embedding:thing": 2 on 3 tokens' in report
     with pytest.raises(HRVError, match=r"\(embedding:nothing:2\)"):
         weighted(trio, "a (embedding:nothing:2), red")
 
@@ -155,7 +155,7 @@ def test_a_concept_gives_heads_their_part_of_the_weight(trio, hrv):
     _, conditioning, report = weighted(trio, "a vase in (lavender:2 Color) color", hrv=hrv)
     (scale,) = conditioning[0][1][KEY].scales
     np.testing.assert_allclose(scale.factors, 1 + np.minimum(hrv.row("Color"), 1), rtol=1e-6)
-    assert f'"lavender": 2 in all {hrv.layout.total} heads of Color' == report
+    assert f'"lavender": 2 on 1 token in all {hrv.layout.total} heads of Color' == report
     _, both, _ = weighted(trio, "a vase in (lavender:2 Color, Plants) color", hrv=hrv)
     larger = np.maximum(hrv.row("Color"), hrv.row("Plants"))
     np.testing.assert_allclose(both[0][1][KEY].scales[0].factors, 1 + np.minimum(larger, 1), rtol=1e-6)
@@ -222,7 +222,7 @@ def test_an_hrv_of_another_model_and_a_backward_window_are_refused(trio, hrv):
 
 def test_the_node_shows_what_it_reports(trio):
     output = HRVPromptWeights.execute(trio.model, trio.clip, "a (red:2) vase, (dog:-1)", 1.0, 2.0, 0.0, 1.0)
-    assert output.args[2].splitlines()[0].startswith('"red": 2 in all')
-    assert output.args[2].splitlines()[1].startswith('"dog": -1 in all')
+    assert output.args[2].splitlines()[0].startswith('"red": 2 on 1 token in all')
+    assert output.args[2].splitlines()[1].startswith('"dog": -1 on 1 token in all')
     assert "dog" in str(output.ui.as_dict())
     assert weighted(trio, "a vase")[2].startswith("No weights")
