@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import zip_longest
 
 from ..errors import HRVError, nearest
 from .spelling import Columns, Piece, Spelling, Word, normalised, unescaped
@@ -17,18 +18,21 @@ class TokenTable:
     """The semantic tokens of an encoded prompt in reading order (special tokens and padding left out).
 
     length: of the context they are part of, None if unknown; unknown: columns after it that a node appended, such as
-    ConditioningConcat those of a second prompt, and whose words nobody knows.
+    ConditioningConcat those of a second prompt, and whose words nobody knows. others: tables of the same prompt in
+    columns of other text encoders of one context (SD3: T5 beside CLIP).
     """
 
     prompt: str
     pieces: tuple[Piece, ...]
     length: int | None = None
     unknown: int = 0
+    others: tuple["TokenTable", ...] = ()
 
     @property
     def columns(self) -> Columns:
         """The columns of all semantic tokens."""
-        return tuple(piece.column for piece in self.pieces)
+        own = tuple(piece.column for piece in self.pieces)
+        return own + tuple(column for table in self.others for column in table.columns)
 
     @cached_property
     def spelling(self) -> Spelling:
@@ -40,7 +44,8 @@ class TokenTable:
         assert self.length is not None and table.length is not None
         appended = tuple(replace(piece, column=self.length + piece.column) for piece in table.pieces)
         prompt = f"{self.prompt}\n{table.prompt}"
-        return TokenTable(prompt, self.pieces + appended, self.length + table.length)
+        others = tuple(map(TokenTable.followed_by, self.others, table.others))
+        return TokenTable(prompt, self.pieces + appended, self.length + table.length, others=others)
 
     def spans(self) -> list[Word]:
         """Words and runs of punctuation with their columns, in reading order; every column is in exactly one."""
@@ -70,7 +75,10 @@ class TokenTable:
                 f'The word "{phrase}" has no tokens: nothing is left of it after removing spaces. Type a word of the'
                 f' prompt "{self.prompt}".'
             )
-        return self.spelling.find(wanted) or self.spelling.find(unescaped(wanted))
+        own = self.spelling.find(wanted) or self.spelling.find(unescaped(wanted))
+        for table in self.others:
+            own = [one + more for one, more in zip_longest(own, table.find(phrase), fillvalue=())]
+        return own
 
     def columns_anywhere(self, phrase: str) -> Columns:
         """The columns of all occurrences of a word or phrase, each once; none where the prompt does not have it."""

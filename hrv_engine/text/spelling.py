@@ -24,6 +24,7 @@ LETTER, NAME, SYMBOL, MARK = (
 
 HYPHENS, APOSTROPHES, PERIOD = "-\u2010\u2011", "'\u2019", "."
 SKIN_TONES = re.compile("[\U0001f3fb-\U0001f3ff]")
+UNSPACED = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")  # of Unicode names
 JOINER = "\u200d"  # of emoji
 WHITE = re.compile(r"[^\S\x1c-\x1f]+")  # Python counts four separators as blanks that CLIP's tokenizer does not
 ESCAPED = re.compile(r"\\([()])")
@@ -109,11 +110,16 @@ class Spelling:
     def find(self, phrase: str) -> list[Columns]:
         """The columns of every occurrence of a phrase, `normalised`, as whole words.
 
-        Where it is none: as parts that the tokenizer keeps apart, "colored" in rose-colored, "girl" in 1girl.
+        Where it is none: as parts that the tokenizer keeps apart, "colored" in rose-colored, "girl" in 1girl; and in
+        writing without blanks, which shows no words, wherever tokens begin and end.
         """
         only_marks = all(kind_of(char) == MARK for char in phrase)
         whole = self._edges if only_marks else self._edges_of_words
-        return self._occurrences(phrase, whole) or self._occurrences(phrase, self._inner_edges)
+        return (
+            self._occurrences(phrase, whole)
+            or self._occurrences(phrase, self._inner_edges)
+            or self._occurrences(phrase, self._edges_of_tokens)
+        )
 
     def _occurrences(self, phrase: str, edges: Sequence[bool]) -> list[Columns]:
         text, numbers = self._folded
@@ -189,6 +195,16 @@ class Spelling:
         inside = [not self._attached(at) and self._may_part(at) for at in range(len(self.characters))]
         return [edge or inner for edge, inner in zip(self._edges, [*inside, True], strict=True)]
 
+    @cached_property
+    def _edges_of_tokens(self) -> list[bool]:
+        """Besides these, the places beside a letter of a writing without blanks at which a token ends."""
+        unspaced = [without_blanks(char.text) for char in self.characters]
+        inside = [
+            at > 0 and not self._attached(at) and not self._shares_token(at) and (unspaced[at - 1] or unspaced[at])
+            for at in range(len(self.characters))
+        ]
+        return [edge or inner for edge, inner in zip(self._edges, [*inside, True], strict=True)]
+
     def _may_part(self, at: int) -> bool:
         if self._joins[at - 1] or self._joins[at] or self._is_digit(at - 1) != self._is_digit(at):
             return True
@@ -240,6 +256,11 @@ def unescaped(phrase: str) -> str:
 def fold(text: str) -> str:
     """Text without the difference of capitals, nor that of σ and ς, which tokenizers lower-case differently."""
     return "".join(char.lower().casefold() for char in text)
+
+
+def without_blanks(text: str) -> bool:
+    """Whether a character is a letter of a writing that puts no blanks between words."""
+    return any(unicodedata.name(char, "").startswith(UNSPACED) for char in text[:1])
 
 
 def kind_of(text: str) -> str | None:

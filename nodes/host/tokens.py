@@ -1,7 +1,7 @@
 """ComfyUI's tokenizer -> TokenTable: which context column holds which piece of which word."""
 
 from collections.abc import Iterator
-from functools import lru_cache
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,7 +9,10 @@ import torch
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.text.alignment import Piece, TokenTable
 from ...hrv_engine.text.spelling import check_characters
+from .byte_alphabet import byte_of
+from .context_trace import context_columns
 from .heard_text import Group, groups
+from .language_tokens import part_of, pieces
 
 ENCODERS = ("l", "g", "h")  # CLIP-L (SD1.x, SDXL), CLIP-G (SDXL), CLIP-H (SD2.x)
 WORD_END = "</w>"
@@ -18,8 +21,8 @@ WORD_END = "</w>"
 def token_table(clip: Any, text: str) -> TokenTable:
     """The semantic tokens of `text` as CLIPTextEncode would place them in the context (column = 77 chunk + index).
 
-    Raises HRVError for a text encoder without CLIP's tokenizer, for text it cannot read, or when two encoders place the
-    words differently.
+    Raises HRVError for a text encoder it cannot follow, for text it cannot read, or when two encoders of one context
+    place the words differently.
     """
     check_characters(text, "The prompt")
     try:
@@ -29,12 +32,9 @@ def token_table(clip: Any, text: str) -> TokenTable:
             f'The prompt "{text[:200]}" cannot be read: it has "embedding:" without a name, or brackets inside brackets'
             " more than a hundred deep. Take these out."
         ) from error
-    tables = {key: _table(clip, key, text, tokens[key]) for key in ENCODERS if key in tokens}
-    if not tables or set(tokens) - set(ENCODERS):
-        raise HRVError(
-            f"This text encoder ({', '.join(tokens)}) is not the CLIP of an SD1.x, SD2.x or SDXL checkpoint, so words"
-            " have no cross-attention columns. Connect the CLIP output of such a checkpoint."
-        )
+    if set(tokens) - set(ENCODERS):
+        return language_table(clip, text, tokens)
+    tables = {key: _table(clip, key, text, tokens[key]) for key in tokens}
     first, *others = tables.values()
     if any(other.pieces != first.pieces for other in others):
         raise HRVError(
@@ -42,6 +42,48 @@ def token_table(clip: Any, text: str) -> TokenTable:
             " stand in different columns. Take the embedding out, or use one made for SDXL."
         )
     return first
+
+
+def language_table(clip: Any, text: str, tokens: dict[str, list[list[tuple]]]) -> TokenTable:
+    """The same for text encoders with a language model among them, alone or beside CLIP.
+
+    A word of two encoders of one context (SD3: CLIP and T5) has columns in both.
+    """
+    length, columns = _columns(clip, tokens)
+    asked = getattr(clip, "tokenizer_options", {})
+    options = {"tokenizer_options": asked} if asked else {}
+    tables = []
+    for key, own in columns.items():
+        if key in ENCODERS:
+            found = tuple(_moved(_table(clip, key, text, tokens[key]).pieces, own))
+        else:
+            found = tuple(pieces(clip.tokenizer, part_of(clip.tokenizer, key), key, text, own, options))
+        tables.append(TokenTable(text, found, length))
+    first, *others = tables
+    return replace(first, others=tuple(others))
+
+
+def _columns(clip: Any, tokens: dict[str, list[list[tuple]]]) -> tuple[int, dict[str, dict[int, int]]]:
+    errors = (AttributeError, IndexError, KeyError, RuntimeError, StopIteration, TypeError, ValueError)
+    encoder = getattr(clip, "cond_stage_model", None)
+    try:
+        length, columns = context_columns(encoder, tokens)
+    except errors as error:
+        raise HRVError(
+            f"HRV nodes cannot follow how this text encoder ({type(encoder).__name__} of {', '.join(tokens)}) makes a"
+            f" context of tokens ({type(error).__name__}: {error}), so the words of a prompt cannot be found. Use"
+            " ComfyUI's own loader for it."
+        ) from error
+    if not columns:
+        raise HRVError(
+            f"No column of what this text encoder ({', '.join(tokens)}) gives is that of a token, so the words of a"
+            " prompt cannot be found in it."
+        )
+    return length, columns
+
+
+def _moved(found: tuple[Piece, ...], columns: dict[int, int]) -> Iterator[Piece]:
+    return (replace(piece, column=columns[piece.column]) for piece in found if piece.column in columns)
 
 
 def semantic_columns(clip: Any, text: str) -> tuple[int, ...]:
@@ -94,17 +136,9 @@ def _piece(tokenizer: Any, column: int, token: Any, group: Group, place: int) ->
         return Piece(column, group.name.encode(), last, group.before[place], place)
     text = tokenizer.inv_vocab[int(token)]
     ends_word = text.endswith(WORD_END) or int(token) in (tokenizer.start_token, tokenizer.end_token)
-    spelt = bytes(_byte_of()[char] for char in text.removesuffix(WORD_END))
+    spelt = bytes(byte_of()[char] for char in text.removesuffix(WORD_END))
     return Piece(column, spelt, ends_word, group.before[place])
 
 
 def _is_vector(token: Any) -> bool:
     return isinstance(token, torch.Tensor)
-
-
-@lru_cache(maxsize=1)
-def _byte_of() -> dict[str, int]:
-    """The alphabet of byte-level BPE: printable bytes stand for themselves, the others for U+0100 onwards."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    hidden = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(0x100 + place): byte for place, byte in enumerate(hidden)}

@@ -1,0 +1,54 @@
+"""HRV Prompt and HRV Concept Adjust on a transformer with its own text encoder, through the nodes themselves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from comfyui_hrv.hrv_engine.relevance.rescale import adjust
+from comfyui_hrv.nodes.host.conditioning import table_of
+from comfyui_hrv.nodes.host.unet import layout_of
+from comfyui_hrv.nodes.prompt import HRVPrompt
+from comfyui_hrv.nodes.steering.adjust import HRVConceptAdjust
+
+from ..explicit import relative
+from ..host.tiny_encoders import ENCODERS
+from ..vectors import random_vectors
+from .explicit import Explicit
+from .tiny_models import TINY
+
+pytestmark = pytest.mark.usefixtures("inference_mode")
+SIZES = {
+    "Flux.1": ("context_in_dim", 32, {"vec_in_dim": 64}),
+    "Z-Image": ("cap_feat_dim", 32, {}),
+    "Qwen-Image": ("joint_attention_dim", 32, {}),
+    "Wan": ("text_dim", 32, {}),
+    "HiDream": ("text_emb_dim", 128, {"caption_channels": [32, 32]}),
+}
+
+
+@pytest.mark.parametrize("name", list(SIZES))
+def test_a_word_is_adjusted_where_its_encoder_put_it(name):
+    option, width, more = SIZES[name]
+    tiny = TINY[name]
+    tiny = replace(tiny, config=tiny.config | {option: width} | more, extra={}, channels=32)
+    if name == "HiDream":
+        tiny = replace(tiny, inside=lambda tokens: tokens + 2 * 128)
+    model, clip = tiny.model(), ENCODERS[name].clip()
+    positive, negative = (HRVPrompt.execute(clip, text).args[0] for text in ("red car", "blue"))
+    hrv = random_vectors(model, "Color", "Plants")
+    adjusted, marked = HRVConceptAdjust.execute(
+        model, positive, hrv, "red", "Color", "Plants", 2.0, 1.0, 1.0, 0, 4.0, 0.0, 1.0
+    ).args
+    (columns,) = table_of(positive).find("red")
+    if name == "HiDream":  # Llama's tokens are there twice
+        columns = (*columns, columns[1] + 128)
+    sites = layout_of(model).sites
+    factors = torch.from_numpy(adjust(hrv, "Color", "Plants", 2.0, 1.0, 4.0)).view(len(sites), -1)
+    explicit = Explicit(tiny, positive[0][0], columns, factors)
+    plain = [[context, {key: value for key, value in given.items() if key != "hrv"}] for context, given in positive]
+    here = tiny.sample(adjusted, marked, negative)
+    assert relative(here, tiny.sample(explicit.on(model), plain, negative)) <= 1e-5
+    assert relative(here, tiny.sample(model, plain, negative)) > 1e-4
