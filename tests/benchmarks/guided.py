@@ -67,7 +67,11 @@ def effect_level(model: Any, clip: Any, latent: int, save_memory: bool) -> Step:
     concepts = ConceptSet("one", (Concept("Animals", ("cat",)),))
     samples = SampleSet(concepts, Templates.parse("all: a photo [of a {}]"))
     settings = EffectSettings(8 * latent, 8 * latent, 1, timesteps=1, integration=1, save_memory=save_memory)
-    return lambda: build_by_effect(model, clip, samples, settings)
+
+    def measured() -> None:
+        build_by_effect(model, clip, samples, settings)
+
+    return measured
 
 
 def usually_guided(model: Any, latent: int, every_map: bool) -> Any:
