@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import comfy.utils
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from ....nodes.host.sweep import Sampling
 from .worlds import CFG, SAMPLER, SCHEDULER, STEPS, WORLDS, near
 
 PRESENT = 0.5
+comfy.utils.PROGRESS_BAR_ENABLED = False
 
 
 @cache
