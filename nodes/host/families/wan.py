@@ -17,10 +17,11 @@ class Wan(CrossTransformer):
 
     def layers(self, module: Any) -> Iterator[Layer]:
         for number, block in enumerate(module.blocks):
-            attention = block.cross_attn
-            before = int(hasattr(attention, "k_img"))
-            weight = attention.k.weight
-            yield layer("block", number, attention.num_heads, attention.dim, attention, weight, before=before)
+            attention, weight = block.cross_attn, block.cross_attn.k.weight
+            place, before = attention, int(hasattr(attention, "k_img"))
+            if type(block).__name__.startswith("Causal"):  # it remembers keys and goes by without its attention module
+                place, before = block, before + 1
+            yield layer("block", number, attention.num_heads, attention.dim, place, weight, before=before)
 
     def patch(self, module: Any) -> Sequence[int]:
         return module.patch_size
@@ -29,6 +30,7 @@ class Wan(CrossTransformer):
         return module.text_embedding(embeddings)
 
     def words(self, attention: Any, embeddings: Tensor) -> Tensor:
+        attention = getattr(attention, "cross_attn", attention)
         return attention.norm_k(attention.k(embeddings))
 
 

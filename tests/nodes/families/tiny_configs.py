@@ -149,3 +149,10 @@ MINIMAX = {
     "num_attention_heads": 2, "attention_head_dim": 128, "ffn_hidden_size": 96, "text_dim": 24,
     "timestep_input_dim": 32, "time_embed_hidden_size": 32, "time_embed_dim": 16,
 }  # fmt: skip
+LONGCAT = FLUX_1 | {"guidance_embed": False, "vec_in_dim": None, "txt_ids_dims": [1, 2]}
+RADIANCE = FLUX | {
+    "image_model": "chroma_radiance", "in_channels": 3, "out_channels": 3, "in_dim": 64, "out_dim": 64,
+    "hidden_dim": 32, "n_layers": 1, "patch_size": 4, "nerf_hidden_size": 16, "nerf_mlp_ratio": 2, "nerf_depth": 1,
+    "nerf_max_freqs": 4, "nerf_tile_size": 0, "nerf_final_head_type": "conv", "nerf_embedder_dtype": None,
+    "use_x0": False, "use_sequential_txt_ids": False,
+}  # fmt: skip
