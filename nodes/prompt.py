@@ -23,7 +23,8 @@ class HRVPrompt(io.ComfyNode):
             search_aliases=["hrv", "clip text encode", "prompt", "positive prompt", "token table", "text encode"],
             inputs=[
                 io.Clip.Input(
-                    "clip", tooltip="The text encoder of the model: CLIP, T5, Qwen or another that ComfyUI loads."
+                    "clip",
+                    tooltip="The text encoder of the model: CLIP, T5, Qwen and the others of ComfyUI.",
                 ),
                 io.String.Input(
                     "text",

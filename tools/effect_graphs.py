@@ -1,8 +1,8 @@
-"""The graph that finds heads by effect and steers with them (31)."""
+"""The graphs that find heads by effect (31, 36)."""
 
 from __future__ import annotations
 
-from .graph_parts import POCKET_SAMPLER, compare
+from .graph_parts import POCKET_SAMPLER, SD15, compare
 from .litegraph import Graph
 
 
@@ -26,3 +26,20 @@ def pocket_effect(graph: Graph) -> None:
         graph, note, loader, build, "an orange square", 32, 8, branches, POCKET_SAMPLER, enlarge=8.0,
         below=[concepts], more=more,
     )  # fmt: skip
+
+
+def sd15_effect(graph: Graph) -> None:
+    """36: heads of SD1.x by effect, saved for HRV Load."""
+    note = graph.note(520)
+    loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=380, ckpt_name=SD15["name"])
+    concepts = graph.node("HRVConcepts", wide=380, preset="paper34")
+    build = graph.node(
+        "HRVBuildByEffect", wide=380, model=(loader, "MODEL"), clip=(loader, "CLIP"), concepts=(concepts, "concepts"),
+        templates="paper34", samples_per_word=2, width=512, height=512, save_as="sd15_effect", seed=1,
+    )  # fmt: skip
+    heatmap = graph.node("HRVHeatmap", wide=420, hrv=(build, "hrv"), concept="Color, Plants")
+    preview = graph.node("PreviewImage", "Heat map", wide=420, images=(heatmap, "IMAGE"))
+    text = graph.node("PreviewAny", "Report", wide=420, source=(build, "report"))
+    right, _ = graph.group("What is asked", (0, 0), [[note], [loader, concepts]])
+    right, _ = graph.group("Heads are measured", (right + 40, 0), [[build]])
+    graph.group("What came out", (right + 40, 0), [[heatmap, text], [preview]])

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .editing_graphs import EDITING_GRAPHS
-from .effect_graphs import pocket_effect
+from .effect_graphs import pocket_effect, sd15_effect
 from .encoder_graphs import pocket_other_encoder
 from .graph_parts import POCKET_SAMPLER, SD15, SD_SAMPLER, SDXL, Branch, Node, compare
 from .guidance_graphs import GUIDANCE_GRAPHS
@@ -208,6 +208,7 @@ GRAPHS: dict[str, Callable[[Graph], None]] = {
     "30_pocket_other_encoder": pocket_other_encoder,
     "31_pocket_build_by_effect": pocket_effect,
     **PROMPT_WEIGHT_GRAPHS,
+    "36_sd15_build_by_effect": sd15_effect,
 }
 
 

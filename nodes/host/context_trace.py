@@ -61,6 +61,8 @@ class _Trace:
         for name, part in encoder._modules.items():
             if hasattr(part, "transformer") and hasattr(part, "encode_token_weights"):
                 clone._modules[name] = self._part(part, given)
+            elif part is not None and name.endswith("_projection"):
+                clone._modules[name] = _Through()
         return clone
 
     def read(self, row: Tensor) -> Iterator[tuple[str, int, int]]:
@@ -83,6 +85,14 @@ class _Trace:
         self.keys.append(next(key for key, chunks in given.items() if chunks is pairs))
         numbers.first = MOST * len(self.keys)
         return type(part).encode_token_weights(part, pairs)
+
+
+class _Through(torch.nn.Module):
+    """Stands for a projection of an encoder's output (LTX-2), which is large and changes no token's place."""
+
+    def forward(self, output: Tensor) -> Tensor:
+        """[batch (layers) tokens channels] -> [batch tokens channels]."""
+        return output if output.ndim == 3 else output.movedim(1, -1).flatten(2)
 
 
 class _Embedding:

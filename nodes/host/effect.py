@@ -4,8 +4,8 @@ Two more conditionings ride along in the guider, the prompt with the word and wi
 second. A PREDICT_NOISE wrapper measures on the sampler's own latent, then lets it predict as always.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,7 +84,8 @@ class Turning(Control):
 class Measurement:
     """What is measured in one run of a batch, and what was: `effects` and `errors` float64 [samples heads].
 
-    columns: of each sample's word in its prompt; steps: at which to measure; key: of the random switchings.
+    columns: of each sample's word in its prompt; steps: at which to measure; key: of the random switchings; copying:
+    whether a gradient keeps copies of what it needs, for models that write into it.
     """
 
     settings: EffectSettings
@@ -95,6 +96,7 @@ class Measurement:
     key: tuple[int, ...]
     effects: list[np.ndarray] = field(default_factory=list)
     errors: list[np.ndarray] = field(default_factory=list)
+    copying: bool = False
 
     def predict(
         self, executor: Any, x: Tensor, timestep: Tensor, model_options: dict[str, Any], seed: Any = None
@@ -139,23 +141,30 @@ class Measurement:
         check_loaded(inner)
         for point in points:
             comfy.model_management.throw_exception_if_processing_interrupted()
-            with (
-                differentiable(inner),
-                checkpointed(inner, self.settings.save_memory),
-                repeatable(x.device),
-            ):
-                ones = torch.full((x.shape[0], self.layout.total), point, device=x.device, requires_grad=True)
-                given = gradient_options(options, {FACTORS: Factors(ones, self.columns)})
-                conds = [[without_inference(cond) for cond in positive]]
-                try:
-                    (out,) = comfy.samplers.calc_cond_batch(inner, conds, x.clone(), sigma.clone(), given)
-                    d = word_effect(out.detach(), without, inner.get_dtype()) if difference is None else difference
-                    (gradient,) = torch.autograd.grad(share(out, d.clone()).sum() * scale, ones)
-                except RuntimeError as error:
-                    raise _no_gradient(error) from error
+            gradient = self._gradient(inner, positive, without, x, sigma, options, point, difference, scale)
             total = gradient if total is None else total + gradient
         assert total is not None
         self.effects.append((total.double() / (scale * len(points))).cpu().numpy())
+
+    def _gradient(
+        self, inner: Any, positive: list, without: Tensor, x: Tensor, sigma: Tensor, options: dict[str, Any],
+        point: float, difference: Tensor | None, scale: float,
+    ) -> Tensor:  # fmt: skip
+        """df/dr at r = `point` times `scale`, float32 [images heads]; `difference` None: d of this very prediction."""
+        conds = [[without_inference(cond) for cond in positive]]
+        with differentiable(inner), checkpointed(inner, self.settings.save_memory), repeatable(x.device):
+            factors = torch.full((x.shape[0], self.layout.total), point, device=x.device, requires_grad=True)
+            given = gradient_options(options, {FACTORS: Factors(factors, self.columns)})
+            try:
+                with copies_kept() if self.copying else nullcontext():
+                    (out,) = comfy.samplers.calc_cond_batch(inner, conds, x.clone(), sigma.clone(), given)
+                d = word_effect(out.detach(), without, inner.get_dtype()) if difference is None else difference.clone()
+                return torch.autograd.grad(share(out, d).sum() * scale, factors)[0]
+            except RuntimeError as error:
+                if "inplace operation" not in str(error) or self.copying:
+                    raise _no_gradient(error) from error
+        self.copying = True  # this model adds to tensors that a gradient needs
+        return self._gradient(inner, positive, without, x, sigma, options, point, difference, scale)
 
     def _switched(
         self, inner: Any, positive: list, without: Tensor, x: Tensor, sigma: Tensor, options: dict[str, Any]
@@ -178,6 +187,17 @@ class Measurement:
         effects, errors = switchings.estimate(np.array(slopes))
         self.effects.append(effects[None])
         self.errors.append(errors[None])
+
+
+@contextmanager
+def copies_kept() -> Iterator[None]:
+    """Inside, autograd keeps copies of activations, so that operations in place do no harm; it takes more memory."""
+    with torch.autograd.graph.saved_tensors_hooks(_copied, lambda kept: kept):
+        yield
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    return tensor if tensor.grad_fn is None else tensor.detach().clone()
 
 
 def predictions(inner: Any, conds: list[list], x: Tensor, sigma: Tensor, options: dict[str, Any]) -> list[Tensor]:

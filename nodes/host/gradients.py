@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import comfy.ldm.modules.attention as host_attention
+import comfy.model_management
 import comfy.samplers
 import torch
 from torch import Tensor
@@ -178,8 +179,13 @@ def repeatable(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def differentiable(model: torch.nn.Module) -> Iterator[None]:
-    """Autograd works through `model` inside: weights are replaced by aliases of the same storage, and put back."""
+    """Autograd works through `model` inside: weights are replaced by aliases of the same storage, and put back.
+
+    The host takes operations that have a gradient, as it does when it trains.
+    """
     with torch.inference_mode(False), torch.enable_grad(), ExitStack() as undo:
+        undo.callback(setattr, comfy.model_management, "in_training", comfy.model_management.in_training)
+        comfy.model_management.in_training = True
         for module in model.modules():
             for tensors in (module._parameters, module._buffers):
                 for name, tensor in tensors.items():

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...hrv_engine.attention.heads import HeadLayout, SiteKey
+from ...hrv_engine.attention.heads import CROSS, HeadLayout, SiteKey
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.relevance.rescale import HeadScale
 from .calls import AttentionCall, ModelCall
@@ -65,6 +65,7 @@ class Steering(Control):
                 call.receive(receipt, scaling, rows, scaling.sites)
         pairs = {number: plan.pair for number, plan in actions.items() if plan.pair}
         if pairs:
+            _check_edits(call)
             act_on_pairs(call, pairs, receipt)
 
 
@@ -76,6 +77,15 @@ def steered(model: Any) -> Any:
 def is_steered(model: Any) -> bool:
     """Whether a MODEL came out of `steered`."""
     return KEY in controls_of(model.model_options.get("transformer_options", {}))
+
+
+def _check_edits(call: ModelCall) -> None:
+    """Raise HRVError for a paired edit on a model whose attention is not a UNet's."""
+    if any(site.role != CROSS for site in call.layout.sites) or call.family.name != "UNet":
+        raise HRVError(
+            f"Edits of paired prompts are defined for a UNet's cross-attention and not for {call.family.name}. Use an"
+            " SD1.x, SD2.x or SDXL checkpoint for HRV P2P Edit and the other edits; steering a word works here."
+        )
 
 
 def _unconditional(step: StepPlan) -> dict[int, RowPlan]:

@@ -18,7 +18,11 @@ from comfy.patcher_extension import WrappersMP
 import nodes
 from comfyui_hrv.hrv_engine.attention.values import attention_map, split_heads
 from comfyui_hrv.hrv_engine.guidance.losses import MaxActivation
+from comfyui_hrv.hrv_engine.relevance.build_settings import EffectSettings
+from comfyui_hrv.hrv_engine.relevance.concepts import Concept, ConceptSet
+from comfyui_hrv.hrv_engine.relevance.samples import SampleSet, Templates
 from comfyui_hrv.nodes.guidance.attend_excite import HRVAttendExcite
+from comfyui_hrv.nodes.host.build_effect import build_by_effect
 from comfyui_hrv.nodes.host.gradients import differentiable, without_inference
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.prompt import HRVPrompt
@@ -51,9 +55,23 @@ def guided_steps(model: Any, clip: Any, latent: int) -> dict[str, Step]:
         "altered, saving memory": altered("original", True),
         "altered with HRVs": altered("hrv", False),
         "altered with HRVs, saving memory": altered("hrv", True),
+        "heads by effect, a noise level": effect_level(model, clip, latent, False),
+        "heads by effect, saving memory": effect_level(model, clip, latent, True),
         USUAL: sampled(usually_guided(model, latent, every_map=True), positive),
         "usual way, self-attention fused": sampled(usually_guided(model, latent, every_map=False), positive),
     }
+
+
+def effect_level(model: Any, clip: Any, latent: int, save_memory: bool) -> Step:
+    """One gradient of all heads: the prompt with a word and without it at one noise level."""
+    concepts = ConceptSet("one", (Concept("Animals", ("cat",)),))
+    samples = SampleSet(concepts, Templates.parse("all: a photo [of a {}]"))
+    settings = EffectSettings(8 * latent, 8 * latent, 1, timesteps=1, integration=1, save_memory=save_memory)
+
+    def measured() -> None:
+        build_by_effect(model, clip, samples, settings)
+
+    return measured
 
 
 def usually_guided(model: Any, latent: int, every_map: bool) -> Any:

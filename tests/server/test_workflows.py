@@ -142,3 +142,27 @@ def test_a_file_that_is_not_there_is_named_before_anything_runs(server, object_i
     with pytest.raises(PromptRefused) as refusal:
         server.client.submit(workflows.with_values(prompt, file="nowhere.safetensors"))
     assert "nowhere.safetensors" in str(refusal.value.node_errors)
+
+
+@pytest.mark.thumbnail
+def test_36_finds_heads_by_effect_on_a_full_size_sd15(server, sd15_checkpoint, object_info):
+    prompt = workflows.converted("36_sd15_build_by_effect", object_info)
+    few = workflows.with_values(
+        prompt,
+        **SMALL,
+        keep="Color",
+        concept="Color",
+        samples_per_word=1,
+        timesteps=1,
+        integration=1,
+        count=2,
+        resume=False,
+    )
+    outputs = server.client.run(few, timeout=900)
+    (report,) = workflows.nodes_of(prompt, "PreviewAny")
+    text = outputs[report]["text"][0]
+    assert "128 heads" in text and "By effect, 2 samples" in text and "8 of 10 words not measured yet" in text
+    (preview,) = workflows.nodes_of(prompt, "PreviewImage")
+    assert pixels(server, outputs, preview).std() > 5
+    if WRITE_THUMBNAILS:
+        write_thumbnail("36_sd15_build_by_effect", server.client.images(outputs, preview))

@@ -36,6 +36,10 @@ class Watch:
         """A hook: the module of a layer begins."""
         self.layer, self.before = layer, layer.before
 
+    def leave(self, *_: Any) -> None:
+        """A hook: the module is done, with or without the attention calls that were expected of it."""
+        self.layer = None
+
     def take(self) -> Layer | None:
         """The layer whose site an attention call is, if it is one; every site is taken once."""
         if self.layer is None:
@@ -70,8 +74,8 @@ def overridden(
     with ExitStack() as undo:
         for one in layers:
             if acting[one.site.key]:
-                hook = one.module.register_forward_pre_hook(partial(watch.enter, one))
-                undo.callback(hook.remove)
+                undo.callback(one.module.register_forward_pre_hook(partial(watch.enter, one)).remove)
+                undo.callback(one.module.register_forward_hook(watch.leave).remove)
         yield {**call.options, OVERRIDE: override}
 
 
@@ -79,9 +83,8 @@ def _refuse_self_attention(call: ModelCall) -> None:
     for receiver in call.receivers:
         if receiver.role == SELF:
             raise HRVError(
-                f"{receiver.receipt.name} exchanges self-attention, which is defined for UNets only: on"
-                f" {call.family.name} this image's pixels and the prompt are in other layers or in one attention. Use"
-                " an SD1.x, SD2.x or SDXL checkpoint, or switch its self-attention part off."
+                f"{receiver.receipt.name} exchanges self-attention, which is defined for UNets only and not for"
+                f" {call.family.name}. Use an SD1.x, SD2.x or SDXL checkpoint, or switch its self-attention part off."
             )
 
 

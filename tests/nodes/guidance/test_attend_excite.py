@@ -252,7 +252,7 @@ def test_weights_must_be_wholly_loaded_and_a_partly_loaded_model_is_refused_with
     assert [one for one in asked if one is not None] == [True, False]
     monkeypatch.setattr(trio.model.model, "model_lowvram", True)
     with pytest.raises(HRVError, match="only a part of the model's weights"):
-        guidance._check_loaded(trio.model.model)
+        guidance.check_loaded(trio.model.model)
 
 
 def test_a_model_with_streamed_weights_is_exchanged_for_its_fully_loaded_twin(trio):

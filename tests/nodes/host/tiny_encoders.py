@@ -6,14 +6,17 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import comfy.sd
+import comfy.sd1_clip
 import comfy.supported_models_base
 import comfy.text_encoders.anima as anima
 import comfy.text_encoders.aura_t5 as aura_t5
 import comfy.text_encoders.boogu as boogu
 import comfy.text_encoders.cosmos as cosmos
+import comfy.text_encoders.ernie as ernie
 import comfy.text_encoders.flux as flux
 import comfy.text_encoders.genmo as genmo
 import comfy.text_encoders.hidream as hidream
@@ -33,6 +36,7 @@ import comfy.text_encoders.wan as wan
 import comfy.text_encoders.z_image as z_image
 import sentencepiece
 import torch
+from transformers import Qwen2Tokenizer
 
 from ..tiny import CLIP, randomise
 
@@ -86,6 +90,23 @@ def pieces(blank_first: bool) -> dict[str, Any]:
     return {"spiece_model": torch.frombuffer(bytearray(model.getvalue()), dtype=torch.uint8)}
 
 
+class Tekken(comfy.sd1_clip.SDTokenizer):
+    """Qwen's vocabulary where the host has Mistral's, whose file comes with a checkpoint."""
+
+    def __init__(self, embedding_directory=None, tokenizer_data=None) -> None:
+        path = str(Path(z_image.__file__).parent / "qwen25_tokenizer")
+        super().__init__(
+            path, pad_with_end=False, embedding_size=5120, tokenizer_class=Qwen2Tokenizer, has_start_token=False,
+            has_end_token=False, pad_to_max_length=False, max_length=99999999, min_length=1, pad_token=11,
+            pad_left=True, disable_weights=True,
+        )  # fmt: skip
+
+
+def tekken(name: str) -> dict[str, Any]:
+    """What makes the host take `Tekken` for an encoder."""
+    return {f"{name}_tokenizer_class": Tekken}
+
+
 ENCODERS = {
     "Z-Image": Encoder(z_image.ZImageTokenizer, z_image.te, {"qwen3_4b": LLAMA}, 3),
     "Qwen-Image": Encoder(qwen_image.QwenImageTokenizer, qwen_image.te, {"qwen25_7b": LLAMA}, 0),
@@ -111,6 +132,10 @@ ENCODERS = {
     "PixArt and Chroma": Encoder(pixart_t5.PixArtTokenizer, pixart_t5.pixart_te, {"t5xxl": T5}, 0),
     "Cosmos": Encoder(cosmos.CosmosT5Tokenizer, cosmos.te, {"t5xxl": T5}, 0),
     "AuraFlow": Encoder(aura_t5.AuraT5Tokenizer, lambda: aura_t5.AuraT5Model, {"pile_t5xl": T5}, 0),
+    "Flux.2": Encoder(flux.Flux2Tokenizer, flux.flux2_te, {"mistral3_24b": DEEP}, 40, lambda: tekken("mistral3_24b")),
+    "Ernie-Image": Encoder(
+        ernie.ErnieTokenizer, ernie.te, {"ministral3_3b": LLAMA}, 0, lambda: tekken("ministral3_3b")
+    ),
     "Wan": Encoder(wan.WanT5Tokenizer, wan.te, {"umt5xxl": T5}, 1, lambda: pieces(True)),
     "Lumina 2": Encoder(lumina2.LuminaTokenizer, lumina2.te, {"gemma2_2b": LLAMA}, 1, lambda: pieces(False)),
 }  # fmt: skip

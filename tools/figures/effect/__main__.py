@@ -26,7 +26,7 @@ from .tables import agreement as alike
 from .tables import areas, few_words, oracle_table, passes_of_effect, passes_of_votes, rates
 from .worlds import EVERYTHING, FOLDER, VARIANTS, WORD, WORLDS, vectors, vectors_path
 
-PARTS = ("build", "weakening", "oracle", "choosing", "misreading", "agreement")
+PARTS = ("build", "criterion", "choosing", "misreading", "agreement", "weakening", "oracle")
 CLAMPS = (0.5, 1.0, 2.0, 4.0, 1000.0)
 SHUFFLES = (1, 2, 3, 4, 5)
 COUNTS = {"squares": [0, 4, 8, 16, 32, 64, 112], "drawings": [0, 8, 24, 64, 128]}
@@ -158,8 +158,14 @@ def agreement(_executor: ProcessPoolExecutor, world: str) -> Any:
     return {**found, "few words": few_words(effect)}
 
 
+def criterion(executor: ProcessPoolExecutor, world: str) -> Any:
+    """How often the reading itself is right, on renders."""
+    return results(executor, "effect.criterion", [(world,)], f"{world}: the reading of renders")[0]
+
+
 WORK: dict[str, Callable[[ProcessPoolExecutor, str], Any]] = {
     "build": build,
+    "criterion": criterion,
     "weakening": weakening,
     "oracle": oracle,
     "choosing": choosing,
