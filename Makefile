@@ -2,7 +2,7 @@
 RUN := python3 tools/bootstrap.py --
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test test-sdxl check attack bench operations figures figures-editing figures-multi figures-suggest figures-effect experiments-pocket steering train-pocket pocket-vectors thumbnails clean
+.PHONY: help demo test test-sdxl check attack bench operations figures figures-editing figures-multi figures-suggest figures-effect experiments-pocket steering prompt-weights train-pocket pocket-vectors thumbnails clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -50,6 +50,9 @@ experiments-pocket:  ## every experiment of the paper on the pocket model, throu
 
 steering:  ## misreading under every strength and clamp, on prompts kept for choosing them too: output/figures/steering.csv
 	@$(RUN) python -m tools.figures steering
+
+prompt-weights:  ## what weights do to images, and which limit keeps them whole: output/prompt_weights.json (10 minutes)
+	@$(RUN) python -m tools.prompt_weights
 
 train-pocket:  ## train the pocket model from scratch (hours on a CPU; continues where it stopped)
 	@$(RUN) python -m hrv_engine.pocket.training

@@ -78,6 +78,10 @@ def stand_ins(server) -> None:
     save_file({}, server.models / "checkpoints" / workflows.STOCK_FILES["sdxl"])
     (server.models / "clip_vision").mkdir(exist_ok=True)
     save_file({}, server.models / "clip_vision" / workflows.CLIP_FILE)
+    for folder, names in workflows.PARTS.items():
+        (server.models / folder).mkdir(exist_ok=True)
+        for name in names:
+            save_file({}, server.models / folder / f"{name}.safetensors")
     tiny_eval.save_all(server.models / "hrv_eval", *workflows.JUDGES)
     concepts = ConceptSet("stand-in", (Concept("Color", ("red",)), Concept("Plants", ("fern",))))
     vectors = HeadRelevance(

@@ -17,6 +17,7 @@ from .guidance_graphs import GUIDANCE_GRAPHS
 from .inspection_graphs import pocket_weaken, sd15_weaken, sdxl_weaken, see_inside
 from .litegraph import Graph
 from .metric_graphs import METRIC_GRAPHS
+from .prompt_weight_graphs import PROMPT_WEIGHT_GRAPHS
 from .server import ComfyServer
 from .suggest_graphs import pocket_suggest
 
@@ -206,6 +207,7 @@ GRAPHS: dict[str, Callable[[Graph], None]] = {
     "29_published_vectors": published,
     "30_pocket_other_encoder": pocket_other_encoder,
     "31_pocket_build_by_effect": pocket_effect,
+    **PROMPT_WEIGHT_GRAPHS,
     "36_sd15_build_by_effect": sd15_effect,
 }
 

@@ -69,7 +69,7 @@ def concept_bars(relevance: HeadRelevance, heads: list[int], count: int = 8) -> 
     """A panel per head: its `count` strongest concepts as bars of their relevance, on one scale; uint8 [H W 3].
 
     A fine line marks 1, the average head. Beside each bar is the relevance and, where votes are known, the part of
-    the head's votes.
+    the head's votes. An outline stands for a head that works against the concept.
     """
     check_concepts(relevance)
     carried, text, small = concepts_of_heads(relevance, heads, count), font(14), font(12)
@@ -90,7 +90,9 @@ def concept_bars(relevance: HeadRelevance, heads: list[int], count: int = 8) -> 
         for place, concept in enumerate(concept for concept in carried if concept.head == head):
             middle = top + (place + 0.5) * line
             draw.text((zero - 8, middle), concept.concept, INK, text, anchor="rm")
-            draw.rectangle((zero, middle - 8, zero + concept.relevance / peak * bar, middle + 8), BAR)
+            length = zero + min(abs(concept.relevance) / peak, 1.0) * bar
+            against = concept.relevance < 0
+            draw.rectangle((zero, middle - 8, length, middle + 8), None if against else BAR, BAR if against else None)
             draw.text((figures, middle), f"{concept.relevance:.2f}", INK, text, anchor="rm")
             if concept.vote_share is not None:
                 draw.text((shares, middle), f"{concept.vote_share:.1%}", INK, text, anchor="rm")

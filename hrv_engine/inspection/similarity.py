@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import HRVError
-from ..relevance.relevance import HeadRelevance
+from ..relevance.relevance import EFFECT, HeadRelevance
 
 KINDS = ("concepts", "timesteps")
 
@@ -50,8 +50,9 @@ def step_votes(relevance: HeadRelevance) -> np.ndarray:
     per_step = None if relevance.votes is None else relevance.votes.per_step
     if per_step is None:
         raise HRVError(
-            "This HRV has no votes per timestep, so nothing can be said over time. Build it again, with per_timestep"
-            " switched on."
+            "This HRV has no votes per timestep, so nothing can be said over time"
+            f"{' (vectors by effect never have)' if relevance.method == EFFECT else ''}. Build it by votes, with"
+            " per_timestep switched on."
         )
     return per_step
 

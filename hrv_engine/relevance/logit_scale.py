@@ -63,8 +63,8 @@ def measured(scale: LogitScale | None) -> LogitScale:
     """The scale itself; raises HRVError when a build did not collect it."""
     if scale is None or scale.count == 0:
         raise HRVError(
-            "This HRV holds no logit scale, which a build collects on request only. Build it again under a new name"
-            " with logit_scale switched on; the votes are the same."
+            "This HRV holds no logit scale, which a build by votes collects on request only. Build it by votes under a"
+            " new name with logit_scale switched on; the votes are the same."
         )
     return scale
 

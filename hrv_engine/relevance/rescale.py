@@ -55,6 +55,14 @@ def with_strength(factors: np.ndarray, strength: float) -> np.ndarray:
     return ((1.0 - strength) + strength * factors).astype(np.float32)
 
 
+def concept_share(relevance: HeadRelevance, concept: str) -> np.ndarray:
+    """How far each head belongs to a concept, 0 to 1, float32 [heads]: its relevance, of which 1, the mean, is all.
+
+    concept: may name several, comma-separated: the largest counts. Raises HRVError for one that is unknown.
+    """
+    return np.minimum(np.max([relevance.row(name) for name in concept_list(concept)], axis=0), np.float32(1))
+
+
 def check_window(start: float, end: float) -> None:
     """Raise HRVError unless 0 <= start <= end <= 1."""
     if not 0.0 <= start <= end <= 1.0:

@@ -23,6 +23,7 @@ NODES = {
     "HRVImport",
     "HRVConceptStrengthen",
     "HRVConceptAdjust",
+    "HRVPromptWeights",
     "HRVHeatmap",
     "HRVSimilarity",
     "HRVTopHeads",

@@ -16,6 +16,9 @@ def lines(world: str, done: dict[str, Any]) -> Iterator[str]:
         passes = ", ".join(f"{kind} {count}" for kind, count in built["passes"].items())
         yield f"\n{built['images']} images voted, {built['samples']} samples were measured."
         yield f"Rows through the model: {passes}."
+    if done.get("criterion"):
+        told = ", ".join(f"{sense} {share:.1%}" for sense, share in done["criterion"].items())
+        yield f"Of renders the scorer calls right: {told}."
     for how, table in done.get("weakening", {}).items():
         yield f"\n### Weakened in order, {how}\n"
         yield from _areas(table)

@@ -22,7 +22,7 @@ from hrv_engine.relevance.samples import SampleSet, Templates
 FOLDER = ROOT / "output" / "figures" / "effect"
 STEPS, CFG, SAMPLER, SCHEDULER = 10, 3.0, "ddim", "ddim_uniform"
 EVERYTHING, WORD = "all tokens at -2", "the word at 0"  # how heads are weakened
-NEAR = 0.25  # distance of middle tones in the cube of colours, up to which one is taken for the other
+NEAR = 0.35  # distance of middle tones in the cube of colours, up to which one is taken for the other
 
 VARIANTS: dict[str, dict[str, Any]] = {  # what differs from the build "effect"
     "effect": {},

@@ -1,0 +1,94 @@
+"""The graphs of HRV Prompt Weights, 32 to 35, through /prompt: on the pocket model, and on tiny transformers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from comfyui_hrv.tests import workflows
+from comfyui_hrv.tools.server import ComfyServer
+from comfyui_hrv.tools.thumbnails import write_thumbnail
+
+WRITING = bool(os.environ.get("HRV_WRITE_THUMBNAILS"))
+LOADERS = {"UNETLoader": 0, "CLIPLoader": 1, "DualCLIPLoader": 1, "VAELoader": 2}  # class: output of the tiny node
+SMALL = {"width": 64, "height": 64, "steps": 2}
+
+
+def pixels(server, outputs: dict, node: str) -> np.ndarray:
+    """A preview node's images, [images height width 3] in 0..255."""
+    return np.stack([np.asarray(image) for image in server.client.images(outputs, node)]).astype(int)
+
+
+@pytest.mark.thumbnail
+def test_32_strengthens_a_word_and_pushes_one_away_on_the_pocket_model(server):
+    name = "32_pocket_prompt_weights"
+    prompt = workflows.converted(name, server.client.object_info())
+    outputs = server.client.run(prompt if WRITING else workflows.with_values(prompt, steps=8, batch_size=2))
+    nodes = workflows.nodes_of(prompt, "PreviewImage")
+    plain, *weighted = (pixels(server, outputs, node) for node in nodes)
+    assert all(np.abs(images - plain).mean() > 1 for images in weighted)
+    reports = [outputs[node]["text"][0] for node in workflows.nodes_of(prompt, "PreviewAny")]
+    assert [report.split(" on ")[0] for report in reports] == ['"striped": 3', '"striped": 3', '"night": -1']
+    assert "of Pattern" in reports[1] and "all 112 heads" in reports[0]
+    if WRITING:
+        write_thumbnail(name, [image for node in nodes for image in server.client.images(outputs, node)[:4]])
+
+
+@pytest.fixture(scope="module")
+def tiny_server(tmp_path_factory) -> Iterator[ComfyServer]:
+    """A server with a node that makes tiny transformers."""
+    base = tmp_path_factory.mktemp("tiny")
+    (base / "custom_nodes").mkdir()
+    (base / "custom_nodes" / "tiny_loaders.py").symlink_to(Path(__file__).with_name("tiny_loaders.py"))
+    with ComfyServer(base) as running:
+        yield running
+
+
+def on_tiny(prompt: dict, family: str) -> dict:
+    """The prompt with a tiny model of a family for what its loaders load."""
+    places = {number: LOADERS[node["class_type"]] for number, node in prompt.items() if node["class_type"] in LOADERS}
+    rewired = {"tiny": {"class_type": "TinyTransformer", "inputs": {"family": family}}}
+    for number, node in prompt.items():
+        if number not in places:
+            inputs = {
+                name: ["tiny", places[value[0]]] if isinstance(value, list) and value[0] in places else value
+                for name, value in node["inputs"].items()
+            }
+            rewired[number] = {**node, "inputs": inputs}
+    return rewired
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "weighted"),
+    [
+        ("33_zimage_prompt_weights", "Z-Image", ['"blue": 2', '"blue": 2']),
+        ("34_flux_push_something_away", "Flux.1", ['"cars": -1', '"cars": 0']),
+    ],
+)
+def test_33_and_34_weight_words_without_cfg(tiny_server, name, family, weighted):
+    prompt = workflows.converted(name, tiny_server.client.object_info())
+    small = workflows.with_values(on_tiny(prompt, family), **SMALL)
+    outputs = tiny_server.client.run(small)
+    plain, *others = (pixels(tiny_server, outputs, node) for node in workflows.nodes_of(small, "PreviewImage"))
+    assert plain.std() > 5 and all((images != plain).any() for images in others)
+    assert (others[0] != others[1]).any()
+    reports = [outputs[node]["text"][0] for node in workflows.nodes_of(small, "PreviewAny")]
+    assert [report.split(" on ")[0] for report in reports] == weighted
+    neutral = tiny_server.client.run(workflows.with_values(small, strength=0.0))
+    for node in workflows.nodes_of(small, "PreviewImage"):
+        assert (pixels(tiny_server, neutral, node) == plain).all()
+
+
+def test_35_weights_words_of_a_video_each_in_its_part_of_the_sampling(tiny_server):
+    prompt = workflows.converted("35_wan_a_words_strength_over_time", tiny_server.client.object_info())
+    small = workflows.with_values(on_tiny(prompt, "Wan"), **SMALL | {"steps": 4}, length=5)
+    outputs = tiny_server.client.run(small)
+    reports = [outputs[node]["text"][0] for node in workflows.nodes_of(small, "PreviewAny")]
+    assert "from 0% to 40% of the sampling" in reports[0] and "from 40% to 100% of the sampling" in reports[1]
+    films = [outputs[node]["images"][0]["filename"] for node in workflows.nodes_of(small, "SaveAnimatedWEBP")]
+    written = [(tiny_server.base / "output" / "video" / film).read_bytes() for film in films]
+    assert len(set(written)) == 3, "two of the films are the same"
