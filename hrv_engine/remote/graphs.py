@@ -45,11 +45,16 @@ class Template:
         return cls(name, convert(graph, dict(object_info)), titles, object_info)
 
     def replacing(self, classes: Mapping[str, str]) -> "Template":
-        """Every node of one class as a node of another that has the same outputs; inputs it does not have are left."""
+        """Every node of one class as a node of another; inputs that one does not have are left.
+
+        The outputs that both have must be of the same types, in order; either may have more after them.
+        """
         prompt = copy.deepcopy(self.prompt)
         for old, new in classes.items():
-            if self._outputs(old)[: len(self._outputs(new))] != self._outputs(new):
-                raise HRVError(f"{new} cannot stand in for {old}: its outputs are {self._outputs(new)}.")
+            needed, given = self._outputs(old), self._outputs(new)
+            shared = min(len(needed), len(given))
+            if needed[:shared] != given[:shared]:
+                raise HRVError(f"{new} cannot stand in for {old}: its outputs are {given}, not {needed}.")
             for node_id in self._named(old):
                 inputs = {key: value for key, value in prompt[node_id]["inputs"].items() if key in self._legal(new)}
                 prompt[node_id] = {"class_type": new, "inputs": inputs}
