@@ -67,6 +67,10 @@ class EffectSettings:
         return {**own, "method": "effect", "model_family": family, "model_fingerprint": fingerprint}
 
     def places(self, steps: int) -> list[int]:
-        """The steps, from 0, of a run of so many at which effects are measured: evenly in its first SPAN."""
-        count = min(self.timesteps, max(int(steps * SPAN), 1))
-        return sorted({int((number + 0.5) / count * SPAN * steps) for number in range(count)})
+        """The steps, from 0, of a run of so many at which effects are measured: evenly in its first SPAN.
+
+        The very first is left out where there are others: from pure noise, words that name things act otherwise.
+        """
+        count, last = min(self.timesteps, max(round(steps * SPAN), 1)), max(steps - 1, 0)
+        middles = ((2 * number + 1) * SPAN * steps / (2 * count) for number in range(count))
+        return sorted({min(max(int(middle + 1e-6), 1), last) for middle in middles})

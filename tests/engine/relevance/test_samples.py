@@ -6,6 +6,7 @@ import pytest
 
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.paths import PRESETS
+from comfyui_hrv.hrv_engine.relevance.build_settings import EffectSettings
 from comfyui_hrv.hrv_engine.relevance.concepts import Concept, ConceptSet
 from comfyui_hrv.hrv_engine.relevance.samples import SampleSet, Template, Templates
 
@@ -102,3 +103,20 @@ def test_the_presets_have_a_template_for_every_concept_and_leave_something_witho
     assert set(templates.own) <= {concept.casefold() for concept in concepts.names}
     for sample in samples:
         assert sample.word in sample.with_word and sample.without and sample.word not in sample.without.split()
+
+
+@pytest.mark.parametrize(
+    "steps, timesteps, places",
+    [
+        (10, 3, [1, 3, 5]),
+        (20, 3, [2, 6, 10]),
+        (50, 3, [5, 15, 25]),
+        (14, 1, [4]),
+        (4, 2, [1]),
+        (2, 3, [1]),
+        (1, 3, [0]),
+        (10, 100, [1, 2, 3, 4, 5]),
+    ],
+)
+def test_effects_are_measured_evenly_in_the_first_part_but_not_at_pure_noise(steps, timesteps, places):
+    assert EffectSettings(timesteps=timesteps).places(steps) == places

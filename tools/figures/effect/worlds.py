@@ -43,8 +43,11 @@ class World:
 
     @property
     def concepts(self) -> ConceptSet:
-        """All its concepts."""
-        return ConceptSet.load(PRESETS / "concepts" / f"{self.presets}.yaml")
+        """The concepts that are compared: all of the squares, of the drawings those of the two benchmarks."""
+        every = ConceptSet.load(PRESETS / "concepts" / f"{self.presets}.yaml")
+        data = yaml.safe_load((PRESETS / "benchmarks" / f"effect_{self.name}.yaml").read_text(encoding="utf-8"))
+        senses = {one[key] for one in self.polysemous(False) for key in ("desired", "undesired")}
+        return every.keep({*data["compared"], *senses})
 
     @property
     def prompts(self) -> PromptSet:
