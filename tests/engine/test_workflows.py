@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageStat
 
+from hrv_engine.relevance.concepts import ConceptSet
+
 ROOT = Path(__file__).parents[2]
 PATHS = sorted((ROOT / "workflows").glob("*.json"))
 NODES = json.loads((ROOT / "locales" / "en" / "nodeDefs.json").read_text(encoding="utf-8"))
@@ -43,6 +45,30 @@ def overlapping(boxes: list[Box]) -> list[tuple[Box, Box]]:
 def test_the_graphs_are_flat_files_numbered_without_a_gap():
     assert [path.name[:3] for path in PATHS] == [f"{i:02d}_" for i in range(1, len(PATHS) + 1)]
     assert not [path for path in (ROOT / "workflows").iterdir() if path.is_dir()]
+
+
+def without_words(graph: dict) -> dict:
+    """The graph with its prompts and its note blank and "a concept" for a concept of the paper."""
+    concepts = ConceptSet.load(ROOT / "hrv_presets" / "concepts" / "paper34.yaml").names
+    nodes = []
+    for node in graph["nodes"]:
+        values = node["widgets_values"]
+        if node["type"] in ("HRVPrompt", "MarkdownNote"):
+            values = []
+        elif node["type"] == "HRVP2PEdit":
+            values = ["a concept" if value in concepts else value for value in values]
+        nodes.append({**node, "widgets_values": values})
+    return {**graph, "id": "", "nodes": nodes}
+
+
+@pytest.mark.parametrize("number", ["11", "12", "14", "15"])
+def test_an_edit_of_the_paper_is_graph_13_with_one_other_word_and_another_concept(number: str):
+    """So that the server tests run one of them, 13, for all."""
+    by_number = {path.stem[:2]: path for path in PATHS}
+    graph, run = read(by_number[number]), read(by_number["13"])
+    assert without_words(graph) == without_words(run)
+    source, target = (node["widgets_values"][0].split() for node in graph["nodes"] if node["type"] == "HRVPrompt")
+    assert sum(old != new for old, new in zip(source, target, strict=True)) == 1
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

@@ -29,7 +29,6 @@ from hrv_engine.remote.runner import Work, run
 
 POCKET, FEW = "pocket_misreading", ("--keep", "2", "--seeds", "1, 2")
 SMALL = ("steps=1", "width=64", "height=64")
-PAPER = [name for name in plan.names() if not name.startswith("pocket")]
 
 
 def command(server: ComfyServer, name: str, folder: Path, *more: str) -> list[str]:
@@ -182,8 +181,8 @@ def test_a_refused_prompt_says_which_input_of_which_node(server):
     assert run([replace(work, prompt=broken, digest=digest(broken))], [client], Store(Path("unused")))[work.name]
 
 
-@pytest.mark.parametrize("name", PAPER)
-def test_every_experiment_of_the_paper_becomes_a_valid_prompt_of_its_graph(server, stand_ins, name):
+@pytest.mark.parametrize("name", plan.names())
+def test_every_experiment_becomes_a_valid_prompt_of_its_graph(server, stand_ins, name):
     """Files that are not here are put in place as names only: what is checked is nodes, inputs and links."""
     client = Server(server.client.url)
     schemas = client.schemas

@@ -106,5 +106,5 @@ def test_the_node_marks_the_extremes_and_lists_every_head(trio):
 
 
 def test_vectors_without_the_scale_are_refused_with_the_fix(trio):
-    with pytest.raises(HRVError, match="Build it again .*with logit_scale switched on"):
+    with pytest.raises(HRVError, match="Build it by votes .*with logit_scale switched on"):
         HRVLogitScale.execute(run(trio, logit_scale=False).relevance())
