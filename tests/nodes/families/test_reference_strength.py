@@ -157,38 +157,37 @@ def first_site(edit: Edit, model: Any, positive: list, count: int) -> list:
 
 @only("Flux Kontext", "Flux.2", "Qwen-Image-Edit", "OmniGen2", "JoyImage")
 def test_two_images_have_strengths_of_their_own_and_text_and_references_see_what_they_had(edit, model):
-    plain = first_site(edit, model, edit.conditioning(1), 1)[0]
-    ours, positive, _ = asked(model, edit.conditioning(1), 1, 0.5)
-    ours, positive, _ = asked(ours, positive, 2, -2.0)
+    _, value, output = first_site(edit, model, edit.conditioning(1), 1)[0]
+    ours, positive, _ = asked(model, edit.conditioning(1), 1, 0.75)
+    ours, positive, _ = asked(ours, positive, 2, -1.0)
     ours, positive, _ = asked(ours, positive, 0, 2.0)
-    parts = first_site(edit, ours, positive, 2 if edit.tiny.image_first or edit.places == BEFORE else 3)
+    others = 2 if edit.places == AFTER else 1  # the text's queries and the references', or both in one
+    parts = first_site(edit, ours, positive, 1 + others)
     image = next(part for part in parts if part[0] == edit.tiny.image)
-    for queries, value, _ in parts:
-        if queries != edit.tiny.image:
-            assert torch.equal(value, plain[1])
-    before = edit.tiny.image + sum(SIZES) if edit.tiny.image_first else edit.tiny.padded(TOKENS)[0]
-    factors = torch.ones(plain[1].shape[2 if plain[1].ndim == 4 else 1])
-    factors[[before + column for column in edit.columns(1)]] = 1.0
-    factors[[before + column for column in edit.columns(2)]] = -4.0
-    joined = plain[1].ndim == 3
-    expected = plain[1] if joined else plain[1].transpose(1, 2).flatten(2)
-    given = image[1] if joined else image[1].transpose(1, 2).flatten(2)
+    rest = [part for part in parts if part is not image]
+
+    prompt = edit.tiny.image + sum(SIZES) if edit.tiny.image_first else edit.tiny.padded(TOKENS)[0]
+    factors = torch.ones(prompt + max(*edit.columns(0), TOKENS - 1) + 1 + edit.places.get("between", 0))
+    for number, factor in ((1, 1.5), (2, -2.0)):
+        factors[[prompt + column for column in edit.columns(number)]] = factor
+    expected, given = joined(value), joined(image[1])
     if given.shape != expected.shape:  # groups of heads that share their values
         expected = expected.unflatten(2, (2, -1)).repeat_interleave(2, dim=2).flatten(2)
-    assert torch.equal(given, expected * factors[:, None])
-    order = sorted(parts, key=lambda part: part is image and edit.tiny.image_first, reverse=True)
-    axis = 2 if plain[2].ndim == 4 else 1
-    start = 0
-    for part in order if edit.tiny.image_first else in_order(parts, image, edit):
+    assert torch.equal(given, expected * factors[: expected.shape[1], None])
+
+    place = 0 if edit.tiny.image_first else others - 1 if edit.places == AFTER else 1
+    follow, start = [*rest[:place], image, *rest[place:]], 0
+    for part in follow:
+        assert (part is image) != torch.equal(part[1], value)
         if part is not image:
-            assert relative(part[2], plain[2].narrow(axis, start, part[0])) <= 1e-6
+            assert relative(joined(part[2]), joined(output)[:, start : start + part[0]]) <= 1e-6
         start += part[0]
+    assert start == expected.shape[1]
 
 
-def in_order(parts: list, image: Any, edit: Edit) -> list:
-    """The parts as their queries follow each other: text, image, references, or text with references, image."""
-    others = [part for part in parts if part is not image]
-    return [*others, image] if edit.places == BEFORE else [others[0], image, *others[1:]]
+def joined(tensor: torch.Tensor) -> torch.Tensor:
+    """[batch heads tokens dim] as [batch tokens heads*dim]."""
+    return tensor.transpose(1, 2).flatten(2) if tensor.ndim == 4 else tensor
 
 
 @only("Flux Kontext", "Qwen-Image-Edit")
@@ -280,7 +279,7 @@ def test_models_without_references_among_their_keys_are_refused_by_name_with_a_r
     tiny = TINY[name]
     model = tiny.model()
     given = tiny.conditioning(tiny.prompt(TOKENS, 1), reference_latents=PIXELS)
-    with pytest.raises(HRVError, match=r"HRV Reference Strength cannot act on \w+ \(.*\). It"):
+    with pytest.raises(HRVError, match=r"HRV Reference Strength cannot act on \w+ \(.+\)\. (Its?|An) "):
         asked(model, given, 0, 0.5)
 
 
