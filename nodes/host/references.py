@@ -67,7 +67,7 @@ def references_of(conditioning: Conditioning) -> list[Any]:
     if not latents:
         raise HRVError(
             "This conditioning has no reference image. Put this node after the one that adds them: Set Reference"
-            " Latent, or the model's own image encoder with its vae connected (Text Encode Qwen Image Edit)."
+            " Latent, or the model's own image encoder with its vae connected (TextEncodeQwenImageEditPlus)."
         )
     return latents
 
