@@ -167,17 +167,16 @@ def test_two_images_have_strengths_of_their_own_and_text_and_references_see_what
     rest = [part for part in parts if part is not image]
 
     prompt = edit.tiny.image + sum(SIZES) if edit.tiny.image_first else edit.tiny.padded(TOKENS)[0]
-    factors = torch.ones(prompt + max(*edit.columns(0), TOKENS - 1) + 1 + edit.places.get("between", 0))
+    expected, given = joined(value), joined(image[1])
+    factors = torch.ones(expected.shape[1])
     for number, factor in ((1, 1.5), (2, -2.0)):
         factors[[prompt + column for column in edit.columns(number)]] = factor
-    expected, given = joined(value), joined(image[1])
     if given.shape != expected.shape:  # groups of heads that share their values
         expected = expected.unflatten(2, (2, -1)).repeat_interleave(2, dim=2).flatten(2)
-    assert torch.equal(given, expected * factors[: expected.shape[1], None])
+    assert torch.equal(given, expected * factors[:, None])
 
-    place = 0 if edit.tiny.image_first else others - 1 if edit.places == AFTER else 1
-    follow, start = [*rest[:place], image, *rest[place:]], 0
-    for part in follow:
+    start = 0
+    for part in [image, *rest] if edit.tiny.image_first else [rest[0], image, *rest[1:]]:
         assert (part is image) != torch.equal(part[1], value)
         if part is not image:
             assert relative(joined(part[2]), joined(output)[:, start : start + part[0]]) <= 1e-6
@@ -252,6 +251,17 @@ def test_references_taken_away_afterwards_are_missed_and_said(edit, model):
     fewer = [[context, {**values, "reference_latents": edit.latents[:1]}] for context, values in positive]
     with pytest.raises(HRVError, match="no reference image 2"):
         drawn(edit, ours, fewer)
+
+
+@only("Flux Kontext")
+def test_a_model_call_of_another_nodes_own_is_an_error(edit, model):
+    def own_calls(given: dict) -> list[torch.Tensor]:
+        return [torch.zeros_like(given["input"]) for _ in given["conds"]]
+
+    ours, positive, _ = asked(model, edit.conditioning(1), 1, 0.5)
+    ours.model_options["sampler_calc_cond_batch_function"] = own_calls
+    with pytest.raises(HRVError, match="no model call of this run came by HRV nodes"):
+        drawn(edit, ours, positive)
 
 
 @only("Krea 2")
