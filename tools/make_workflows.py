@@ -18,6 +18,7 @@ from .inspection_graphs import pocket_weaken, sd15_weaken, sdxl_weaken, see_insi
 from .litegraph import Graph
 from .metric_graphs import METRIC_GRAPHS
 from .prompt_weight_graphs import PROMPT_WEIGHT_GRAPHS
+from .reference_graphs import REFERENCE_GRAPHS
 from .server import ComfyServer
 from .suggest_graphs import pocket_suggest
 from .transformer_graphs import qwen_effect, qwen_fix
@@ -210,6 +211,7 @@ GRAPHS: dict[str, Callable[[Graph], None]] = {
     "31_pocket_build_by_effect": pocket_effect,
     **PROMPT_WEIGHT_GRAPHS,
     "36_sd15_build_by_effect": sd15_effect,
+    **REFERENCE_GRAPHS,
     "38_qwen_image_build_by_effect": qwen_effect,
     "39_qwen_image_fix_misread_word": qwen_fix,
 }

@@ -31,17 +31,19 @@ class AttentionCall:
     query, key, value: [batch heads tokens dim]; the output of a call is [batch tokens heads*dim]. batch: whose rows
     these are. parts: the tensors as the model gave them, [batch tokens heads*dim] or if `split` [batch heads tokens
     dim]; viewed otherwise only when a control asks. prompt: which of their keys are the prompt's (first, one after the
-    last), None for all; a joint site has the image's own keys too, which controls do not see.
+    last), None for all; a joint site has the image's own keys too, which controls do not see. references: likewise,
+    which of all keys are each reference image's, in the order the model joins them.
     """
 
-    __slots__ = ("batch", "go_on", "options", "parts", "prompt", "site", "split")
+    __slots__ = ("batch", "go_on", "options", "parts", "prompt", "references", "site", "split")
 
     def __init__(
         self, site: AttentionSite, batch: BatchPlan, parts: tuple[Tensor, Tensor, Tensor], go_on: Attend,
         options: dict[str, Any], split: bool = False, prompt: tuple[int, int] | None = None,
+        references: tuple[tuple[int, int], ...] = (),
     ) -> None:  # fmt: skip
         self.site, self.batch, self.parts, self.go_on = site, batch, parts, go_on
-        self.options, self.split, self.prompt = options, split, prompt
+        self.options, self.split, self.prompt, self.references = options, split, prompt, references
 
     @property
     def query(self) -> Tensor:
@@ -103,12 +105,20 @@ class AttentionCall:
         query, key, value = self.parts
         return self.taking(query, key, value * weights if self.split else scale_joined(value, weights))
 
+    def with_references(self, factors: Tensor) -> "AttentionCall":
+        """The same call with the values of reference image j times factors[:, j], for factors [batch images heads]."""
+        query, key, value = self.parts
+        value = value.clone()
+        for (first, end), of_image in zip(self.references, factors.unbind(1), strict=True):
+            self._by_head(value.narrow(self._axis, first, end - first)).mul_(of_image[..., None, None])
+        return self.taking(query, key, value)
+
     def taking(self, query: Tensor, key: Tensor, value: Tensor, go_on: Attend | None = None) -> "AttentionCall":
         """The same call with parts as the model holds them, all keys of a joint site included."""
         parts = (query, key, value)
         return AttentionCall(
-            self.site, self.batch, parts, go_on or self.go_on, self.options, self.split, self.prompt
-        )  # fmt: skip
+            self.site, self.batch, parts, go_on or self.go_on, self.options, self.split, self.prompt, self.references
+        )
 
     @property
     def _axis(self) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -20,6 +20,12 @@ KEY = "hrv"
 Conditioning = list[list[Any]]  # ComfyUI's CONDITIONING: [[tensor [batch tokens channels], dict], ...]
 
 
+class Annotation(Protocol):
+    """What HRV nodes write on a conditioning, under the key of its kind."""
+
+    key: ClassVar[str]
+
+
 @dataclass(frozen=True)
 class PromptAnnotation:
     """The token table of an encoded prompt and what is asked for it; copied, never changed in place.
@@ -27,6 +33,7 @@ class PromptAnnotation:
     columns: how many the context had when it was encoded; None for a table made by hand.
     """
 
+    key: ClassVar[str] = KEY
     table: TokenTable
     scales: tuple[HeadScale, ...] = ()
     guidance: tuple[Guidance, ...] = ()
@@ -65,6 +72,7 @@ class PairedPrompts:
     replay: the source's latent at every noise level, if it is a real image; blend: where the targets may differ.
     """
 
+    key: ClassVar[str] = KEY
     annotations: tuple[PromptAnnotation | None, ...]
     lengths: tuple[int, ...]
     edit: PairedEdit

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from comfy.patcher_extension import WrappersMP
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...hrv_engine.errors import HRVError
 from .calls import ModelCall, RowsApart
-from .conditioning import KEY, PairedPrompts, PromptAnnotation
+from .conditioning import PairedPrompts, PromptAnnotation
 from .families import family_of
 from .identity import (
     GROUP,
@@ -30,12 +30,12 @@ from .identity import (
 )
 from .node_texts import NODES, made_by_node, show_texts
 from .receipt import Receipt, neighbours
-from .run import RUN, Run
+from .references import ReferenceAnnotation
+from .run import RUN, Kind, Run
 from .schedule import is_part, whole_schedule
 
 OURS = "hrv_"  # what all our keys in transformer_options begin with
 CONTROLS, PLAN, CORE = "hrv_controls", "hrv_plan", "hrv_core"
-Annotation = TypeVar("Annotation")
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Planned:
     cond: dict
     tokens: int
 
-    def annotation(self, kind: type[Annotation]) -> Annotation | None:
+    def annotation(self, kind: type[Kind]) -> Kind | None:
         """What HRV nodes wrote on it, if it is of this kind and speaks of this very context."""
-        found = self.cond.get(KEY)
+        found = self.cond.get(kind.key)
         return found if isinstance(found, kind) and is_its_own(self.cond) else None
 
     @property
@@ -85,7 +85,7 @@ class StepPlan:
         """The image number of every row that a conditioning gets in this call."""
         return image_numbers(planned.cond, int(self.x.shape[0]), self.run.images).cond.flatten().tolist()
 
-    def annotated(self, kind: type[Annotation]) -> Iterator[tuple[Planned, Annotation]]:
+    def annotated(self, kind: type[Kind]) -> Iterator[tuple[Planned, Kind]]:
         """The conditionings with an annotation of a kind."""
         for planned in self.conditionings:
             found = planned.annotation(kind)
@@ -175,7 +175,8 @@ def follow_run(
 def _check_planned(run: Run) -> None:
     """Raise HRVError when prompts ask for something in a run whose model calls never came by here."""
     prompts = [annotation for _, annotation in run.annotated(PromptAnnotation)]
-    asked = any(one.scales or one.guidance or one.values for one in prompts) or run.annotated(PairedPrompts)
+    asked = any(one.scales or one.guidance or one.values for one in prompts)
+    asked = asked or bool(run.annotated(PairedPrompts)) or bool(run.annotated(ReferenceAnnotation))
     if asked and run.steps > 0 and not run.planned:
         raise HRVError(
             "The prompts ask for HRV steering, but no model call of this run came by HRV nodes, so nothing was done:"

@@ -7,23 +7,23 @@ import torch
 from torch import Tensor
 
 from ...hrv_engine.attention.heads import HeadLayout
-from .conditioning import KEY
+from .conditioning import Annotation
 from .identity import is_its_own
 from .receipt import Receipt
 from .steps import step_of
 
 RUN = "hrv_run"  # key in transformer_options
 Made = TypeVar("Made")
-Annotation = TypeVar("Annotation")
+Kind = TypeVar("Kind", bound=Annotation)
 
 
-def annotated(conds: dict[str, list[dict]], kind: type[Annotation]) -> list[tuple[str, dict, Annotation]]:
+def annotated(conds: dict[str, list[dict]], kind: type[Kind]) -> list[tuple[str, dict, Kind]]:
     """(list, conditioning, annotation) of those of all lists with an annotation of a kind that is its own."""
     return [
-        (name, cond, cond[KEY])
+        (name, cond, cond[kind.key])
         for name, group in conds.items()
         for cond in group or ()
-        if isinstance(cond.get(KEY), kind) and is_its_own(cond)
+        if isinstance(cond.get(kind.key), kind) and is_its_own(cond)
     ]
 
 
@@ -66,7 +66,7 @@ class Run:
         levels = self.made("whole schedule", self.whole)
         return step_of(levels, sigma), len(levels) - 1
 
-    def annotated(self, kind: type[Annotation]) -> list[tuple[str, Annotation]]:
+    def annotated(self, kind: type[Kind]) -> list[tuple[str, Kind]]:
         """(list, annotation) of the conditionings of the run with an annotation of a kind."""
         return self.made(("annotated", kind), lambda: [(name, found) for name, _, found in annotated(self.conds, kind)])
 

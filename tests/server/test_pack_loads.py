@@ -24,6 +24,7 @@ NODES = {
     "HRVConceptStrengthen",
     "HRVConceptAdjust",
     "HRVPromptWeights",
+    "HRVReferenceStrength",
     "HRVHeatmap",
     "HRVSimilarity",
     "HRVTopHeads",

@@ -1,4 +1,4 @@
-"""The graphs of HRV Prompt Weights, 32 to 35, through /prompt: on the pocket model, and on tiny transformers."""
+"""The graphs of HRV Prompt Weights, 32 to 35, and of HRV Reference Strength, 37, on the pocket and tiny models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.tests import workflows
 from comfyui_hrv.tools.server import ComfyServer
 from comfyui_hrv.tools.thumbnails import write_thumbnail
@@ -92,3 +94,26 @@ def test_35_weights_words_of_a_video_each_in_its_part_of_the_sampling(tiny_serve
     films = [outputs[node]["images"][0]["filename"] for node in workflows.nodes_of(small, "SaveAnimatedWEBP")]
     written = [(tiny_server.base / "output" / "video" / film).read_bytes() for film in films]
     assert len(set(written)) == 3, "two of the films are the same"
+
+
+def test_37_takes_less_and_more_of_a_reference_image(tiny_server):
+    random = np.random.default_rng(5)
+    for name in ("first.png", "second.png"):
+        Image.fromarray(random.integers(0, 256, (64, 64, 3), np.uint8)).save(tiny_server.base / "input" / name)
+    prompt = workflows.converted("37_qwen_edit_reference_strength", tiny_server.client.object_info())
+    small = workflows.with_values(on_tiny(prompt, "Qwen-Image"), **SMALL)
+    for node in workflows.nodes_of(small, "TextEncodeQwenImageEditPlus"):
+        small[node]["class_type"] = "TinyEditEncode"
+    for node, name in zip(workflows.nodes_of(small, "LoadImage"), ("first.png", "second.png"), strict=True):
+        small[node]["inputs"]["image"] = name
+    outputs = tiny_server.client.run(small)
+    plain, less, more = (pixels(tiny_server, outputs, node) for node in workflows.nodes_of(small, "PreviewImage"))
+    assert plain.std() > 5 and (less != plain).any() and (more != plain).any() and (less != more).any()
+    reports = [outputs[node]["text"][0] for node in workflows.nodes_of(small, "PreviewAny")]
+    assert reports == [f"image 2 of 2: strength {strength} in all 8 heads" for strength in (0.6, 1.4)]
+    neutral = tiny_server.client.run(workflows.with_values(small, strength=1.0))
+    for node in workflows.nodes_of(small, "PreviewImage"):
+        assert (pixels(tiny_server, neutral, node) == plain).all()
+    small[workflows.nodes_of(small, "HRVReferenceStrength")[0]]["inputs"]["image"] = 3
+    with pytest.raises(HRVError, match="no reference image 3: this conditioning has 2 of them"):
+        tiny_server.client.run(small)

@@ -24,7 +24,12 @@ def tests(name: str) -> Any:
 
 
 class Pixels:
-    """A VAE that shows three channels of the latent."""
+    """A VAE that shows three channels of the latent, and writes an image into all sixteen of Qwen-Image's."""
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """[images height width 3] -> [images 16 1 height/8 width/8]."""
+        small = torch.nn.functional.avg_pool2d(images.movedim(-1, 1), 8)
+        return small.repeat(1, 6, 1, 1)[:, :16, None] * 2 - 1
 
     def decode(self, latent: torch.Tensor) -> torch.Tensor:
         """[images channels (frames) height width] -> [images (frames) 8 height 8 width 3], from 0 to 1."""
@@ -50,4 +55,22 @@ class TinyTransformer:
         return tiny.model(), tests("host.tiny_encoders").ENCODERS[family].clip(), Pixels()
 
 
-NODE_CLASS_MAPPINGS = {"TinyTransformer": TinyTransformer}
+class TinyEditEncode:
+    """TextEncodeQwenImageEditPlus with tiny images, and without the encoder's eye."""
+
+    RETURN_TYPES = ("CONDITIONING",)
+    FUNCTION = "encode"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:  # noqa: N802  the host's name
+        names = {"clip": "CLIP", "vae": "VAE", "image1": "IMAGE", "image2": "IMAGE", "prompt": "STRING"}
+        return {"required": {name: (kind, {}) for name, kind in names.items()}}
+
+    def encode(self, clip: Any, vae: Pixels, image1: torch.Tensor, image2: torch.Tensor, prompt: str) -> tuple:
+        latents = [vae.encode(image[:, :64, :64]) for image in (image1, image2)]
+        encoded = clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
+        return ([[context, {**values, "reference_latents": latents}] for context, values in encoded],)
+
+
+NODE_CLASS_MAPPINGS = {"TinyTransformer": TinyTransformer, "TinyEditEncode": TinyEditEncode}

@@ -37,6 +37,10 @@ class Family(Protocol):
         """Where columns of a prompt of `tokens` tokens are among the `length` keys that controls get of it."""
         ...
 
+    def refuses_references(self, module: Any) -> str:
+        """Why the strength of a reference image cannot be set here, a sentence; empty for models where it can."""
+        ...
+
     def image_grid(self, module: Any, pixels: int, latent: Sequence[int]) -> tuple[int, int, int]:
         """(frames, height, width) of the map of a site with that many pixels below a latent of this shape."""
         ...

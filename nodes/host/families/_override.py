@@ -138,8 +138,9 @@ class _Attention:
         parts = (self._cut(self.query, start, stop), key, value)
         whole = prompt == (0, key.shape[self.axis])
         asked = AttentionCall(
-            self.site, self.call.batch, parts, go_on, self.options, self.split, None if whole else prompt
-        )
+            self.site, self.call.batch, parts, go_on, self.options, self.split, None if whole else prompt,
+            self.segments.references,
+        )  # fmt: skip
         output = received(receivers, asked, self.call.step)
         if not self.named.get("skip_output_reshape"):
             return output

@@ -29,6 +29,12 @@ class Boogu(JointTransformer):
     def patch(self, module: Any) -> Sequence[int]:
         return (module.patch_size, module.patch_size)
 
+    def refuses_references(self, module: Any) -> str:
+        return (
+            "Its double layers have a second attention in which the image meets reference images without the prompt,"
+            " where HRV nodes do not act."
+        )
+
     def segments(self, call: ModelCall, layer: Layer, queries: int, keys: int, options: dict[str, Any]) -> Segments:
         pixels = self.pixels(call)
         return Segments(slice(queries - pixels, queries), slice(0, self.text(call)))

@@ -4,15 +4,18 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from ....hrv_engine.attention.heads import JOINT
+from ._unreachable import class_names
 from .layers import Layer, layer
 from .transformer import JointTransformer
+
+CHROMA = "comfy.ldm.chroma.model.Chroma"
 
 
 class Flux(JointTransformer):
     """The host's Flux class and those with its blocks."""
 
     name = "Flux"
-    classes = ("comfy.ldm.flux.model.Flux", "comfy.ldm.chroma.model.Chroma")
+    classes = ("comfy.ldm.flux.model.Flux", CHROMA)
 
     def layers(self, module: Any) -> Iterator[Layer]:
         for number, block in enumerate(module.double_blocks):
@@ -23,6 +26,10 @@ class Flux(JointTransformer):
 
     def patch(self, module: Any) -> Sequence[int]:
         return (module.patch_size, module.patch_size)
+
+    def refuses_references(self, module: Any) -> str:
+        """Chroma's classes are given reference images as the others are, and leave them out."""
+        return "It takes no reference images." if CHROMA in class_names(module) else ""
 
     def token_columns(self, length: int, tokens: int, columns: Collection[int]) -> list[int]:
         """Flux.2 pads a short prompt in front."""

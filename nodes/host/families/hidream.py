@@ -26,6 +26,9 @@ class HiDream(ImageFirst):
     def patch(self, module: Any) -> Sequence[int]:
         return (module.patch_size, module.patch_size)
 
+    def refuses_references(self, module: Any) -> str:
+        return "An image to edit is beside the latent, row by row, and counts as a part of the image."
+
     def text(self, call: ModelCall) -> int:
         return super().text(call) + 2 * int(call.inputs["encoder_hidden_states_llama3"].shape[-2])
 

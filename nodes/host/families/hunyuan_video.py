@@ -26,6 +26,9 @@ class HunyuanVideo(JointTransformer):
     def patch(self, module: Any) -> Sequence[int]:
         return module.patch_size
 
+    def refuses_references(self, module: Any) -> str:
+        return "Its one reference comes to it by another way than a reference latent."
+
     def segments(self, call: ModelCall, layer: Layer, queries: int, keys: int, options: dict[str, Any]) -> Segments:
         """Tokens of a start image are before the prompt; those of glyphs before it (1.5) or after it."""
         text, pixels = self.text(call), self.pixels(call)

@@ -1,6 +1,5 @@
 """JoyImage: [image, references, prompt] in every block."""
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -26,9 +25,11 @@ class JoyImage(ImageFirst):
     def patch(self, module: Any) -> Sequence[int]:
         return module.patch_size
 
-    def references(self, call: ModelCall, options: dict[str, Any]) -> int:
-        latents = call.inputs.get("ref_latents") or ()
-        return sum(math.prod(self.image_grid(call.module, 0, latent.shape)) for latent in latents)
+    def refuses_references(self, module: Any) -> str:
+        return ""
+
+    def references(self, call: ModelCall, options: dict[str, Any]) -> Sequence[int]:
+        return self.counted_references(call)
 
 
 FAMILY = JoyImage()

@@ -23,5 +23,8 @@ class Krea2(JointTransformer):
     def patch(self, module: Any) -> Sequence[int]:
         return (module.patch, module.patch)
 
+    def refuses_references(self, module: Any) -> str:
+        return ""
+
 
 FAMILY = Krea2()

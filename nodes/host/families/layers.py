@@ -1,6 +1,8 @@
 """One layer of a transformer as the late override needs it, and where image and prompt are in its attention."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from ....hrv_engine.attention.heads import CROSS, AttentionSite
@@ -22,10 +24,20 @@ class Layer:
 
 
 class Segments(NamedTuple):
-    """Which queries of an attention call are the image's pixels, and which keys are the prompt's tokens."""
+    """Which queries of an attention call are the image's pixels, and which keys are the prompt's tokens.
+
+    references: which keys are those of each reference image, (first, one after the last).
+    """
 
     image: slice = EVERYTHING
     prompt: slice = EVERYTHING
+    references: tuple[tuple[int, int], ...] = ()
+
+
+def in_a_row(start: int, sizes: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """(first, one after the last) of things of these sizes, one after the other from `start` on."""
+    ends = list(accumulate(sizes, initial=start))
+    return tuple(pairwise(ends))
 
 
 def layer(

@@ -24,6 +24,9 @@ class Lumina(JointTransformer):
     def patch(self, module: Any) -> Sequence[int]:
         return (module.patch_size, module.patch_size)
 
+    def refuses_references(self, module: Any) -> str:
+        return "Its refiner mixes reference images into the image before the layers where HRV nodes act."
+
     def segments(self, call: ModelCall, layer: Layer, queries: int, keys: int, options: dict[str, Any]) -> Segments:
         """Texts first, each padded: those of references, then the prompt; the image is last, padded too."""
         size = call.module.pad_tokens_multiple or 1

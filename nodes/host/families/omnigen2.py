@@ -5,7 +5,7 @@ from typing import Any
 
 from ....hrv_engine.attention.heads import JOINT
 from ..calls import ModelCall
-from .layers import Layer, Segments, layer
+from .layers import Layer, Segments, in_a_row, layer
 from .transformer import JointTransformer
 
 
@@ -24,9 +24,13 @@ class OmniGen2(JointTransformer):
     def patch(self, module: Any) -> Sequence[int]:
         return (module.patch_size, module.patch_size)
 
+    def refuses_references(self, module: Any) -> str:
+        return ""
+
     def segments(self, call: ModelCall, layer: Layer, queries: int, keys: int, options: dict[str, Any]) -> Segments:
-        pixels = self.pixels(call)
-        return Segments(slice(queries - pixels, queries), slice(0, self.text(call)))
+        text, pixels, references = self.text(call), self.pixels(call), self.counted_references(call)
+        self.check(call, queries, text + sum(references) + pixels)
+        return Segments(slice(queries - pixels, queries), slice(0, text), in_a_row(text, references))
 
 
 FAMILY = OmniGen2()

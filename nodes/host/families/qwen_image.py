@@ -26,5 +26,8 @@ class QwenImage(JointTransformer):
     def patch(self, module: Any) -> Sequence[int]:
         return (module.patch_size, module.patch_size)
 
+    def refuses_references(self, module: Any) -> str:
+        return ""
+
 
 FAMILY = QwenImage()

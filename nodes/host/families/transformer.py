@@ -14,7 +14,7 @@ from ..calls import ModelCall
 from ._lent_options import lent
 from ._override import OVERRIDE, overridden
 from ._unreachable import class_names
-from .layers import Layer, Segments
+from .layers import Layer, Segments, in_a_row
 
 
 class Transformer(ABC):
@@ -39,6 +39,10 @@ class Transformer(ABC):
     def segments(self, call: ModelCall, layer: Layer, queries: int, keys: int, options: dict[str, Any]) -> Segments:
         """Where image and prompt are in an attention call of so many queries and keys; all of it by default."""
         return Segments()
+
+    def refuses_references(self, module: Any) -> str:
+        """Why the strength of a reference image cannot be set here, a sentence; empty for models where it can."""
+        return "Its attention between prompt and image has no rows of reference images."
 
     def recognises(self, module: Any) -> bool:
         return not class_names(module).isdisjoint(self.classes)
@@ -83,6 +87,11 @@ class Transformer(ABC):
         """How many tokens the image has."""
         return math.prod(self.image_grid(call.module, 0, call.latent))
 
+    def counted_references(self, call: ModelCall) -> list[int]:
+        """How many tokens each reference latent of a call has, for models that do not say it themselves."""
+        latents = call.inputs.get("ref_latents") or ()
+        return [math.prod(self.image_grid(call.module, 0, latent.shape)) for latent in latents]
+
     def text(self, call: ModelCall) -> int:
         """How many tokens the prompt has in this call."""
         return 0 if call.context is None else int(call.context.shape[1])
@@ -96,6 +105,12 @@ def repeated(length: int, tokens: int, columns: Collection[int]) -> list[int]:
 
 class CrossTransformer(Transformer):
     """A family whose prompt comes in through cross-attention: `words` gives keys of embeddings at a layer."""
+
+    def refuses_references(self, module: Any) -> str:
+        return (
+            "It attends to its prompt apart from everything else; a reference image, where it takes one, is among the"
+            " image's own channels or frames, where HRV nodes do not act."
+        )
 
     @abstractmethod
     def words(self, attention: Any, embeddings: Tensor) -> Tensor:
@@ -117,15 +132,16 @@ class JointTransformer(Transformer):
         """How many registers there are."""
         return 0
 
-    def references(self, call: ModelCall, options: dict[str, Any]) -> int:
-        """How many tokens of reference images come after the image."""
-        return sum(options.get("reference_image_num_tokens", ()))
+    def references(self, call: ModelCall, options: dict[str, Any]) -> Sequence[int]:
+        """How many tokens each reference image has, in the order the model joins them: by default as it counted."""
+        return options.get("reference_image_num_tokens", ())
 
     def segments(self, call: ModelCall, layer: Layer, queries: int, keys: int, options: dict[str, Any]) -> Segments:
         first, pixels = self.first(call.module), self.pixels(call)
-        text = first + self.text(call)
-        self.check(call, queries, text + pixels + self.references(call, options))
-        return Segments(slice(text, text + pixels), slice(first, text))
+        text, references = first + self.text(call), self.references(call, options)
+        image = slice(text, text + pixels)
+        self.check(call, queries, image.stop + sum(references))
+        return Segments(image, slice(first, text), in_a_row(image.stop, references))
 
     def check(self, call: ModelCall, tokens: int, expected: int) -> None:
         """Raise HRVError where an attention call has other tokens than the family knows of."""
@@ -141,7 +157,7 @@ class ImageFirst(JointTransformer):
     """A family of one attention over [image, references, prompt]."""
 
     def segments(self, call: ModelCall, layer: Layer, queries: int, keys: int, options: dict[str, Any]) -> Segments:
-        text, pixels = self.text(call), self.pixels(call)
-        start = pixels + self.references(call, options)
+        text, pixels, references = self.text(call), self.pixels(call), self.references(call, options)
+        start = pixels + sum(references)
         self.check(call, queries, start + text)
-        return Segments(slice(0, pixels), slice(start, start + text))
+        return Segments(slice(0, pixels), slice(start, start + text), in_a_row(pixels, references))

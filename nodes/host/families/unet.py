@@ -28,6 +28,12 @@ class UNet:
 
     name = "UNet"
 
+    def refuses_references(self, module: Any) -> str:
+        return (
+            "Its cross-attention has the prompt's tokens alone. The weight of an IP-Adapter or a ControlNet is set in"
+            " their own nodes."
+        )
+
     def recognises(self, module: Any) -> bool:
         return next(cross_attentions(module), None) is not None
 
