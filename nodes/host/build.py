@@ -11,18 +11,21 @@ import comfy.samplers
 import torch
 
 from ...hrv_engine.benchmarks.prompts import PromptSet
+from ...hrv_engine.errors import HRVError
 from ...hrv_engine.relevance.build_settings import BuildSettings
 from ...hrv_engine.relevance.concepts import ConceptSet
 from ...hrv_engine.relevance.logit_scale import LogitScale
 from ...hrv_engine.relevance.parts import Part, chosen, joined
 from ...hrv_engine.relevance.relevance import HeadVotes
 from ...hrv_engine.relevance.vote_file import VoteFile
-from ...hrv_engine.relevance.voting import WordSampler
+from ...hrv_engine.relevance.voting import PER_STEP, WordSampler
+from .families import family_of
 from .kept import Kept
 from .progress import ImageProgress
 from .recording import VoteRecorder
 from .unet import fingerprint, layout_of, model_family
-from .words import encode, word_bank
+from .word_prompts import WordPrompts
+from .words import encode, word_bank, word_prompts
 
 LATENT_DOWNSCALE = 8  # core's empty latent; rescaled by core to the model's own format
 
@@ -50,13 +53,16 @@ def build(
     layout = layout_of(model)
     run_steps = steps_of(model, settings)
     steps = run_steps if settings.per_timestep else None
-    ballot = HeadVotes.none(concepts, layout, settings.recipe(model_family(model), fingerprint(model)), steps)
+    prompted = prompts_of_words(model, clip, concepts, settings)
+    bank = word_bank(clip, concepts) if prompted is None else prompted.bank
+    sampler = WordSampler(bank, settings.seed, settings.draws, settings.sampling, settings.bos_key)
+    recipe = settings.recipe(model_family(model), fingerprint(model), bank.has_begin, prompted is not None)
+    ballot = HeadVotes.none(concepts, layout, recipe, steps)
     if settings.logit_scale:
         ballot = replace(ballot, logits=LogitScale.none(layout.total))
     kept = Kept(ballot, None if path is None else VoteFile(path, ballot, resume))
     wanted = set(chosen(prompts, start, count))
-    sampler = WordSampler(word_bank(clip, concepts), settings.seed, settings.draws, settings.sampling, settings.bos_key)
-    recorder = VoteRecorder(sampler, layout, steps, settings.logit_scale)
+    recorder = VoteRecorder(sampler, layout, steps, settings.logit_scale, prompted)
     recorded = recorder.attach(model)
     negative = encode(clip, "") if negative is None else negative
     progress = ImageProgress(recorded, len(wanted - kept.counted(prompts, settings.seed)) * run_steps)
@@ -77,6 +83,26 @@ def build(
     finally:
         kept.save()
     return kept.sums
+
+
+def prompts_of_words(model: Any, clip: Any, concepts: ConceptSet, settings: BuildSettings) -> WordPrompts | None:
+    """The concept words as prompts to be run beside the images, None for a model that projects words as they are.
+
+    Raises HRVError where heads or layers that draw words of their own would make these runs too many.
+    """
+    module = model.model.diffusion_model
+    family = family_of(module)
+    if not family.words_need_runs(module):
+        return None
+    if settings.sampling != PER_STEP:
+        concept_count, every = len(concepts.concepts), len({w for one in concepts.concepts for w in one.words})
+        raise HRVError(
+            f"In {family.name} a concept word has keys only in a run of its own beside the image, so every drawn word"
+            f' costs a run of the model at each step. With sampling "{settings.sampling}" that may be all {every} words'
+            f' of {concept_count} concepts. Set sampling to "{PER_STEP}": all heads share one word a concept, which is'
+            f" {concept_count} runs a draw. HRV Build by Effect works here too."
+        )
+    return word_prompts(clip, concepts)
 
 
 def steps_of(model: Any, settings: BuildSettings) -> int:
