@@ -115,25 +115,43 @@ def steps_of(model: Any, settings: BuildSettings) -> int:
 def _batches(clip: Any, prompts: PromptSet, todo: set[int], size: int) -> Iterator[tuple[list[int], list]]:
     """(image numbers, CONDITIONING of one row an image) of every batch that has an image in `todo`.
 
-    A batch begins at each multiple of `size` and wherever the contexts change their length: an image is drawn in the
-    same company whatever part is asked for, since company changes rounding, and rounding may change a close vote.
+    A batch begins at each multiple of `size` and wherever the contexts change their length, or prompts differ in what
+    cannot be stacked: an image is drawn in the same company whatever part is asked for, since company changes rounding,
+    and rounding may change a close vote.
     """
     texts = prompts.texts
     for place in sorted({number // size for number in todo}):
         numbers = range(place * size, min((place + 1) * size, len(prompts.prompts)))
         encoded = [(number, encode(clip, texts[number])[0]) for number in numbers]
-        for _, alike in groupby(encoded, key=lambda one: one[1][0].shape):
+        for _, alike in groupby(encoded, key=lambda numbered: company(numbered[1])):
             images, rows = zip(*alike, strict=True)
             if todo.intersection(images):
                 yield list(images), stacked(list(rows))
 
 
+def company(encoded: Any) -> tuple:
+    """What encoded prompts must have in common to be rows of one CONDITIONING; compares equal where they have it."""
+    context, values = encoded
+    return tuple(context.shape), {name: _common(value) for name, value in values.items()}
+
+
+def _common(value: Any) -> Any:
+    if not isinstance(value, torch.Tensor):
+        return value
+    return ("rows", value.shape) if _has_rows(value) else ("whole", value.tolist())
+
+
+def _has_rows(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.ndim > 1 and value.shape[0] == 1
+
+
 def stacked(encoded: list[Any]) -> list:
-    """CONDITIONING of one row for each of several encoded prompts whose contexts are of one length."""
+    """CONDITIONING of one row for each of several encoded prompts of one `company`."""
     values = dict(encoded[0][1])
-    if isinstance(values.get("pooled_output"), torch.Tensor):
-        values["pooled_output"] = torch.cat([one[1]["pooled_output"] for one in encoded])
-    return [[torch.cat([one[0] for one in encoded]), values]]
+    for name in values:
+        if _has_rows(values[name]):
+            values[name] = torch.cat([of_prompt[name] for _, of_prompt in encoded])
+    return [[torch.cat([context for context, _ in encoded]), values]]
 
 
 def _draw(model: Any, positive: list, negative: list, settings: BuildSettings, first: int, callback: Callable) -> None:
