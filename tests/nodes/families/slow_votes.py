@@ -25,6 +25,7 @@ class Heard(Explicit):
         super().__init__(tiny, context, (), torch.zeros(0))
         self.queries: list[torch.Tensor] = []
         self.keys: list[torch.Tensor] = []
+        self.before = 0  # how many keys in front of the prompt's are heard too
 
     def of(self, context: torch.Tensor, module: Any) -> None:
         """Listen for another context from now on."""
@@ -41,7 +42,7 @@ class Heard(Explicit):
             start, image = self.places()
             rows = self.rows if len(asked) > 1 else [0]
             self.queries.append(asked[rows][:, :, image])
-            self.keys.append(looked[rows][:, :, start:])
+            self.keys.append(looked[rows][:, :, start - self.before :])
         return function(query, key, value, heads, *more, **named)
 
 
