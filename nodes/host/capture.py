@@ -132,7 +132,7 @@ class TokenMapRecorder(Control):
         calls = torch.zeros(self.images, len(self.words))
         for looked, total in parts:
             place = torch.tensor(looked.images)[:, None], torch.tensor(looked.words)
-            maps[place] += resized(total.permute(0, 3, 1, 2).unflatten(-1, looked.grid).cpu(), tuple(size))
+            maps[place] += resized(total.permute(0, 3, 1, 2).unflatten(-1, looked.grid).cpu(), (size[0], size[1]))
             calls[place] += self.calls[site.key, looked]
         return maps / calls[..., None, None, None, None]
 
