@@ -55,9 +55,11 @@ def qwen_fix(graph: Graph) -> None:
         word="lavender", desired="Color", undesired="Plants",
     )  # fmt: skip
     lower = -40
-    plain: dict[str, Any] = {"model": (shifted, "MODEL"), "positive": (prompt, "CONDITIONING")}
-    adjusted: dict[str, Any] = {"model": (adjust, "MODEL"), "positive": (adjust, "positive")}
-    for title, first, ends in (("Plain", [], plain), ("The word adjusted", [[adjust]], adjusted)):
+    branches: list[tuple[str, list[list[Node]], dict[str, Any]]] = [
+        ("Plain", [], {"model": (shifted, "MODEL"), "positive": (prompt, "CONDITIONING")}),
+        ("The word adjusted", [[adjust]], {"model": (adjust, "MODEL"), "positive": (adjust, "positive")}),
+    ]
+    for title, first, ends in branches:
         sampler = graph.node("KSampler", f"KSampler ({title.lower()})", **ends, **shared)
         decoded = graph.node("VAEDecode", wide=240, samples=(sampler, "LATENT"), vae=(vae, "VAE"))
         shown = graph.node("PreviewImage", title, wide=460, images=(decoded, "IMAGE"))

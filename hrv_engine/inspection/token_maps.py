@@ -24,18 +24,36 @@ class TokenMaps:
     """The share of attention each pixel gives to each word, mean over model calls, before any rescaling of heads.
 
     words: names; layers: float32 [images words heads height width] of each layer in HRV order, values 0 to 1 (a word
-    of several tokens has their sum); prompt: what the words were found in.
+    of several tokens has their sum); prompt: what the words were found in. frames: how many of the images in a row are
+    those of one video.
     """
 
     prompt: str
     words: tuple[str, ...]
     layout: HeadLayout
     layers: tuple[Tensor, ...]
+    frames: int = 1
 
     @property
     def images(self) -> int:
         """How many images the maps belong to."""
         return int(self.layers[0].shape[0])
+
+    def shown_in(self, pixels: int) -> list[int]:
+        """Which of so many decoded images belongs to each map: a frame of maps stands for several of a video.
+
+        Raises HRVError where these images cannot be those of the maps.
+        """
+        videos = self.images // self.frames
+        own = pixels // videos
+        if pixels % videos or own < self.frames or (self.frames == 1 and own != 1):
+            maps = f"{self.images}" if self.frames == 1 else f"{videos} videos of {self.frames} frames"
+            raise HRVError(
+                f"There are {pixels} images but maps of {maps}. Decode the LATENT of the same HRV Token Maps node and"
+                " connect it here."
+            )
+        steps = [round(frame * (own - 1) / max(self.frames - 1, 1)) for frame in range(self.frames)]
+        return [video * own + step for video in range(videos) for step in steps]
 
     def word(self, name: str) -> int:
         """The number of a recorded word, ignoring case; raises HRVError with the recorded ones."""

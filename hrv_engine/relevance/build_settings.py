@@ -3,6 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+NO_BEGIN = "none there"  # of `bos_key` where no begin-of-text key can take part
+OWN_RUNS = "run beside as prompts"  # of `words` in a recipe
+
 
 @dataclass(frozen=True)
 class BuildSettings:
@@ -22,9 +25,16 @@ class BuildSettings:
     per_timestep: bool = False
     logit_scale: bool = False
 
-    def recipe(self, family: str, fingerprint: str) -> dict[str, Any]:
-        """The settings stored in the file, with the model's family and the fingerprint of its weights."""
+    def recipe(self, family: str, fingerprint: str, begins: bool = True, runs: bool = False) -> dict[str, Any]:
+        """The settings stored in the file, with the model's family and the fingerprint of its weights.
+
+        begins: whether there is a begin-of-text key that can take part; runs: whether words were prompts run beside.
+        """
         own = {key: value for key, value in asdict(self).items() if key not in ("seed", "batch_size")}
+        if not begins:
+            own["bos_key"] = NO_BEGIN
+        if runs:
+            own["words"] = OWN_RUNS
         if not self.logit_scale:
             del own["logit_scale"]  # so that files from before this setting can go on
         return {**own, "model_family": family, "model_fingerprint": fingerprint}

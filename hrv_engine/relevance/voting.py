@@ -11,23 +11,27 @@ from ..attention.values import split_heads
 from ..errors import HRVError
 from .concepts import ConceptSet
 
-SAMPLING = ("per layer", "per head")
+PER_LAYER, PER_HEAD, PER_STEP = "per layer", "per head", "per step"
+SAMPLING = (PER_LAYER, PER_HEAD, PER_STEP)
 
 
 @dataclass(frozen=True)
 class WordBank:
     """Text embeddings of every concept word, row 0 being the begin-of-text token.
 
-    embeddings: [tokens channels]; spans[concept][word] = (first row, row count).
+    embeddings: [tokens channels]; spans[concept][word] = (first row, row count). has_begin: whether the text encoder
+    has such a token; without it row 0 is empty and takes part in no vote.
     """
 
     embeddings: Tensor
     spans: tuple[tuple[tuple[int, int], ...], ...]
+    has_begin: bool = True
 
     @classmethod
-    def of(cls, concepts: ConceptSet, encoded: dict[str, Tensor], begin: Tensor) -> "WordBank":
+    def of(cls, concepts: ConceptSet, encoded: dict[str, Tensor], begin: Tensor | None) -> "WordBank":
         """Stack each word's semantic-token embeddings [tokens channels] below the begin-of-text row [channels]."""
-        rows, spans, used = [begin[None]], [], 1
+        some = next(iter(encoded.values()))
+        rows, spans, used = [some.new_zeros(1, some.shape[1]) if begin is None else begin[None]], [], 1
         for concept in concepts.concepts:
             of_words = []
             for word in concept.words:
@@ -41,14 +45,14 @@ class WordBank:
                 rows.append(tokens)
                 used += len(tokens)
             spans.append(tuple(of_words))
-        return cls(torch.cat(rows), tuple(spans))
+        return cls(torch.cat(rows), tuple(spans), begin is not None)
 
 
 @dataclass(frozen=True)
 class Ballot:
     """Which bank rows take part in one vote of each head: `rows` and `concept` int64 [images draws voters keys].
 
-    voters = heads ("per head") or 1 ("per layer", shared by the layer's heads). Every concept has places of its own, as
+    voters = heads ("per head") or 1 (shared by the layer's heads). Every concept has places of its own, as
     many as its longest word has tokens; places a shorter word leaves unused have concept -1. concepts: how many.
     """
 
@@ -78,13 +82,14 @@ class DrawnWords:
 class WordSampler:
     """Draws one word a concept for every vote, from a counter: image i, model call c always see the same words.
 
-    So votes depend neither on batch size nor on the order of images, and partial builds merge exactly.
+    So votes depend neither on batch size nor on the order of images, and partial builds merge exactly. sampling: who
+    draws words of their own; "per step" is one drawing for all heads of a model call.
     """
 
     bank: WordBank
     seed: int
     draws: int = 1
-    sampling: str = "per layer"
+    sampling: str = PER_LAYER
     bos_key: bool = True
 
     def __post_init__(self) -> None:
@@ -92,6 +97,11 @@ class WordSampler:
             raise HRVError(f'The word sampling "{self.sampling}" is unknown. Legal: {", ".join(SAMPLING)}.')
         if self.draws < 1:
             raise HRVError(f"draws = {self.draws} is too small. At least one draw of words is needed for a vote.")
+
+    @property
+    def begins(self) -> bool:
+        """Whether the begin-of-text key takes part: asked for, and there."""
+        return self.bos_key and self.bank.has_begin
 
     def ballots(
         self, images: list[int], call: int, heads: list[int], device: torch.device | str = "cpu"
@@ -109,7 +119,7 @@ class WordSampler:
         self, images: list[int], calls: range, heads: list[int], device: torch.device | str
     ) -> list[list[DrawnWords]]:
         """The words of several model calls, one list a call with an entry a layer, moved to the device together."""
-        voters, begin = self._voters(heads), int(self.bos_key)
+        voters, begin = self._voters(heads), int(self.begins)
         index, bias, share = [], [], []
         for call in calls:
             words = self._words(images, call, voters)
@@ -123,7 +133,7 @@ class WordSampler:
         moved = [
             torch.from_numpy(np.stack(each).transpose(0, 3, 1, 2, 4).copy()).to(device) for each in (index, bias, share)
         ]
-        alone = len(images) == 1 and self.sampling == "per layer"
+        alone = len(images) == 1 and self.sampling != PER_HEAD
         if alone:  # [calls layers draws * n] and one operation to tell layers apart
             moved = [moved[0].flatten(2), moved[1].flatten(2), moved[2][:, :, 0]]
         concepts = self._concepts.to(device)
@@ -142,16 +152,26 @@ class WordSampler:
         return tensor.unbind() if alone else tensor.split(voters)
 
     def _voters(self, heads: list[int]) -> list[int]:
-        return heads if self.sampling == "per head" else [1] * len(heads)
+        return heads if self.sampling == PER_HEAD else [1] * len(heads)
+
+    def words(self, images: list[int], call: int, heads: list[int]) -> list[set[tuple[int, int]]]:
+        """The (concept, word) numbers drawn for each image in one model call, by all its heads."""
+        drawn = self._words(images, call, self._voters(heads))
+        return [
+            {(concept, int(word)) for concept in range(drawn.shape[-1]) for word in np.unique(of_image[..., concept])}
+            for of_image in drawn
+        ]
 
     def _words(self, images: list[int], call: int, voters: list[int]) -> np.ndarray:
         """The number of each drawn word in its concept, int64 [images draws voters concepts]."""
         sizes = np.array([len(words) for words in self.bank.spans])
+        total = sum(voters)
+        shape = (self.draws, 1 if self.sampling == PER_STEP else total, len(sizes))
         draws = []
         for image in images:
             generator = np.random.Generator(np.random.Philox(key=self.seed % 2**64, counter=[0, 0, call, image]))
-            draws.append((generator.random((self.draws, sum(voters), len(sizes))) * sizes).astype(np.int64))
-        return np.stack(draws)
+            draws.append((generator.random(shape) * sizes).astype(np.int64))
+        return np.broadcast_to(np.stack(draws), (len(images), self.draws, total, len(sizes)))
 
     def _rows(self, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Bank rows and concept numbers [images draws voters keys] of the drawn words, each in its concept's places.
@@ -177,8 +197,8 @@ class WordSampler:
     def _concepts(self) -> Tensor:
         """1 where a place belongs to a concept, float32 [keys concepts]; the begin-of-text key belongs to none."""
         number = self._places[0]
-        member: np.ndarray = np.zeros((int(self.bos_key) + len(number), len(self.bank.spans)), np.float32)
-        member[int(self.bos_key) + np.arange(len(number)), number] = 1
+        member: np.ndarray = np.zeros((int(self.begins) + len(number), len(self.bank.spans)), np.float32)
+        member[int(self.begins) + np.arange(len(number)), number] = 1
         return torch.from_numpy(member)
 
     @cached_property

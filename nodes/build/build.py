@@ -1,4 +1,4 @@
-"""HRV Build: Algorithm 1 on any UNet checkpoint and any concept list."""
+"""HRV Build: Algorithm 1 on any checkpoint with a prompt and any concept list."""
 
 from comfy_api.latest import io
 
@@ -13,7 +13,7 @@ from .shared import part_inputs, saving_inputs, size_inputs
 
 
 class HRVBuild(io.ComfyNode):
-    """Draw an image for every prompt while every cross-attention head votes for a concept."""
+    """Draw an image for every prompt while every head that attends to it votes for a concept."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -30,7 +30,10 @@ class HRVBuild(io.ComfyNode):
             inputs=[
                 io.Model.Input(
                     "model",
-                    tooltip="The checkpoint to look into: SD1.x, SD2.x or SDXL. LoRAs on it count as part of it.",
+                    tooltip=(
+                        "The checkpoint to look into: SD1.x, SD2.x, SDXL, or a transformer such as Flux, Qwen-Image or"
+                        " Wan. LoRAs on it count as part of it."
+                    ),
                 ),
                 io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
                 Concepts.Input("concepts", tooltip="The concepts heads vote for, from HRV Concepts."),
@@ -80,7 +83,8 @@ class HRVBuild(io.ComfyNode):
                     advanced=True,
                     tooltip=(
                         "per layer: the heads of a layer share the drawn words (the authors' code); per head: each head"
-                        " draws its own (the paper's Algorithm 1)."
+                        " draws its own (the paper's Algorithm 1); per step: all heads share them, which models need"
+                        " whose text and image share one attention (Flux, Z-Image, Qwen-Image)."
                     ),
                 ),
                 io.Boolean.Input(
@@ -89,7 +93,8 @@ class HRVBuild(io.ComfyNode):
                     advanced=True,
                     tooltip=(
                         "On: the begin-of-text key takes part in the softmax (the authors' code); off: semantic tokens"
-                        " only (the paper)."
+                        " only (the paper). Of no effect with text encoders that have no such token; the report says"
+                        " so."
                     ),
                 ),
                 io.Boolean.Input(

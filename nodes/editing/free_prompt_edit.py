@@ -3,9 +3,11 @@
 from comfy_api.latest import io
 
 from ...hrv_engine.editing.methods import free_prompt_editing
-from ..host.unet import downsampling_of
+from ..host.unet import downsampling_of, require_unet
 from ..types import CATEGORY
 from .shared import limit_input, more_targets, pair, pair_inputs, pair_outputs, prompts_of, seeds_input
+
+WHY = "it exchanges self-attention maps, by the size of a layer"
 
 
 class HRVFreePromptEdit(io.ComfyNode):
@@ -46,6 +48,7 @@ class HRVFreePromptEdit(io.ComfyNode):
     def execute(
         cls, model, source, target, latent, self_replace, self_limit, seeds, target_2=None, target_3=None, target_4=None
     ) -> io.NodeOutput:
+        require_unet(model, "HRV Free-Prompt Edit", WHY)
         prompts = prompts_of(source, [target, target_2, target_3, target_4])
         edit = free_prompt_editing(len(prompts) - 1, self_replace, downsampling_of(model), self_limit)
         return pair(model, prompts, latent, edit, seeds)

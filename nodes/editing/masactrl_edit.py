@@ -3,9 +3,11 @@
 from comfy_api.latest import io
 
 from ...hrv_engine.editing.methods import masactrl
-from ..host.unet import downsampling_of
+from ..host.unet import downsampling_of, require_unet
 from ..types import CATEGORY
 from .shared import more_targets, pair, pair_inputs, pair_outputs, prompts_of, seeds_input
+
+WHY = "it exchanges self-attention from a layer of the decoder on"
 
 
 class HRVMasaCtrlEdit(io.ComfyNode):
@@ -60,6 +62,7 @@ class HRVMasaCtrlEdit(io.ComfyNode):
     def execute(
         cls, model, source, target, latent, start, start_layer, seeds, target_2=None, target_3=None, target_4=None
     ) -> io.NodeOutput:
+        require_unet(model, "HRV MasaCtrl Edit", WHY)
         prompts = prompts_of(source, [target, target_2, target_3, target_4])
         edit = masactrl(len(prompts) - 1, start, start_layer, downsampling_of(model))
         return pair(model, prompts, latent, edit, seeds)

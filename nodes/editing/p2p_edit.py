@@ -11,7 +11,7 @@ from ...hrv_engine.errors import HRVError
 from ...hrv_engine.relevance.rescale import adjust, strengthen
 from ...hrv_engine.text.word_values import parse_word_values, parse_word_windows
 from ..host.paired_prompts import check_appended
-from ..host.unet import downsampling_of, layout_of, model_family
+from ..host.unet import downsampling_of, layout_of, model_family, require_unet
 from ..types import CATEGORY, HRV, clamp_input
 from .shared import (
     limit_input,
@@ -25,6 +25,7 @@ from .shared import (
 )
 
 WITH_HRV, PLAIN = 0.9, 0.4  # self_replace of the paper, and of Prompt-to-Prompt
+WHY = "it exchanges cross-attention and self-attention maps between prompts, by the size of a layer"
 
 
 class HRVP2PEdit(io.ComfyNode):
@@ -174,6 +175,7 @@ class HRVP2PEdit(io.ComfyNode):
         equalizer, word_windows, tail, self_limit, clamp, blend_words, blend_threshold, blend_start, seeds, hrv=None,
         target_2=None, target_3=None, target_4=None,
     ) -> io.NodeOutput:  # fmt: skip
+        require_unet(model, "HRV P2P Edit", WHY)
         prompts = prompts_of(source, [target, target_2, target_3, target_4])
         factors = rescaling(model, hrv, concept, undesired, clamp)
         heads, edits, notes = layout_of(model).total, list[CrossEdit | None](), []

@@ -3,9 +3,11 @@
 from comfy_api.latest import io
 
 from ...hrv_engine.editing.methods import plug_and_play
-from ..host.unet import downsampling_of
+from ..host.unet import downsampling_of, require_unet
 from ..types import CATEGORY
 from .shared import more_targets, pair, pair_inputs, pair_outputs, prompts_of, seeds_input
+
+WHY = "it exchanges features and self-attention of the decoder"
 
 
 class HRVPlugAndPlayEdit(io.ComfyNode):
@@ -56,6 +58,7 @@ class HRVPlugAndPlayEdit(io.ComfyNode):
         cls, model, source, target, latent, attention_until, features_until, seeds, target_2=None, target_3=None,
         target_4=None,
     ) -> io.NodeOutput:  # fmt: skip
+        require_unet(model, "HRV Plug-and-Play Edit", WHY)
         prompts = prompts_of(source, [target, target_2, target_3, target_4])
         edit = plug_and_play(len(prompts) - 1, attention_until, features_until, downsampling_of(model))
         (feature,) = edit.features

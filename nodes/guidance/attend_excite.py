@@ -13,13 +13,14 @@ from ...hrv_engine.text.alignment import TokenTable
 from ...hrv_engine.text.lists import listed
 from ...hrv_engine.text.phrases import nouns, subject
 from ..host.conditioning import table_of
-from ..host.unet import downsampling_of, layout_of, model_family
+from ..host.unet import downsampling_of, layout_of, model_family, require_unet
 from ..types import CATEGORY, HRV
 from .shared import guide, guide_inputs, guide_outputs, schedule_inputs
 
 ORIGINAL, WITH_HRV = "original", "hrv"
 EVERYTHING, WORDS = "all tokens", "words of the prompt"
 SLICES = {ORIGINAL: (-1, ORIGINAL_DEVIATION), WITH_HRV: (None, GAUSSIAN_DEVIATION)}  # last column, smoothing
+WHY = "its loss is of cross-attention maps at the sizes of a UNet"
 
 
 class HRVAttendExcite(io.ComfyNode):
@@ -115,6 +116,7 @@ class HRVAttendExcite(io.ComfyNode):
         cls, model, positive, words, preset, concepts, rivals, sharpness, thresholds, max_refinements, smoothing,
         steps_to_alter, step_size, save_memory, hrv=None,
     ) -> io.NodeOutput:  # fmt: skip
+        require_unet(model, "HRV Attend & Excite", WHY)
         asked = list(dict.fromkeys(listed(words) or [word for word, _ in nouns(table_of(positive))]))
         reading = _reading(model, preset, hrv, asked, listed(concepts))
         stop, deviation = SLICES[preset]

@@ -13,11 +13,14 @@ from ...hrv_engine.text.spelling import escaped, unescaped
 from ..host.conditioning import KEY, PromptAnnotation, tables_of
 from ..host.lent_values import with_own_values
 from ..host.node_texts import shown
+from ..host.unet import require_unet
 from ..host.wires import check_wires
 from ..host.words import encode
 from ..types import CATEGORY
 from .shared import guide_inputs, guide_outputs
 from .syngen import GRAMMAR, RULES
+
+WHY = "it gives cross-attention keys and values of different texts, which only an attention with a text of its own has"
 
 
 class HRVStructuredDiffusion(io.ComfyNode):
@@ -69,6 +72,7 @@ class HRVStructuredDiffusion(io.ComfyNode):
     @classmethod
     def execute(cls, model, positive, clip, phrases, finder) -> io.NodeOutput:
         check_wires("HRV Structured Diffusion", {0: "MODEL", 1: "positive"})
+        require_unet(model, "HRV Structured Diffusion", WHY)
         typed, tables = listed(phrases, ";"), tables_of(positive)
         for phrase in typed:
             _check(phrase, tables)

@@ -13,11 +13,12 @@ from ...hrv_engine.text.alignment import TokenTable
 from ...hrv_engine.text.dependencies import MODEL, dependency_groups, load_parser
 from ...hrv_engine.text.phrases import Word, noun_phrases, parse_groups
 from ..host.conditioning import tables_of
-from ..host.unet import downsampling_of, layout_of
+from ..host.unet import downsampling_of, layout_of, require_unet
 from ..types import CATEGORY
 from .shared import guide, guide_inputs, guide_outputs, schedule_inputs
 
 RULES, GRAMMAR = "simple rules", "spaCy"
+WHY = "its loss is of cross-attention maps at the sizes of a UNet"
 
 
 class HRVSynGen(io.ComfyNode):
@@ -74,6 +75,7 @@ class HRVSynGen(io.ComfyNode):
     def execute(
         cls, model, positive, groups, finder, lone_nouns, steps_to_alter, step_size, save_memory
     ) -> io.NodeOutput:
+        require_unet(model, "HRV SynGen", WHY)
         reading = mean_reading(layout_of(model), downsampling_of(model))
         schedule = Schedule(steps_to_alter, step_size, last=1.0)
 

@@ -11,18 +11,21 @@ import comfy.samplers
 import torch
 
 from ...hrv_engine.benchmarks.prompts import PromptSet
+from ...hrv_engine.errors import HRVError
 from ...hrv_engine.relevance.build_settings import BuildSettings
 from ...hrv_engine.relevance.concepts import ConceptSet
 from ...hrv_engine.relevance.logit_scale import LogitScale
 from ...hrv_engine.relevance.parts import Part, chosen, joined
 from ...hrv_engine.relevance.relevance import HeadVotes
 from ...hrv_engine.relevance.vote_file import VoteFile
-from ...hrv_engine.relevance.voting import WordSampler
+from ...hrv_engine.relevance.voting import PER_STEP, WordSampler
+from .families import family_of
 from .kept import Kept
 from .progress import ImageProgress
 from .recording import VoteRecorder
 from .unet import fingerprint, layout_of, model_family
-from .words import encode, word_bank
+from .word_prompts import WordPrompts
+from .words import encode, word_bank, word_prompts
 
 LATENT_DOWNSCALE = 8  # core's empty latent; rescaled by core to the model's own format
 
@@ -50,13 +53,16 @@ def build(
     layout = layout_of(model)
     run_steps = steps_of(model, settings)
     steps = run_steps if settings.per_timestep else None
-    ballot = HeadVotes.none(concepts, layout, settings.recipe(model_family(model), fingerprint(model)), steps)
+    prompted = prompts_of_words(model, clip, concepts, settings)
+    bank = word_bank(clip, concepts) if prompted is None else prompted.bank
+    sampler = WordSampler(bank, settings.seed, settings.draws, settings.sampling, settings.bos_key)
+    recipe = settings.recipe(model_family(model), fingerprint(model), bank.has_begin, prompted is not None)
+    ballot = HeadVotes.none(concepts, layout, recipe, steps)
     if settings.logit_scale:
         ballot = replace(ballot, logits=LogitScale.none(layout.total))
     kept = Kept(ballot, None if path is None else VoteFile(path, ballot, resume))
     wanted = set(chosen(prompts, start, count))
-    sampler = WordSampler(word_bank(clip, concepts), settings.seed, settings.draws, settings.sampling, settings.bos_key)
-    recorder = VoteRecorder(sampler, layout, steps, settings.logit_scale)
+    recorder = VoteRecorder(sampler, layout, steps, settings.logit_scale, prompted)
     recorded = recorder.attach(model)
     negative = encode(clip, "") if negative is None else negative
     progress = ImageProgress(recorded, len(wanted - kept.counted(prompts, settings.seed)) * run_steps)
@@ -79,6 +85,26 @@ def build(
     return kept.sums
 
 
+def prompts_of_words(model: Any, clip: Any, concepts: ConceptSet, settings: BuildSettings) -> WordPrompts | None:
+    """The concept words as prompts to be run beside the images, None for a model that projects words as they are.
+
+    Raises HRVError where heads or layers that draw words of their own would make these runs too many.
+    """
+    module = model.model.diffusion_model
+    family = family_of(module)
+    if not family.words_need_runs(module):
+        return None
+    if settings.sampling != PER_STEP:
+        concept_count, every = len(concepts.concepts), len({w for one in concepts.concepts for w in one.words})
+        raise HRVError(
+            f"In {family.name} a concept word has keys only in a run of its own beside the image, so every drawn word"
+            f' costs a run of the model at each step. With sampling "{settings.sampling}" that may be all {every} words'
+            f' of {concept_count} concepts. Set sampling to "{PER_STEP}": all heads share one word a concept, which is'
+            f" {concept_count} runs a draw. HRV Build by Effect works here too."
+        )
+    return word_prompts(clip, concepts)
+
+
 def steps_of(model: Any, settings: BuildSettings) -> int:
     """The steps that a run has; ddim_uniform may give one more than was asked for, as 30 do not divide 1000."""
     asked = {"sampler": settings.sampler_name, "scheduler": settings.scheduler, "model_options": model.model_options}
@@ -89,25 +115,43 @@ def steps_of(model: Any, settings: BuildSettings) -> int:
 def _batches(clip: Any, prompts: PromptSet, todo: set[int], size: int) -> Iterator[tuple[list[int], list]]:
     """(image numbers, CONDITIONING of one row an image) of every batch that has an image in `todo`.
 
-    A batch begins at each multiple of `size` and wherever the contexts change their length: an image is drawn in the
-    same company whatever part is asked for, since company changes rounding, and rounding may change a close vote.
+    A batch begins at each multiple of `size` and wherever the contexts change their length, or prompts differ in what
+    cannot be stacked: an image is drawn in the same company whatever part is asked for, since company changes rounding,
+    and rounding may change a close vote.
     """
     texts = prompts.texts
     for place in sorted({number // size for number in todo}):
         numbers = range(place * size, min((place + 1) * size, len(prompts.prompts)))
         encoded = [(number, encode(clip, texts[number])[0]) for number in numbers]
-        for _, alike in groupby(encoded, key=lambda one: one[1][0].shape):
+        for _, alike in groupby(encoded, key=lambda numbered: company(numbered[1])):
             images, rows = zip(*alike, strict=True)
             if todo.intersection(images):
                 yield list(images), stacked(list(rows))
 
 
+def company(encoded: Any) -> tuple:
+    """What encoded prompts must have in common to be rows of one CONDITIONING; compares equal where they have it."""
+    context, values = encoded
+    return tuple(context.shape), {name: _common(value) for name, value in values.items()}
+
+
+def _common(value: Any) -> Any:
+    if not isinstance(value, torch.Tensor):
+        return value
+    return ("rows", value.shape) if _has_rows(value) else ("whole", value.tolist())
+
+
+def _has_rows(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.ndim > 1 and value.shape[0] == 1
+
+
 def stacked(encoded: list[Any]) -> list:
-    """CONDITIONING of one row for each of several encoded prompts whose contexts are of one length."""
+    """CONDITIONING of one row for each of several encoded prompts of one `company`."""
     values = dict(encoded[0][1])
-    if isinstance(values.get("pooled_output"), torch.Tensor):
-        values["pooled_output"] = torch.cat([one[1]["pooled_output"] for one in encoded])
-    return [[torch.cat([one[0] for one in encoded]), values]]
+    for name in values:
+        if _has_rows(values[name]):
+            values[name] = torch.cat([of_prompt[name] for _, of_prompt in encoded])
+    return [[torch.cat([context for context, _ in encoded]), values]]
 
 
 def _draw(model: Any, positive: list, negative: list, settings: BuildSettings, first: int, callback: Callable) -> None:

@@ -13,7 +13,7 @@ from ...hrv_engine.relevance.effect import HeadEffects
 from ...hrv_engine.relevance.parts import Part, chosen, joined
 from ...hrv_engine.relevance.samples import Sample, SampleSet
 from ...hrv_engine.relevance.vote_file import VoteFile
-from .build import empty_latent, stacked
+from .build import company, empty_latent, stacked
 from .effect import NEGATIVE, POSITIVE, WITHOUT, Measurement, measurable, measure, sigmas_of
 from .kept import Kept
 from .progress import ImageProgress
@@ -92,7 +92,7 @@ def _batches(clip: Any, samples: SampleSet, todo: set[int], settings: EffectSett
         for number in range(place * size, min((place + 1) * size, len(every))):
             texts = every[number].with_word, every[number].without
             encoded.append((number, encode(clip, texts[0])[0], encode(clip, texts[1])[0]))
-        for _, alike in groupby(encoded, key=lambda one: (one[1][0].shape, one[2][0].shape)):
+        for _, alike in groupby(encoded, key=lambda numbered: (company(numbered[1]), company(numbered[2]))):
             numbers, with_words, without = zip(*alike, strict=True)
             if todo.intersection(numbers):
                 yield list(numbers), stacked(list(with_words)), stacked(list(without))

@@ -32,18 +32,19 @@ class AttentionCall:
     these are. parts: the tensors as the model gave them, [batch tokens heads*dim] or if `split` [batch heads tokens
     dim]; viewed otherwise only when a control asks. prompt: which of their keys are the prompt's (first, one after the
     last), None for all; a joint site has the image's own keys too, which controls do not see. references: likewise,
-    which of all keys are each reference image's, in the order the model joins them.
+    which of all keys are each reference image's, in the order the model joins them. mask: the host's, of the image's
+    queries and all keys.
     """
 
-    __slots__ = ("batch", "go_on", "options", "parts", "prompt", "references", "site", "split")
+    __slots__ = ("batch", "go_on", "mask", "options", "parts", "prompt", "references", "site", "split")
 
     def __init__(
         self, site: AttentionSite, batch: BatchPlan, parts: tuple[Tensor, Tensor, Tensor], go_on: Attend,
         options: dict[str, Any], split: bool = False, prompt: tuple[int, int] | None = None,
-        references: tuple[tuple[int, int], ...] = (),
+        references: tuple[tuple[int, int], ...] = (), mask: Tensor | None = None,
     ) -> None:  # fmt: skip
         self.site, self.batch, self.parts, self.go_on = site, batch, parts, go_on
-        self.options, self.split, self.prompt, self.references = options, split, prompt, references
+        self.options, self.split, self.prompt, self.references, self.mask = options, split, prompt, references, mask
 
     @property
     def query(self) -> Tensor:
@@ -65,6 +66,14 @@ class AttentionCall:
         """Query, key and value, each [batch tokens heads*dim]."""
         query, key, value = self.parts[0], self._own(self.parts[1]), self._own(self.parts[2])
         return (join_heads(query), join_heads(key), join_heads(value)) if self.split else (query, key, value)
+
+    def mask_of(self, rows: Sequence[int]) -> Tensor | None:
+        """The mask of some rows over the prompt's keys, [rows or 1, heads or 1, pixels or 1, tokens], as the host's."""
+        if self.mask is None:
+            return None
+        mask = self.mask[None, None] if self.mask.ndim < 3 else self.mask[:, None] if self.mask.ndim == 3 else self.mask
+        mask = mask if self.prompt is None else mask[..., slice(*self.prompt)]
+        return mask[list(rows)] if mask.shape[0] == self.batch.size > 1 else mask
 
     @property
     def pixels(self) -> int:
@@ -117,8 +126,9 @@ class AttentionCall:
         """The same call with parts as the model holds them, all keys of a joint site included."""
         parts = (query, key, value)
         return AttentionCall(
-            self.site, self.batch, parts, go_on or self.go_on, self.options, self.split, self.prompt, self.references
-        )
+            self.site, self.batch, parts, go_on or self.go_on, self.options, self.split, self.prompt, self.references,
+            self.mask,
+        )  # fmt: skip
 
     @property
     def _axis(self) -> int:

@@ -17,6 +17,7 @@ from .calls import AttentionCall, ModelCall
 from .conditioning import KEY as TAG
 from .conditioning import Conditioning, PairedPrompts, PromptAnnotation, table_of, tables_of
 from .control import Control, StepPlan, controlled
+from .families import family_of
 from .identity import UNKNOWN
 from .receipt import Receipt
 from .recording import rows_of
@@ -34,15 +35,17 @@ class Watched:
 
 @dataclass(frozen=True)
 class Looked:
-    """What one recorded attention shows: maps of some images and words (by number), and their (height, width)."""
+    """What one recorded attention shows: maps of some images and words (by number), and (frames, height, width)."""
 
     images: tuple[int, ...]
     words: tuple[int, ...]
-    grid: tuple[int, int]
+    grid: tuple[int, int, int]
 
 
 class TokenMapRecorder(Control):
     """Adds up the maps of some words over one run; `take` gives their mean over model calls.
+
+    Where text and image share one attention, maps are shares of what a pixel gives to the text, not to other pixels.
 
     words: names as the user typed them; START and END stand for the begin-of-text and the end-of-text tokens.
     """
@@ -54,6 +57,12 @@ class TokenMapRecorder(Control):
             raise HRVError(
                 "This conditioning holds the stacked prompts of an editing node, whose words stand in different places."
                 " Connect the source or the target prompt itself, from HRV Prompt, to see where its words look."
+            )
+        family = family_of(model.model.diffusion_model).name
+        if family != "UNet" and not {START, END}.isdisjoint(words):
+            raise HRVError(
+                f"{START} and {END} are tokens of the CLIP of SD1.x, SD2.x and SDXL; the prompt of {family} has others,"
+                " or none. Switch special_tokens off: the maps of words work here."
             )
         self.prompt, self.words = table_of(positive).prompt, words
         self.layout: HeadLayout = layout_of(model)
@@ -82,8 +91,9 @@ class TokenMapRecorder(Control):
                 " step, or the prompt acts on a part of the image only (an area), which has no map of the whole."
                 " Widen start_percent and end_percent, or connect the prompt without its area."
             )
-        layers = tuple(self._mean(site) for site in self.layout.sites)
-        return TokenMaps(self.prompt, tuple(self.words), self.layout, layers)
+        every = [self._mean(site) for site in self.layout.sites]
+        layers = tuple(maps.permute(0, 3, 1, 2, 4, 5).flatten(0, 1) for maps in every)
+        return TokenMaps(self.prompt, tuple(self.words), self.layout, layers, every[0].shape[3])
 
     def plan(self, step: StepPlan) -> dict[int, Watched]:
         """The words to look for in each conditioning, where the step lies in the window."""
@@ -112,19 +122,19 @@ class TokenMapRecorder(Control):
         return self.sums[site, looked]
 
     def _mean(self, site: AttentionSite) -> Tensor:
-        """The mean over model calls of all sums at a site, float32 [images words heads height width].
+        """The mean over model calls of all sums at a site, float32 [images words heads frames height width].
 
         Maps of several sizes (Deep Shrink halves them at first) are brought to the largest.
         """
         parts = [(looked, total) for (key, looked), total in self.sums.items() if key == site.key]
-        size = max((looked.grid for looked, _ in parts), key=lambda grid: grid[0] * grid[1])
-        maps = torch.zeros(self.images, len(self.words), site.heads, *size)
+        frames, *size = max((looked.grid for looked, _ in parts), key=lambda grid: grid[1] * grid[2])
+        maps = torch.zeros(self.images, len(self.words), site.heads, frames, *size)
         calls = torch.zeros(self.images, len(self.words))
         for looked, total in parts:
             place = torch.tensor(looked.images)[:, None], torch.tensor(looked.words)
-            maps[place] += resized(total.permute(0, 3, 1, 2).unflatten(-1, looked.grid).cpu(), size)
+            maps[place] += resized(total.permute(0, 3, 1, 2).unflatten(-1, looked.grid).cpu(), tuple(size))
             calls[place] += self.calls[site.key, looked]
-        return maps / calls[..., None, None, None]
+        return maps / calls[..., None, None, None, None]
 
 
 class _Watching:
@@ -149,7 +159,7 @@ class _Watching:
         query, key = (split_heads(rows_of(part, rows), site.heads) for part in call.joined[:2])
         for first in range(0, len(watched.columns), site.head_dim):
             part = watched.columns[first : first + site.head_dim]
-            looked = Looked(images, tuple(word for word, _ in part), call.grid(self.call))
+            looked = Looked(images, tuple(word for word, _ in part), call.volume(self.call))
             name = (
                 "indicators",
                 part,
@@ -161,7 +171,9 @@ class _Watching:
                 key.dtype,
             )
             values = self.call.run.made(name, partial(self._indicators, part, watched.tokens, key))
-            maps = functional.scaled_dot_product_attention(query, key, values)[..., : len(part)]
+            mask = call.mask_of(rows)
+            mask = mask if mask is None or mask.dtype == torch.bool else mask.to(query.dtype)
+            maps = functional.scaled_dot_product_attention(query, key, values, mask)[..., : len(part)]
             recorder.sums_of(site.key, looked, maps).add_(maps)
             recorder.calls[site.key, looked] = recorder.calls.get((site.key, looked), 0) + 1
 

@@ -1,6 +1,6 @@
 """Collects the votes of Algorithm 1 while the stock sampler draws: the model's own queries, nothing changed."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,9 @@ from ...hrv_engine.attention.heads import HeadLayout, SiteKey
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.relevance.logit_scale import LogitScale
 from ...hrv_engine.relevance.voting import (
+    Ballot,
     DrawnWords,
+    WordBank,
     WordSampler,
     choices,
     choices_alone,
@@ -22,30 +24,73 @@ from ...hrv_engine.relevance.voting import (
 from .calls import AttentionCall, ModelCall
 from .control import Control, StepPlan, controlled
 from .receipt import Receipt
+from .word_prompts import WordPrompts
 
 POSITIVE = "positive"  # the name of the list of positives in the host's samplers
 AHEAD = 16 << 20  # bytes of drawn words that are prepared at once, for as many model calls as they hold
+
+
+class BankKeys:
+    """Keys of the whole word bank, which a layer's own projection makes of embeddings; made once a site."""
+
+    def __init__(self, bank: WordBank) -> None:
+        self.bank = bank
+        self._keys: dict[SiteKey, Tensor] = {}
+        self._ready: dict[SiteKey, Tensor] = {}
+
+    def joined_keys(self, call: ModelCall, site: SiteKey, like: Tensor) -> Tensor:
+        """The word bank as keys of a site [tokens heads*dim]."""
+        if site not in self._keys:
+            bank = self.bank.embeddings.to(device=like.device, dtype=like.dtype)
+            self._keys[site] = call.family.project_words(call.module, site, bank)
+        return self._keys[site]
+
+    def ready_keys(self, call: ModelCall, site: SiteKey, heads: int, like: Tensor) -> Tensor:
+        """The same as votes read them, float32 [heads dim tokens]."""
+        if site not in self._ready:
+            self._ready[site] = word_keys(self.joined_keys(call, site, like), heads)
+        return self._ready[site]
+
+    def words(self, drawn: DrawnWords, images: Sequence[int]) -> DrawnWords:
+        """Words drawn for some images, by their rows among the keys: those of the bank."""
+        return drawn
+
+    def ballot(self, ballot: Ballot, images: Sequence[int]) -> Ballot:
+        """The same for a ballot."""
+        return ballot
 
 
 class VoteRecorder(Control):
     """Counts the votes of one batch of images at a time; `take` hands them over, int64 [steps or 1, concepts, heads].
 
     images: the image numbers of the batch, which (with the model call) choose the drawn words; logit_scale: also
-    measure how strongly each head attends (`scale`).
+    measure how strongly each head attends (`scale`). prompts: of the words, for a model in which they have keys only
+    so; else a layer's own projection makes them.
     """
 
     name = "HRV Build"
 
-    def __init__(self, sampler: WordSampler, layout: HeadLayout, steps: int | None, logit_scale: bool = False) -> None:
+    def __init__(
+        self, sampler: WordSampler, layout: HeadLayout, steps: int | None, logit_scale: bool = False,
+        prompts: WordPrompts | None = None,
+    ) -> None:  # fmt: skip
         self.sampler, self.layout, self.steps, self.logit_scale = sampler, layout, steps, logit_scale
         self.key = f"hrv_build {id(self)}"  # several may record one run
-        self._keys: dict[SiteKey, Tensor] = {}
-        self._ready: dict[SiteKey, Tensor] = {}
+        self.prompts = prompts
+        self.keys: BankKeys | WordPrompts = BankKeys(sampler.bank) if prompts is None else prompts
         self.begin([])
 
     def attach(self, model: Any) -> Any:
         """A clone of MODEL whose calls are recorded here."""
-        return controlled(model, self)
+        model = controlled(model, self)
+        if self.prompts is None:
+            return model
+        self.prompts.upcoming = self.upcoming
+        return self.prompts.attach(model)
+
+    def upcoming(self) -> list[set[tuple[int, int]]]:
+        """The (concept, word) numbers that the images' heads vote with in the next model call."""
+        return self.sampler.words(self.images, self.calls, [site.heads for site in self.layout.sites])
 
     def begin(self, images: list[int], uncounted: Collection[int] = ()) -> None:
         """Start the next batch; votes not taken are forgotten (an interrupted image does not count).
@@ -77,45 +122,30 @@ class VoteRecorder(Control):
         by_layer = [torch.cat(self._sizes[first]).cpu() for first in sorted(self._sizes)]
         return LogitScale.of(torch.cat(by_layer, dim=1).numpy())  # [images x calls, heads]
 
-    def plan(self, step: StepPlan) -> dict[int, int]:
-        """The positives of a build, by the step they vote in; a build has no other conditionings of this name."""
-        return {
-            planned.number: 0 if self.steps is None else min(step.step, self.steps - 1)
-            for planned in step.conditionings
-            if planned.group == POSITIVE
-        }
+    def plan(self, step: StepPlan) -> dict[int, tuple[int, int]]:
+        """The positives of a build: the step they vote in, and the number of the model call, which draws the words."""
+        number = 0 if self.steps is None else min(step.step, self.steps - 1)
+        positives = [planned.number for planned in step.conditionings if planned.group == POSITIVE]
+        self.calls += len(positives)
+        return {planned: (number, self.calls - 1) for planned in positives}
 
-    def act(self, call: ModelCall, actions: dict[int, int], receipt: Receipt) -> None:
+    def act(self, call: ModelCall, actions: dict[int, tuple[int, int]], receipt: Receipt) -> None:
         """Let every head vote with the rows of the positives."""
-        for number, step in actions.items():
-            voting = _CallVotes(self, call, number, step)
+        for number, (step, number_of_call) in actions.items():
+            voting = _CallVotes(self, call, number, step, number_of_call)
             self._voted.append(voting)
             call.receive(receipt, voting, len(call.batch.rows(number)))
-            self.calls += 1
 
-    def words(self, images: list[int], device: torch.device) -> list[DrawnWords]:
-        """The words of the next model call, one entry a layer; drawn for several calls at once."""
-        if self.calls not in self._ahead or images != self._ahead_of:
+    def words(self, images: list[int], call: int, device: torch.device) -> list[DrawnWords]:
+        """The words of a model call, one entry a layer; drawn for several calls at once."""
+        if call not in self._ahead or images != self._ahead_of:
             heads = [site.heads for site in self.layout.sites]
             voters = sum(heads) if self.sampler.sampling == "per head" else len(heads)
             one = 16 * len(images) * self.sampler.draws * voters * len(self.sampler.bank.embeddings)
-            calls = range(self.calls, self.calls + max(1, min(64, AHEAD // one)))
+            calls = range(call, call + max(1, min(64, AHEAD // one)))
             self._ahead = dict(zip(calls, self.sampler.drawn(images, calls, heads, device), strict=True))
             self._ahead_of = images
-        return self._ahead[self.calls]
-
-    def keys(self, call: ModelCall, site: SiteKey, like: Tensor) -> Tensor:
-        """The word bank as keys of a site [tokens heads*dim], projected once."""
-        if site not in self._keys:
-            bank = self.sampler.bank.embeddings.to(device=like.device, dtype=like.dtype)
-            self._keys[site] = call.family.project_words(call.module, site, bank)
-        return self._keys[site]
-
-    def ready_keys(self, call: ModelCall, site: SiteKey, heads: int, like: Tensor) -> Tensor:
-        """The same as votes read them, float32 [heads dim tokens]."""
-        if site not in self._ready:
-            self._ready[site] = word_keys(self.keys(call, site, like), heads)
-        return self._ready[site]
+        return self._ahead[call]
 
     def measure(self, heads: slice, sizes: Tensor) -> None:
         """Note the logit sizes [images heads] of one layer in one call."""
@@ -154,22 +184,25 @@ class _CallVotes:
     call: ModelCall
     number: int
     step: int
+    number_of_call: int
 
     def __post_init__(self) -> None:
         recorder, batch = self.recorder, self.call.batch
         self.rows = batch.rows(self.number)
-        self.images = [recorder.images[image] for image in batch.images_of(self.number)]
-        self.number_of_call = recorder.calls
-        drawn = recorder.words(self.images, self.call.x.device)
+        self.places = batch.images_of(self.number)  # of its images in the batch that is drawn
+        self.images = [recorder.images[image] for image in self.places]
+        drawn = recorder.words(self.images, self.number_of_call, self.call.x.device)
         sites = recorder.layout.sites
-        self.words: dict[SiteKey, DrawnWords] = {site.key: words for site, words in zip(sites, drawn, strict=True)}
+        self.words: dict[SiteKey, DrawnWords] = {
+            site.key: recorder.keys.words(words, self.places) for site, words in zip(sites, drawn, strict=True)
+        }
         self.chosen: dict[SiteKey, Tensor] = {}
 
     def __call__(self, call: AttentionCall) -> Tensor:
         """Vote with the conditional queries, then go on with the attention that would have run."""
         recorder, site = self.recorder, call.site
         query, words = call.joined[0], self.words[site.key]
-        keys = recorder.ready_keys(self.call, site.key, site.heads, query)
+        keys = recorder.keys.ready_keys(self.call, site.key, site.heads, query)
         if words.alone:
             self.chosen[site.key] = choices_alone(query.select(0, self.rows[0]), keys, words, site.heads)
         else:
@@ -184,7 +217,8 @@ class _CallVotes:
         ballot = recorder.sampler.ballots(self.images, self.number_of_call, heads, query.device)[
             recorder.layout.sites.index(site)
         ]
-        sizes = logit_sizes(query, recorder.keys(self.call, site.key, query), ballot, site.heads)
+        keys = recorder.keys.joined_keys(self.call, site.key, query)
+        sizes = logit_sizes(query, keys, recorder.keys.ballot(ballot, self.places), site.heads)
         counting = [row for row, image in enumerate(self.images) if image not in recorder.uncounted]
         recorder.measure(recorder.layout.head_range(site.key), sizes[counting])
 

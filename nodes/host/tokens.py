@@ -86,6 +86,18 @@ def _moved(found: tuple[Piece, ...], columns: dict[int, int]) -> Iterator[Piece]
     return (replace(piece, column=columns[piece.column]) for piece in found if piece.column in columns)
 
 
+def has_begin(clip: Any, text: str) -> bool:
+    """Whether the first column of the context of `text` is a begin-of-text token: language models may have none."""
+    tokens = clip.tokenize(text, return_word_ids=True)
+    if not set(tokens) - set(ENCODERS):
+        return True
+    for key, own in _columns(clip, tokens)[1].items():
+        if own.get(0) == 0:
+            start = getattr(part_of(clip.tokenizer, key), "start_token", None)
+            return start is not None and tokens[key][0][0][0] == start
+    return False
+
+
 def semantic_columns(clip: Any, text: str) -> tuple[int, ...]:
     """The context columns of all semantic tokens of `text`."""
     return token_table(clip, text).columns

@@ -8,6 +8,7 @@ import torch
 
 from ...hrv_engine.attention.downsampling import Downsampling
 from ...hrv_engine.attention.heads import HeadLayout
+from ...hrv_engine.errors import HRVError
 from .families import family_of
 
 _layouts: "WeakKeyDictionary[torch.nn.Module, HeadLayout]" = WeakKeyDictionary()
@@ -19,6 +20,16 @@ def layout_of(model: Any) -> HeadLayout:
     if module not in _layouts:
         _layouts[module] = family_of(module).sites(module)
     return _layouts[module]
+
+
+def require_unet(model: Any, who: str, why: str) -> None:
+    """Raise HRVError for a MODEL whose attention is not a UNet's; who: the node, why: what it needs of a UNet."""
+    family = family_of(model.model.diffusion_model).name
+    if family != "UNet":
+        raise HRVError(
+            f"{who} is defined for UNets only and not for {family}: {why}. Use an SD1.x, SD2.x or SDXL checkpoint for"
+            f" it. On {family} HRV Concept Strengthen and HRV Concept Adjust change what a word does."
+        )
 
 
 def downsampling_of(model: Any) -> Downsampling:

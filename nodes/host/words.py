@@ -12,7 +12,8 @@ import torch
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.relevance.concepts import ConceptSet
 from ...hrv_engine.relevance.voting import WordBank
-from .tokens import semantic_columns, token_table
+from .tokens import has_begin, semantic_columns, token_table
+from .word_prompts import WordPrompt, WordPrompts
 
 AT_ONCE = 32  # words encoded together
 _vectors: "WeakKeyDictionary[Any, tuple[Any, dict[str, np.ndarray]]]" = WeakKeyDictionary()  # of the last concepts
@@ -21,22 +22,39 @@ PROBES = ("wizard", "harbor")  # one token each for CLIP; an encoder that takes 
 
 def word_bank(clip: Any, concepts: ConceptSet) -> WordBank:
     """Encode every concept word as a prompt of its own; raises HRVError that names a word without tokens."""
-    encoded, begin = {}, None
+    contexts = {
+        word: (encode(clip, word)[0][0][0].float(), list(own)) for word, own in _columns(clip, concepts).items()
+    }
+    first, (context, _) = next(iter(contexts.items()))
+    encoded = {word: context[columns] for word, (context, columns) in contexts.items()}
+    return WordBank.of(concepts, encoded, context[0] if has_begin(clip, first) else None)
+
+
+def word_prompts(clip: Any, concepts: ConceptSet) -> WordPrompts:
+    """The same as prompts to be run, for models in which words have keys only so.
+
+    Each prompt has a begin-of-text token of its own, if any, and none is shared: so none takes part in votes.
+    """
+    columns = _columns(clip, concepts)
+    numbers = {word: number for number, word in enumerate(columns)}
+    prompts = [WordPrompt(encode(clip, word), own) for word, own in columns.items()]
+    bank = WordBank.of(concepts, {word: torch.zeros(len(own), 0) for word, own in columns.items()}, None)
+    return WordPrompts(bank, prompts, [[numbers[word] for word in concept.words] for concept in concepts.concepts])
+
+
+def _columns(clip: Any, concepts: ConceptSet) -> dict[str, tuple[int, ...]]:
+    """The columns of every word's semantic tokens in its own context."""
+    found: dict[str, tuple[int, ...]] = {}
     for concept in concepts.concepts:
         for word in concept.words:
-            if word in encoded:
-                continue
-            columns = semantic_columns(clip, word)
-            if not columns:
+            if word not in found:
+                found[word] = semantic_columns(clip, word)
+            if not found[word]:
                 raise HRVError(
                     f'The word "{word}" of the concept "{concept.name}" has no tokens: the tokenizer reads nothing'
                     " there. Choose another word."
                 )
-            context = encode(clip, word)[0][0]  # [1 tokens channels]
-            encoded[word] = context[0, list(columns)].float()
-            begin = context[0, 0].float() if begin is None else begin
-    assert begin is not None  # a ConceptSet is never empty
-    return WordBank.of(concepts, encoded, begin)
+    return found
 
 
 def encode(clip: Any, text: str) -> list[list[Any]]:

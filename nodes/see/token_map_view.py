@@ -96,11 +96,8 @@ class HRVTokenMapView(io.ComfyNode):
     @classmethod
     def execute(cls, token_maps, word, view, concept, heads, opacity, image=None, hrv=None) -> io.NodeOutput:
         pixels = None if image is None else to_pixels(image)
-        if pixels is not None and len(pixels) != token_maps.images:
-            raise HRVError(
-                f"There are {len(pixels)} images but maps of {token_maps.images}. Decode the LATENT of the same HRV"
-                " Token Maps node and connect it here."
-            )
+        if pixels is not None:
+            pixels = pixels[token_maps.shown_in(len(pixels))]
         words = listed(word) or token_maps.words
         weights = _weights(token_maps.layout, hrv, view, concept, heads)
         with hint("Words are recorded by HRV Token Maps."):

@@ -45,6 +45,10 @@ class Family(Protocol):
         """(frames, height, width) of the map of a site with that many pixels below a latent of this shape."""
         ...
 
+    def words_need_runs(self, module: Any) -> bool:
+        """Whether a concept word has keys only in a run of the model with the word as its prompt."""
+        ...
+
     def project_words(self, module: Any, site: SiteKey, embeddings: Any) -> Any:
         """Keys [tokens heads*dim] of concept words [tokens channels] at a site."""
         ...

@@ -139,7 +139,7 @@ class _Attention:
         whole = prompt == (0, key.shape[self.axis])
         asked = AttentionCall(
             self.site, self.call.batch, parts, go_on, self.options, self.split, None if whole else prompt,
-            self.segments.references,
+            self.segments.references, self._mask(start, stop),
         )  # fmt: skip
         output = received(receivers, asked, self.call.step)
         if not self.named.get("skip_output_reshape"):
@@ -151,12 +151,18 @@ class _Attention:
     ) -> Tensor:
         """The attention of queries `start` to `stop`, with the user's backend and override."""
         named = dict(self.named)
-        mask = named.get("mask")
-        if mask is not None and mask.ndim > 1 and mask.shape[-2] == self.query.shape[self.axis] > 1:
-            named["mask"] = mask[..., start:stop, :]
+        if named.get("mask") is not None:
+            named["mask"] = self._mask(start, stop)
         if every_head:
             named.pop("enable_gqa", None)
         return self.attend(query, key, value, named.pop("heads"), **named)
+
+    def _mask(self, start: int, stop: int) -> Tensor | None:
+        """The mask of queries `start` to `stop`."""
+        mask: Tensor | None = self.named.get("mask")
+        if mask is not None and mask.ndim > 1 and mask.shape[-2] == self.query.shape[self.axis] > 1:
+            return mask[..., start:stop, :]
+        return mask
 
     def _cut(self, tensor: Tensor, start: int, stop: int) -> Tensor:
         whole = stop - start == tensor.shape[self.axis]

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ._unreachable import class_names
 from .layers import Layer, layer
 from .transformer import CrossTransformer
 
@@ -26,6 +27,10 @@ class CosmosPredict2(CrossTransformer):
 
     def patch(self, module: Any) -> Sequence[int]:
         return (module.patch_temporal, module.patch_spatial, module.patch_spatial)
+
+    def words_need_runs(self, module: Any) -> bool:
+        """Anima's adapter makes its tokens of a whole prompt."""
+        return "comfy.ldm.anima.model.Anima" in class_names(module)
 
     def words(self, attention: Any, embeddings: Tensor) -> Tensor:
         keys = attention.k_proj(embeddings).unflatten(-1, (attention.n_heads, -1))

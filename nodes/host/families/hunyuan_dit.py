@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from torch import Tensor
-
 from .layers import Layer, layer
 from .transformer import CrossTransformer
 
@@ -28,9 +26,9 @@ class HunyuanDiT(CrossTransformer):
     def patch(self, module: Any) -> Sequence[int]:
         return (module.patch_size, module.patch_size)
 
-    def words(self, attention: Any, embeddings: Tensor) -> Tensor:
-        keys = attention.kv_proj(embeddings)[..., : attention.qdim].unflatten(-1, (attention.num_heads, -1))
-        return attention.k_norm(keys).flatten(-2)
+    def words_need_runs(self, module: Any) -> bool:
+        """A word's tokens of T5 are beside those of CLIP, in another context."""
+        return True
 
 
 FAMILY = HunyuanDiT()

@@ -3,9 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from torch import Tensor
-
-from ....hrv_engine.errors import HRVError
 from .layers import Layer, layer
 from .transformer import CrossTransformer
 
@@ -25,11 +22,9 @@ class Kandinsky5(CrossTransformer):
     def patch(self, module: Any) -> Sequence[int]:
         return module.patch_size
 
-    def words(self, attention: Any, embeddings: Tensor) -> Tensor:
-        raise HRVError(
-            "Kandinsky 5 works on its prompt with blocks of its own before the image attends to it, so words have no"
-            " keys outside a prompt and head vectors cannot be built from them. Steering and prompt weights work."
-        )
+    def words_need_runs(self, module: Any) -> bool:
+        """Blocks of its own work on the prompt before the image attends to it."""
+        return True
 
 
 FAMILY = Kandinsky5()

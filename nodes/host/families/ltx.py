@@ -5,7 +5,6 @@ from typing import Any
 
 from torch import Tensor
 
-from ....hrv_engine.errors import HRVError
 from .layers import Layer, layer
 from .transformer import CrossTransformer
 
@@ -25,13 +24,11 @@ class LTX(CrossTransformer):
     def patch(self, module: Any) -> Sequence[int]:
         return (1, 1, 1)
 
+    def words_need_runs(self, module: Any) -> bool:
+        """LTX-2 works on its prompt with layers of its own and shifts keys with the noise level."""
+        return bool(module.cross_attention_adaln) or hasattr(module, "video_embeddings_connector")
+
     def embedded(self, module: Any, embeddings: Tensor) -> Tensor:
-        if module.cross_attention_adaln or hasattr(module, "video_embeddings_connector"):
-            raise HRVError(
-                "LTX-2 works on its prompt with layers of its own and shifts its keys with the noise level, so words"
-                " have no keys outside a prompt and head vectors cannot be built from them. Steering and prompt weights"
-                " work."
-            )
         return module.caption_projection(embeddings)
 
     def words(self, attention: Any, embeddings: Tensor) -> Tensor:

@@ -62,10 +62,13 @@ class Transformer(ABC):
         frames, height, width = (-(-size // part) for size, part in zip(sizes, patch, strict=True))
         return frames, height, width
 
+    def words_need_runs(self, module: Any) -> bool:
+        return True
+
     def project_words(self, module: Any, site: SiteKey, embeddings: Tensor) -> Tensor:
         raise HRVError(
-            f"{self.name} joins text and image in one attention, where a concept word has keys only inside a prompt's"
-            " own forward pass, so head vectors cannot be built from words alone. Steering and prompt weights work."
+            f"In {self.name} a concept word has keys only in a run of the model with the word as its prompt: what comes"
+            " to the layers depends on the image and on layers before them. HRV Build runs words so."
         )
 
     def key_weights(self, module: Any) -> Iterator[tuple[SiteKey, Tensor]]:
@@ -104,7 +107,13 @@ def repeated(length: int, tokens: int, columns: Collection[int]) -> list[int]:
 
 
 class CrossTransformer(Transformer):
-    """A family whose prompt comes in through cross-attention: `words` gives keys of embeddings at a layer."""
+    """A family whose prompt comes in through cross-attention: `words` gives keys of embeddings at a layer.
+
+    One whose `words_need_runs` for every model needs none.
+    """
+
+    def words_need_runs(self, module: Any) -> bool:
+        return False
 
     def refuses_references(self, module: Any) -> str:
         return (
@@ -112,15 +121,17 @@ class CrossTransformer(Transformer):
             " image's own channels or frames, where HRV nodes do not act."
         )
 
-    @abstractmethod
     def words(self, attention: Any, embeddings: Tensor) -> Tensor:
         """Keys [1 tokens heads*dim] of embeddings [1 tokens channels] in the attention module of a layer."""
+        raise NotImplementedError
 
     def embedded(self, module: Any, embeddings: Tensor) -> Tensor:
         """What a text encoder's embeddings [1 tokens channels] become before they come to the layers."""
         return embeddings
 
     def project_words(self, module: Any, site: SiteKey, embeddings: Tensor) -> Tensor:
+        if self.words_need_runs(module):
+            return super().project_words(module, site, embeddings)
         attention = next(layer.module for layer in self.layers(module) if layer.site.key == site)
         return self.words(attention, self.embedded(module, embeddings[None]))[0]
 

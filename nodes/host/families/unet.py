@@ -50,6 +50,9 @@ class UNet:
     def image_grid(self, module: Any, pixels: int, latent: Sequence[int]) -> tuple[int, int, int]:
         return (1, *level_size(pixels, *latent[-2:]))
 
+    def words_need_runs(self, module: Any) -> bool:
+        return False
+
     def project_words(self, module: Any, site: SiteKey, embeddings: Tensor) -> Tensor:
         return dict(cross_attentions(module))[site].to_k(embeddings[None])[0]
 

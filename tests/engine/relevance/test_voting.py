@@ -198,6 +198,31 @@ def test_layers_draws_and_heads_draw_words_of_their_own():
     assert len({str(layers[0][0, :, head].tolist()) for head in range(4)}) == 4
 
 
+def test_per_step_all_layers_and_heads_share_the_words_of_a_draw():
+    shared = sampler(draws=8, sampling="per step")
+    layers = [ballot.rows for ballot in shared.ballots([0], 0, [4, 2])]
+    assert torch.equal(*layers) and layers[0].shape[2] == 1
+    assert len({str(layers[0][0, draw].tolist()) for draw in range(8)}) > 1
+
+
+@pytest.mark.parametrize("sampling", SAMPLING)
+def test_the_words_that_an_image_needs_are_those_of_its_ballots(sampling):
+    asked, images = sampler(sampling=sampling), [4, 0]
+    for place, words in enumerate(asked.words(images, 3, [2, 2])):
+        rows = {bank().spans[concept][word][0] for concept, word in words}
+        firsts = {first for concept in bank().spans for first, _ in concept}
+        ballots = asked.ballots(images, 3, [2, 2])
+        assert rows == {row for ballot in ballots for row in ballot.rows[place].flatten().tolist()} & firsts
+
+
+def test_without_a_begin_of_text_token_none_takes_part_whatever_is_asked():
+    encoded = {word: random(len(word), HEADS * DIM) for concept in CONCEPTS.concepts for word in concept.words}
+    none = WordBank.of(CONCEPTS, encoded, None)
+    words = [drawn(WordSampler(none, 5, 2, bos_key=asked), [0]) for asked in (True, False)]
+    assert not none.has_begin and not none.embeddings[0].any()
+    assert torch.equal(words[0].index, words[1].index) and (words[0].index[words[0].bias == 0] > 0).all()
+
+
 def test_a_bank_stacks_begin_of_text_and_each_words_tokens_under_their_concepts():
     words = bank()
     assert words.spans == (((1, 1), (2, 3), (5, 1)), ((6, 1), (7, 2)), ((9, 1), (10, 2)))
@@ -219,8 +244,8 @@ def test_a_word_without_tokens_is_refused_with_its_concept():
 
 
 def test_an_unknown_sampling_and_too_few_draws_are_refused():
-    with pytest.raises(HRVError, match='"per step".*per layer, per head'):
-        sampler(sampling="per step")
+    with pytest.raises(HRVError, match='"per image".*per layer, per head, per step'):
+        sampler(sampling="per image")
     with pytest.raises(HRVError, match="draws = 0"):
         sampler(draws=0)
 

@@ -1,0 +1,102 @@
+"""Algorithm 1 on a transformer, written out: each word run alone, one head and one draw at a time, in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import comfy.samplers
+import numpy as np
+import torch
+from comfy.nested_tensor import NestedTensor
+from comfy.patcher_extension import WrappersMP
+
+from comfyui_hrv.hrv_engine.relevance.voting import WordSampler
+
+from .explicit import Explicit, halves
+from .tiny_models import Tiny
+
+COLUMNS = (1, 2)
+
+
+class Heard(Explicit):
+    """Notes queries of the image and keys of the prompt at every site, for the rows of one context."""
+
+    def __init__(self, tiny: Tiny, context: torch.Tensor) -> None:
+        super().__init__(tiny, context, (), torch.zeros(0))
+        self.queries: list[torch.Tensor] = []
+        self.keys: list[torch.Tensor] = []
+        self.before = 0  # how many keys in front of the prompt's are heard too
+
+    def of(self, context: torch.Tensor, module: Any) -> None:
+        """Listen for another context from now on."""
+        self.context = context
+        self.own = self.tiny.prepared(module, context)[:, : context.shape[1]]
+        self.queries, self.keys = [], []
+
+    def attend(self, function: Any, query: Any, key: Any, value: Any, heads: int, *more: Any, **named: Any) -> Any:
+        split = named.get("skip_reshape", False)
+        queries, keys = (tensor.shape[2 if split else 1] for tensor in (query, key))
+        if self.rows and self.is_site(queries, keys):
+            asked, looked = (part.double() if split else halves(part, heads) for part in (query, key))
+            looked = looked.repeat_interleave(asked.shape[1] // looked.shape[1], 1)
+            start, image = self.places()
+            rows = self.rows if len(asked) > 1 else [0]
+            self.queries.append(asked[rows][:, :, image])
+            self.keys.append(looked[rows][:, :, start - self.before :])
+        return function(query, key, value, heads, *more, **named)
+
+
+def slow_votes(
+    tiny: Tiny, model: Any, prompt: torch.Tensor, negative: torch.Tensor, words: list[torch.Tensor],
+    numbers: list[list[int]], sampler: WordSampler, heads: list[int], batch: int, steps: int,
+) -> np.ndarray:  # fmt: skip
+    """Votes int64 [concepts heads]; words: the context of each, whose tokens are at COLUMNS; numbers: by concept."""
+    module = model.model.diffusion_model
+    counts = np.zeros((len(numbers), sum(heads)), np.int64)
+    heard, calls = Heard(tiny, prompt), 0
+
+    def predict(executor: Any, x: Any, timestep: Any, options: Any, seed: Any = None) -> Any:
+        nonlocal calls
+        guider, keys = executor.class_obj, []
+        for image in range(batch):
+            keys.append([])
+            for number, word in enumerate(words):
+                heard.of(word, module)
+                (cond,) = guider.conds[f"word {number}"]
+                rows = slice(image, image + 1)
+                comfy.samplers.calc_cond_batch(guider.inner_model, [[cond]], x[rows], timestep[rows], options)
+                keys[-1].append([site[0][:, list(COLUMNS)] for site in heard.keys])
+        heard.of(prompt, module)
+        predicted = executor(x, timestep, options, seed)
+        for image in range(batch):
+            count(image, keys[image], [site[image] for site in heard.queries])
+        calls += 1
+        return predicted
+
+    def count(image: int, keys: list, queries: list[torch.Tensor]) -> None:
+        assert len(queries) == len(heads)
+        drawn = sampler._words([image], calls, [1] * len(heads))[0]  # [draws layers concepts]
+        for draw in range(sampler.draws):
+            for site, query in enumerate(queries):
+                for head in range(heads[site]):
+                    chosen = [numbers[concept][word] for concept, word in enumerate(drawn[draw, site])]
+                    every = torch.cat([keys[word][site][head] for word in chosen])
+                    share = torch.softmax(query[head] @ every.T / query.shape[-1] ** 0.5, dim=-1).mean(dim=0)
+                    scores = share.unflatten(0, (len(chosen), -1)).mean(dim=1)
+                    counts[int(scores.argmax()), sum(heads[:site]) + head] += 1
+
+    listening = heard.on(model)
+    listening.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, "slow", predict)
+    guider = comfy.samplers.CFGGuider(listening)
+    conds = {"positive": tiny.conditioning(prompt), "negative": tiny.conditioning(negative)}
+    conds |= {f"word {number}": tiny.conditioning(word) for number, word in enumerate(words)}
+    guider.inner_set_conds(conds)
+    guider.set_cfg(4.0)
+    sampling = comfy.samplers.KSampler(model, steps, model.load_device, "euler", "simple")
+    generator = torch.Generator().manual_seed(5)
+    shapes = [shape for shape in (tiny.latent, tiny.sound) if shape]
+    noise: Any = [torch.randn(batch, *shape, generator=generator) for shape in shapes]
+    latent: Any = [torch.zeros_like(part) for part in noise]
+    noise, latent = (NestedTensor(parts) if tiny.sound else parts[0] for parts in (noise, latent))
+    guider.sample(noise, latent, comfy.samplers.sampler_object("euler"), sampling.sigmas, disable_pbar=True, seed=5)
+    return counts
