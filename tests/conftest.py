@@ -87,7 +87,7 @@ def stand_ins(server) -> None:
     vectors = HeadRelevance(
         np.ones((2, 2), np.float32), concepts, HeadLayout((AttentionSite(("middle", 0, 0), 2, 64),))
     )
-    for name in ("sd15_paper34", "sdxl_paper34"):
+    for name in workflows.VECTORS:
         path = server.models / "hrv" / f"{name}.safetensors"
         if not path.exists():
             files.save(path, vectors)

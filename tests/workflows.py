@@ -11,10 +11,14 @@ NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
 STOCK_FILES = {"sd15": "v1-5-pruned-emaonly-fp16.safetensors", "sdxl": "sd_xl_base_1.0.safetensors"}
 CLIP_FILE = "open_clip_model.safetensors"
 PARTS = {  # of transformers' checkpoints
-    "diffusion_models": ("z_image_turbo_bf16", "flux1-dev", "wan2.1_t2v_1.3B_fp16", "qwen_image_edit_2509_fp8_e4m3fn"),
+    "diffusion_models": (
+        "z_image_turbo_bf16", "flux1-dev", "wan2.1_t2v_1.3B_fp16", "qwen_image_fp8_e4m3fn",
+        "qwen_image_edit_2509_fp8_e4m3fn",
+    ),
     "text_encoders": ("qwen_3_4b", "clip_l", "t5xxl_fp16", "umt5_xxl_fp8_e4m3fn_scaled", "qwen_2.5_vl_7b_fp8_scaled"),
     "vae": ("ae", "wan_2.1_vae", "qwen_image_vae"),
-}
+}  # fmt: skip
+VECTORS = ("sd15_paper34", "sdxl_paper34", "qwen_image_effect")
 SMALLEST_CLIP = "ViT-S-16-alt"  # OpenCLIP's smallest architecture
 JUDGES = (  # folders in models/hrv_eval
     "blip2-opt-2.7b", "dinov2-base", "clipseg-rd64-refined", "grounding-dino-base", "sam2.1-hiera-large",
