@@ -127,12 +127,12 @@ class TokenMapRecorder(Control):
         Maps of several sizes (Deep Shrink halves them at first) are brought to the largest.
         """
         parts = [(looked, total) for (key, looked), total in self.sums.items() if key == site.key]
-        frames, *size = max((looked.grid for looked, _ in parts), key=lambda grid: grid[1] * grid[2])
-        maps = torch.zeros(self.images, len(self.words), site.heads, frames, *size)
+        frames, height, width = max((looked.grid for looked, _ in parts), key=lambda grid: grid[1] * grid[2])
+        maps = torch.zeros(self.images, len(self.words), site.heads, frames, height, width)
         calls = torch.zeros(self.images, len(self.words))
         for looked, total in parts:
             place = torch.tensor(looked.images)[:, None], torch.tensor(looked.words)
-            maps[place] += resized(total.permute(0, 3, 1, 2).unflatten(-1, looked.grid).cpu(), tuple(size))
+            maps[place] += resized(total.permute(0, 3, 1, 2).unflatten(-1, looked.grid).cpu(), (height, width))
             calls[place] += self.calls[site.key, looked]
         return maps / calls[..., None, None, None, None]
 
