@@ -40,13 +40,8 @@ from comfyui_hrv.tests.nodes.vectors import random_vectors
 OUTPUT = Path(__file__).parents[2] / "output" / "operations.json"
 BARS = {
     "steering": 1.03, "steering, cross (Wan)": 1.03, "steering, joint (Flux)": 1.10, "voting": 1.15,
-<<<<<<< HEAD
-    "prompt weights": 1.03, "prompt weights and steering": 1.03, "voting, four draws": 1.25,
-    "token maps of 3 words": 1.15,
-=======
-    "voting, cross (Wan)": 1.30, "voting, joint (Flux)": 3.80,
-    "voting, four draws": 1.25, "token maps of 3 words": 1.15,
->>>>>>> w14c
+    "voting, cross (Wan)": 1.30, "voting, joint (Flux)": 3.80, "voting, four draws": 1.25,
+    "prompt weights": 1.03, "prompt weights and steering": 1.03, "token maps of 3 words": 1.15,
 }  # fmt: skip
 FEW, MANY = 2, 6  # steps of the two runs whose difference is counted
 
