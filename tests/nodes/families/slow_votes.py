@@ -57,7 +57,8 @@ def slow_votes(
 
     def predict(executor: Any, x: Any, timestep: Any, options: Any, seed: Any = None) -> Any:
         nonlocal calls
-        guider, keys = executor.class_obj, []
+        guider = executor.class_obj
+        keys: list[list[list[torch.Tensor]]] = []
         for image in range(batch):
             keys.append([])
             for number, word in enumerate(words):
