@@ -52,7 +52,7 @@ def slow_votes(
 ) -> np.ndarray:  # fmt: skip
     """Votes int64 [concepts heads]; words: the context of each, whose tokens are at COLUMNS; numbers: by concept."""
     module = model.model.diffusion_model
-    counts = np.zeros((len(numbers), sum(heads)), np.int64)
+    counts: np.ndarray = np.zeros((len(numbers), sum(heads)), np.int64)
     heard, calls = Heard(tiny, prompt), 0
 
     def predict(executor: Any, x: Any, timestep: Any, options: Any, seed: Any = None) -> Any:
