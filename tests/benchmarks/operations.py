@@ -3,8 +3,8 @@
 A fast card waits for Python and launches, so the count foretells its time: on an H100 steering 1.08 (counted 1.08),
 voting 1.48 (1.55), four draws 2.15 (2.52), token maps 1.46 (1.59). Not so on a joint transformer, whose layers wait for
 arithmetic: two attention calls over a part of the queries each are as long as one (on a CPU, at a width of 512 and
-1,024 image tokens, steering Flux takes 1.01 of the time). Voting on a joint transformer runs words as prompts: the count
-is that of one more model call for each length of text (here two), and its time grows with the concepts besides.
+1,024 image tokens, steering Flux takes 1.01 of the time). Voting on a joint transformer runs words as prompts: its
+count is that of one more model call for each length of text (here two), and its time grows with the concepts besides.
 """
 
 from __future__ import annotations
