@@ -5,7 +5,7 @@ drawn word is run alone on the sampler's own latent before every prediction, its
 stays as it is, to the bit.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -122,21 +122,36 @@ class WordPrompts(Control):
     def act(self, call: ModelCall, actions: dict[int, tuple[int, int]], receipt: Receipt) -> None:
         """Keep the keys of the words' tokens."""
 
+        made: dict[int, list[tuple[list[int], list[int], list[int]]]] = {}
+
         def listen(attention: AttentionCall) -> Tensor:
             heard = self._heard.setdefault(attention.site.key, {})
-            key = attention.key
-            for number, (prompt, tokens) in actions.items():
-                (row,) = call.batch.rows(number)
-                columns = self._columns(call, attention.tokens, tokens, prompt)
-                heard[prompt] = key[row][:, columns].float()
+            if attention.tokens not in made:
+                made[attention.tokens] = list(self._alike(call, actions, attention.tokens))
+            for prompts, rows, columns in made[attention.tokens]:
+                keys = attention.key[rows][:, :, columns].float()
+                heard.update(zip(prompts, keys.unbind(), strict=True))
             return attention.proceed()
 
         call.receive(receipt, listen, len(actions))
 
-    def _columns(self, call: ModelCall, length: int, tokens: int, prompt: int) -> list[int]:
-        """Where a word's tokens are among the prompt's keys; of one that a family holds several times, the first."""
-        own = self.prompts[prompt].columns
-        return call.family.token_columns(length, tokens, own)[: len(own)]
+    def _alike(
+        self, call: ModelCall, actions: dict[int, tuple[int, int]], length: int
+    ) -> Iterator[tuple[list[int], list[int], list[int]]]:
+        """(prompts, their rows, columns of their word's tokens) of those whose words are at the same keys of a call.
+
+        Of a token that a family holds several times, it is the first.
+        """
+        alike: dict[tuple[int, ...], tuple[list[int], list[int]]] = {}
+        for number, (prompt, tokens) in actions.items():
+            own = self.prompts[prompt].columns
+            columns = call.family.token_columns(length, tokens, own)[: len(own)]
+            prompts, rows = alike.setdefault(tuple(columns), ([], []))
+            (row,) = call.batch.rows(number)
+            prompts.append(prompt)
+            rows.append(row)
+        for columns, (prompts, rows) in alike.items():
+            yield prompts, rows, list(columns)
 
     def joined_keys(self, call: ModelCall, site: SiteKey, like: Tensor) -> Tensor:
         """The keys of this call's words at a site [tokens heads*dim]."""

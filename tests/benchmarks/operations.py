@@ -3,7 +3,8 @@
 A fast card waits for Python and launches, so the count foretells its time: on an H100 steering 1.08 (counted 1.08),
 voting 1.48 (1.55), four draws 2.15 (2.52), token maps 1.46 (1.59). Not so on a joint transformer, whose layers wait for
 arithmetic: two attention calls over a part of the queries each are as long as one (on a CPU, at a width of 512 and
-1,024 image tokens, steering Flux takes 1.01 of the time).
+1,024 image tokens, steering Flux takes 1.01 of the time). Voting on a joint transformer runs words as prompts: the count
+is that of one more model call for each length of text (here two), and its time grows with the concepts besides.
 """
 
 from __future__ import annotations
@@ -31,15 +32,21 @@ from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.nodes.steering.adjust import HRVConceptAdjust
 from comfyui_hrv.nodes.steering.prompt_weights import HRVPromptWeights
 from comfyui_hrv.tests.nodes.families.steered import annotation, factors_of
-from comfyui_hrv.tests.nodes.families.tiny_models import TINY
+from comfyui_hrv.tests.nodes.families.test_votes import recorder_of
+from comfyui_hrv.tests.nodes.families.tiny_models import TINY, Tiny
 from comfyui_hrv.tests.nodes.tiny import Trio, tiny_trio
 from comfyui_hrv.tests.nodes.vectors import random_vectors
 
 OUTPUT = Path(__file__).parents[2] / "output" / "operations.json"
 BARS = {
     "steering": 1.03, "steering, cross (Wan)": 1.03, "steering, joint (Flux)": 1.10, "voting": 1.15,
+<<<<<<< HEAD
     "prompt weights": 1.03, "prompt weights and steering": 1.03, "voting, four draws": 1.25,
     "token maps of 3 words": 1.15,
+=======
+    "voting, cross (Wan)": 1.30, "voting, joint (Flux)": 3.80,
+    "voting, four draws": 1.25, "token maps of 3 words": 1.15,
+>>>>>>> w14c
 }  # fmt: skip
 FEW, MANY = 2, 6  # steps of the two runs whose difference is counted
 
@@ -108,7 +115,7 @@ def variants(trio: Trio) -> dict[str, Callable[[int], Any]]:
 
 
 def transformers() -> dict[str, float]:
-    """The ratios of steering a word on transformers."""
+    """The ratios of steering a word on transformers, and of voting for three concepts with two draws."""
     found = {}
     for name, family in (("steering, cross (Wan)", "Wan"), ("steering, joint (Flux)", "Flux.1")):
         tiny = TINY[family]
@@ -116,7 +123,16 @@ def transformers() -> dict[str, float]:
         asked = tiny.conditioning(context, **{KEY: annotation(factors_of(model))})
         plain = operations_a_step(partial(tiny.sample, model, tiny.conditioning(context), negative, 1))
         found[name] = operations_a_step(partial(tiny.sample, steered(model), asked, negative, 1)) / plain
+        found[name.replace("steering", "voting")] = operations_a_step(partial(voted, tiny, model)) / plain
     return found
+
+
+def voted(tiny: Tiny, model: Any, steps: int) -> None:
+    """Draw an image of a transformer while its heads vote."""
+    recorder = recorder_of(tiny, model)
+    recorder.begin([0])
+    positive, negative = (tiny.conditioning(tiny.prompt(7, seed)) for seed in (1, 2))
+    tiny.sample(recorder.attach(model), positive, negative, 1, steps)
 
 
 def main(arguments: list[str]) -> int:

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
+from unittest.mock import patch
+
+import comfy.ldm.anima.model as anima
 
 from ..host.tiny_encoders import ENCODERS
+from . import tiny_configs as configs
 from .test_with_the_nodes import SIZES
-from .tiny_models import TINY
+from .tiny_models import TINY, Tiny
 
 PAIRS = {  # model and encoder, what makes the model's text as wide as the encoder's
     **{name: (name, name, {option: width} | more) for name, (option, width, more) in SIZES.items()},
     "Cosmos-Predict2": ("Cosmos-Predict2", "Cosmos", {"crossattn_emb_channels": 32}),
     "LTX": ("LTX", "Mochi and LTX", {"caption_channels": 32}),
+    "Anima": ("Anima", "Anima", {}),
 }  # fmt: skip
+
+
+ANIMA = Tiny(
+    "Anima", configs.COSMOS | {"image_model": "anima", "crossattn_emb_channels": 32}, 32, (16, 1, 8, 8), 2, 16,
+    joint=False,
+)  # fmt: skip
+SMALL = partial(anima.LLMAdapter, source_dim=32, target_dim=32, model_dim=32, num_layers=1, num_heads=2)
 
 
 @lru_cache
 def pair(name: str) -> tuple[Any, Any]:
     """A tiny MODEL of a family and the CLIP that belongs to it."""
+    if name == "Anima":  # the host has one size of its adapter
+        with patch.object(anima, "LLMAdapter", SMALL):
+            return ANIMA.model(), ENCODERS[name].clip()
     model, encoder, sizes = PAIRS[name]
     tiny = replace(TINY[model], config=TINY[model].config | sizes, extra={}, channels=32)
     return tiny.model(), ENCODERS[encoder].clip()

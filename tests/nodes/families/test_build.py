@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("inference_mode")
 CONCEPTS = ConceptSet("two", (Concept("Color", ("red", "blue")), Concept("Things", ("car", "old house", "light"))))
 PROMPTS = PromptSet("three", ("a red car", "blue trees beside the old house", "a house"))
 SETTINGS = BuildSettings(64, 64, 2, 3.0, "euler", "simple", 7, 2, 2, "per step", True, False, False)
-RUN = ("Flux.1", "Z-Image", "Qwen-Image")  # families whose words are run as prompts
+RUN = ("Flux.1", "Z-Image", "Qwen-Image", "Anima")  # families whose words are run as prompts
 BEGINNING = {"SD3", "Lumina 2"}
 
 

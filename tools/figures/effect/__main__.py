@@ -30,7 +30,7 @@ PARTS = ("build", "criterion", "choosing", "misreading", "agreement", "weakening
 CLAMPS = (0.5, 1.0, 2.0, 4.0, 1000.0)
 SHUFFLES = (1, 2, 3, 4, 5)
 COUNTS = {"squares": [0, 4, 8, 16, 32, 64, 112], "drawings": [0, 8, 24, 64, 128]}
-PROMPTS = {"squares": 8, "drawings": 3}
+PROMPTS = 3  # of a concept
 IMAGES = {"squares": 8, "drawings": 2}
 
 
@@ -89,7 +89,7 @@ def cases(world: str) -> list[tuple[str, str, str, str]]:
     found = []
     for concept, row in data["compared"].items():
         first, second = data["words"][row["a"]], data["words"][row["b"]]
-        for number in range(PROMPTS[world]):
+        for number in range(PROMPTS):
             a, b = first[number % len(first)], second[(number + number // len(first)) % len(second)]
             text = row["template"].replace("{a}", a).replace("{b}", b)
             words = text.split()
