@@ -3,8 +3,8 @@
 A fast card waits for Python and launches, so the count foretells its time: on an H100 steering 1.08 (counted 1.08),
 voting 1.48 (1.55), four draws 2.15 (2.52), token maps 1.46 (1.59). Not so on a joint transformer, whose layers wait for
 arithmetic: two attention calls over a part of the queries each are as long as one (on a CPU, at a width of 512 and
-1,024 image tokens, steering Flux takes 1.01 of the time). Voting on a joint transformer runs words as prompts: the count
-is that of one more model call for each length of text (here two), and its time grows with the concepts besides.
+1,024 image tokens, steering Flux takes 1.01 of the time). Voting on a joint transformer runs words as prompts: its
+count is that of one more model call for each length of text (here two), and its time grows with the concepts besides.
 """
 
 from __future__ import annotations
@@ -40,13 +40,8 @@ from comfyui_hrv.tests.nodes.vectors import random_vectors
 OUTPUT = Path(__file__).parents[2] / "output" / "operations.json"
 BARS = {
     "steering": 1.03, "steering, cross (Wan)": 1.03, "steering, joint (Flux)": 1.10, "voting": 1.15,
-<<<<<<< HEAD
-    "prompt weights": 1.03, "prompt weights and steering": 1.03, "voting, four draws": 1.25,
-    "token maps of 3 words": 1.15,
-=======
-    "voting, cross (Wan)": 1.30, "voting, joint (Flux)": 3.80,
-    "voting, four draws": 1.25, "token maps of 3 words": 1.15,
->>>>>>> w14c
+    "voting, cross (Wan)": 1.30, "voting, joint (Flux)": 3.80, "voting, four draws": 1.25,
+    "prompt weights": 1.03, "prompt weights and steering": 1.03, "token maps of 3 words": 1.15,
 }  # fmt: skip
 FEW, MANY = 2, 6  # steps of the two runs whose difference is counted
 

@@ -109,11 +109,11 @@ def repeated(length: int, tokens: int, columns: Collection[int]) -> list[int]:
 class CrossTransformer(Transformer):
     """A family whose prompt comes in through cross-attention: `words` gives keys of embeddings at a layer.
 
-    One whose `words_need_runs` for every model needs none.
+    One that has no `words` gets its keys from runs of the model, as joint families do.
     """
 
     def words_need_runs(self, module: Any) -> bool:
-        return False
+        return type(self).words is CrossTransformer.words
 
     def refuses_references(self, module: Any) -> str:
         return (

@@ -52,12 +52,13 @@ def slow_votes(
 ) -> np.ndarray:  # fmt: skip
     """Votes int64 [concepts heads]; words: the context of each, whose tokens are at COLUMNS; numbers: by concept."""
     module = model.model.diffusion_model
-    counts = np.zeros((len(numbers), sum(heads)), np.int64)
+    counts: np.ndarray = np.zeros((len(numbers), sum(heads)), np.int64)
     heard, calls = Heard(tiny, prompt), 0
 
     def predict(executor: Any, x: Any, timestep: Any, options: Any, seed: Any = None) -> Any:
         nonlocal calls
-        guider, keys = executor.class_obj, []
+        guider = executor.class_obj
+        keys: list[list[list[torch.Tensor]]] = []
         for image in range(batch):
             keys.append([])
             for number, word in enumerate(words):
