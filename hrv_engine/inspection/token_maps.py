@@ -49,7 +49,7 @@ class TokenMaps:
         if pixels % videos or own < self.frames or (self.frames == 1 and own != 1):
             maps = f"{self.images}" if self.frames == 1 else f"{videos} videos of {self.frames} frames"
             raise HRVError(
-                f"There are {pixels} images but maps of {maps}. Decode the LATENT of the same HRV Token Maps node and"
+                f"There are {pixels} images but maps of {maps}. Decode the LATENT of the node that gave the maps and"
                 " connect it here."
             )
         steps = [round(frame * (own - 1) / max(self.frames - 1, 1)) for frame in range(self.frames)]
