@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from comfyui_hrv.tests import workflows
 from comfyui_hrv.tests.engine.examples import sd1_layout
+from comfyui_hrv.tools.server import ComfyServer
 from hrv_engine.relevance import files
 from hrv_engine.relevance.concepts import ConceptSet
 from hrv_engine.relevance.relevance import HeadRelevance
@@ -35,3 +39,13 @@ def random_clip(server) -> str:
     weights = {name: value.half() for name, value in model.state_dict().items()}
     save_file(weights, server.models / "clip_vision" / "random_clip.safetensors")
     return "random_clip.safetensors"
+
+
+@pytest.fixture(scope="session")
+def tiny_server(tmp_path_factory) -> Iterator[ComfyServer]:
+    """A server with a node that makes tiny transformers."""
+    base = tmp_path_factory.mktemp("tiny")
+    (base / "custom_nodes").mkdir()
+    (base / "custom_nodes" / "tiny_loaders.py").symlink_to(Path(__file__).with_name("tiny_loaders.py"))
+    with ComfyServer(base) as running:
+        yield running

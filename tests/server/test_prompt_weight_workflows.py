@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from PIL import Image
 
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.tests import workflows
-from comfyui_hrv.tools.server import ComfyServer
 from comfyui_hrv.tools.thumbnails import write_thumbnail
 
 WRITING = bool(os.environ.get("HRV_WRITE_THUMBNAILS"))
@@ -38,16 +35,6 @@ def test_32_strengthens_a_word_and_pushes_one_away_on_the_pocket_model(server):
     assert "of Pattern" in reports[1] and "all 112 heads" in reports[0]
     if WRITING:
         write_thumbnail(name, [image for node in nodes for image in server.client.images(outputs, node)[:4]])
-
-
-@pytest.fixture(scope="module")
-def tiny_server(tmp_path_factory) -> Iterator[ComfyServer]:
-    """A server with a node that makes tiny transformers."""
-    base = tmp_path_factory.mktemp("tiny")
-    (base / "custom_nodes").mkdir()
-    (base / "custom_nodes" / "tiny_loaders.py").symlink_to(Path(__file__).with_name("tiny_loaders.py"))
-    with ComfyServer(base) as running:
-        yield running
 
 
 def on_tiny(prompt: dict, family: str) -> dict:

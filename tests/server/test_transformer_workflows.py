@@ -9,11 +9,11 @@ from comfyui_hrv.tests import workflows
 from comfyui_hrv.tools.thumbnails import write_thumbnail
 from hrv_engine.relevance import files
 
-from .test_prompt_weight_workflows import SMALL, WRITING, on_tiny, pixels, tiny_server  # noqa: F401  a fixture
+from .test_prompt_weight_workflows import SMALL, WRITING, on_tiny, pixels
 
 
 @pytest.mark.thumbnail
-def test_38_finds_the_heads_of_a_transformer_and_39_steers_with_them(tiny_server):  # noqa: F811
+def test_38_finds_the_heads_of_a_transformer_and_39_steers_with_them(tiny_server):
     client = tiny_server.client
     names = "38_qwen_image_build_by_effect", "39_qwen_image_fix_misread_word"
     build, fix = (on_tiny(workflows.converted(name, client.object_info()), "Qwen-Image") for name in names)
