@@ -1,5 +1,6 @@
 """What votes and effects have in common: sums over the parts of a build, which add up only if they were built alike."""
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from ..attention.heads import HeadLayout
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 256 << 20  # of sums in one file: SDXL's heads, 34 concepts and 750 steps
 
 
-class PartialSums:
+class PartialSums(ABC):
     """The sums of some images of a build.
 
     concepts, layout: what they are of; recipe: every build setting that must agree before sums may be added; parts:
@@ -31,21 +32,21 @@ class PartialSums:
         return sum(part.images for part in self.parts)
 
     @property
+    @abstractmethod
     def nbytes(self) -> int:
         """The memory that the sums take."""
-        raise NotImplementedError
 
+    @abstractmethod
     def __add__(self, other: Any) -> Any:
         """The sums of both, in either order; raises HRVError as `check_addable` does."""
-        raise NotImplementedError
 
+    @abstractmethod
     def emptied(self) -> Any:
         """The same build with nothing counted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def relevance(self) -> "HeadRelevance":
         """The vectors that these sums give."""
-        raise NotImplementedError
 
     def check_addable(self, other: "PartialSums") -> None:
         """Raise HRVError when the other sums were built otherwise, or counted an image that these counted too."""
