@@ -8,8 +8,8 @@ OWN_RUNS = "run beside as prompts"  # of `words` in a recipe
 
 
 @dataclass(frozen=True)
-class BuildSettings:
-    """How images are drawn and votes are taken; everything but seed and batch_size must agree when votes are added."""
+class DrawingSettings:
+    """How a build draws its images; width and height in pixels."""
 
     width: int = 512
     height: int = 512
@@ -19,6 +19,12 @@ class BuildSettings:
     scheduler: str = "ddim_uniform"
     seed: int = 0
     batch_size: int = 1
+
+
+@dataclass(frozen=True)
+class BuildSettings(DrawingSettings):
+    """How images are drawn and votes are taken; everything but seed and batch_size must agree when votes are added."""
+
     draws: int = 1
     sampling: str = "per layer"
     bos_key: bool = True
@@ -42,28 +48,20 @@ class BuildSettings:
 
 PAPER = BuildSettings()  # on SD1.x
 
-
 GRADIENT, FORWARD = "gradient", "forward only"
 ESTIMATES = (GRADIENT, FORWARD)
 SPAN = 0.6  # effects are measured in this first part of the sampling, where a word still decides
 
 
 @dataclass(frozen=True)
-class EffectSettings:
+class EffectSettings(DrawingSettings):
     """How heads are found by effect; everything but seed, batch_size and save_memory must agree when parts are added.
 
     timesteps: how many noise levels of a sampled image are measured; integration: points of r from 0 to 1, 1 for the
     gradient at r = 1; pairs: opposite switchings of heads a noise level, where the estimate is FORWARD (0: all).
     """
 
-    width: int = 512
-    height: int = 512
     steps: int = 20
-    cfg: float = 7.5
-    sampler_name: str = "ddim"
-    scheduler: str = "ddim_uniform"
-    seed: int = 0
-    batch_size: int = 1
     timesteps: int = 3
     integration: int = 4
     estimate: str = GRADIENT

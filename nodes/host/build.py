@@ -23,6 +23,7 @@ from .families import family_of
 from .kept import Kept
 from .progress import ImageProgress
 from .recording import VoteRecorder
+from .steps import sigmas_of
 from .unet import fingerprint, layout_of, model_family
 from .word_prompts import WordPrompts
 from .words import encode, word_bank, word_prompts
@@ -51,7 +52,7 @@ def build(
     re-raises.
     """
     layout = layout_of(model)
-    run_steps = steps_of(model, settings)
+    run_steps = len(sigmas_of(model, settings)) - 1
     steps = run_steps if settings.per_timestep else None
     prompted = prompts_of_words(model, clip, concepts, settings)
     bank = word_bank(clip, concepts) if prompted is None else prompted.bank
@@ -103,13 +104,6 @@ def prompts_of_words(model: Any, clip: Any, concepts: ConceptSet, settings: Buil
             f" {concept_count} runs a draw. HRV Build by Effect works here too."
         )
     return word_prompts(clip, concepts)
-
-
-def steps_of(model: Any, settings: BuildSettings) -> int:
-    """The steps that a run has; ddim_uniform may give one more than was asked for, as 30 do not divide 1000."""
-    asked = {"sampler": settings.sampler_name, "scheduler": settings.scheduler, "model_options": model.model_options}
-    sampler = comfy.samplers.KSampler(model, steps=settings.steps, device=model.load_device, **asked)
-    return len(sampler.sigmas) - 1
 
 
 def _batches(clip: Any, prompts: PromptSet, todo: set[int], size: int) -> Iterator[tuple[list[int], list]]:

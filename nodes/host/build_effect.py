@@ -14,9 +14,10 @@ from ...hrv_engine.relevance.parts import Part, chosen, joined
 from ...hrv_engine.relevance.samples import Sample, SampleSet
 from ...hrv_engine.relevance.vote_file import VoteFile
 from .build import company, empty_latent, stacked
-from .effect import NEGATIVE, POSITIVE, WITHOUT, Measurement, measurable, measure, sigmas_of
+from .effect import NEGATIVE, POSITIVE, WITHOUT, Measurement, measurable, measure
 from .kept import Kept
 from .progress import ImageProgress
+from .steps import sigmas_of
 from .tokens import token_table
 from .unet import fingerprint, layout_of, model_family
 from .words import encode

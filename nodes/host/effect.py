@@ -30,6 +30,7 @@ from .gradients import differentiable, gradient_options, gradient_scale, no_path
 from .guidance import check_loaded, resident
 from .receipt import Receipt
 from .run import RUN
+from .steps import sigmas_of
 
 KEY, FACTORS = "hrv_effect", "hrv_effect_factors"
 POSITIVE, NEGATIVE, WITHOUT = "positive", "negative", "without"
@@ -251,12 +252,6 @@ def measure(
         )
     errors = sum(measurement.errors) / count**2 if measurement.errors else None
     return sum(measurement.effects) / count, errors  # type: ignore[return-value]
-
-
-def sigmas_of(model: Any, settings: EffectSettings) -> Tensor:
-    """The noise levels of a whole run."""
-    asked = {"sampler": settings.sampler_name, "scheduler": settings.scheduler, "model_options": model.model_options}
-    return comfy.samplers.KSampler(model, steps=settings.steps, device=model.load_device, **asked).sigmas
 
 
 def _load_fully(executor: Any, model: Any, noise_shape: Any, conds: dict, **options: Any) -> Any:
