@@ -15,7 +15,7 @@ from ..host.lent_values import with_own_values
 from ..host.node_texts import shown
 from ..host.unet import require_unet
 from ..host.wires import check_wires
-from ..host.words import encode
+from ..host.words import encode_once
 from ..types import CATEGORY
 from .shared import guide_inputs, guide_outputs
 from .syngen import GRAMMAR, RULES
@@ -82,7 +82,7 @@ class HRVStructuredDiffusion(io.ComfyNode):
             tag = values.get(KEY)
             if isinstance(tag, PromptAnnotation):
                 found = _phrases(tag.table, typed, finder)
-                alone = [(columns, encode(clip, text)[0][0].to(context)) for text, columns in found]
+                alone = [(columns, encode_once(clip, text)[0].to(context)) for text, columns in found]
                 said += [text for text, _ in found]
                 lent = lent_values(context[:1], alone) if alone else None
                 values = {**values, KEY: replace(tag, values=lent)}

@@ -26,7 +26,7 @@ from .recording import VoteRecorder
 from .steps import sigmas_of
 from .unet import fingerprint, layout_of, model_family
 from .word_prompts import WordPrompts
-from .words import encode, word_bank, word_prompts
+from .words import encode, encode_once, word_bank, word_prompts
 
 LATENT_DOWNSCALE = 8  # core's empty latent; rescaled by core to the model's own format
 
@@ -116,7 +116,7 @@ def _batches(clip: Any, prompts: PromptSet, todo: set[int], size: int) -> Iterat
     texts = prompts.texts
     for place in sorted({number // size for number in todo}):
         numbers = range(place * size, min((place + 1) * size, len(prompts.prompts)))
-        encoded = [(number, encode(clip, texts[number])[0]) for number in numbers]
+        encoded = [(number, encode_once(clip, texts[number])) for number in numbers]
         for _, alike in groupby(encoded, key=lambda numbered: company(numbered[1])):
             images, rows = zip(*alike, strict=True)
             if todo.intersection(images):

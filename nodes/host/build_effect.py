@@ -20,7 +20,7 @@ from .progress import ImageProgress
 from .steps import sigmas_of
 from .tokens import token_table
 from .unet import fingerprint, layout_of, model_family
-from .words import encode
+from .words import encode, encode_once
 
 Batch = tuple[list[int], list, list]  # sample numbers, CONDITIONING with their words and without
 
@@ -92,7 +92,7 @@ def _batches(clip: Any, samples: SampleSet, todo: set[int], settings: EffectSett
         encoded: list[tuple[int, Any, Any]] = []
         for number in range(place * size, min((place + 1) * size, len(every))):
             texts = every[number].with_word, every[number].without
-            encoded.append((number, encode(clip, texts[0])[0], encode(clip, texts[1])[0]))
+            encoded.append((number, encode_once(clip, texts[0]), encode_once(clip, texts[1])))
         for _, alike in groupby(encoded, key=lambda numbered: (company(numbered[1]), company(numbered[2]))):
             numbers, with_words, without = zip(*alike, strict=True)
             if todo.intersection(numbers):

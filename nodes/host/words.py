@@ -23,7 +23,7 @@ PROBES = ("wizard", "harbor")  # one token each for CLIP; an encoder that takes 
 def word_bank(clip: Any, concepts: ConceptSet) -> WordBank:
     """Encode every concept word as a prompt of its own; raises HRVError that names a word without tokens."""
     contexts = {
-        word: (encode(clip, word)[0][0][0].float(), list(own)) for word, own in _columns(clip, concepts).items()
+        word: (encode_once(clip, word)[0][0].float(), list(own)) for word, own in _columns(clip, concepts).items()
     }
     first, (context, _) = next(iter(contexts.items()))
     encoded = {word: context[columns] for word, (context, columns) in contexts.items()}
@@ -37,7 +37,7 @@ def word_prompts(clip: Any, concepts: ConceptSet) -> WordPrompts:
     """
     columns = _columns(clip, concepts)
     numbers = {word: number for number, word in enumerate(columns)}
-    prompts = [WordPrompt(encode(clip, word), own) for word, own in columns.items()]
+    prompts = [WordPrompt([encode_once(clip, word)], own) for word, own in columns.items()]
     bank = WordBank.of(concepts, {word: torch.zeros(len(own), 0) for word, own in columns.items()}, None)
     return WordPrompts(bank, prompts, [[numbers[word] for word in concept.words] for concept in concepts.concepts])
 
@@ -61,6 +61,18 @@ def encode(clip: Any, text: str) -> list[list[Any]]:
     """CONDITIONING of a text, exactly as core's CLIP Text Encode makes it."""
     with torch.inference_mode():
         return clip.encode_from_tokens_scheduled(clip.tokenize(text))
+
+
+def encode_once(clip: Any, text: str) -> list[Any]:
+    """The context of a text and what belongs to it; raises HRVError where the encoder gives several, by a schedule."""
+    encoded = encode(clip, text)
+    if len(encoded) != 1:
+        raise HRVError(
+            f'This CLIP encodes "{text[:60]}" {len(encoded)} times, for parts of the sampling: hooks with a schedule'
+            " are on it (schedule_clip of Set CLIP Hooks), and here one context is needed. Connect the CLIP without them,"
+            " or switch schedule_clip off."
+        )
+    return encoded[0]
 
 
 def word_vectors(clip: Any, words: Iterable[str]) -> dict[str, np.ndarray]:

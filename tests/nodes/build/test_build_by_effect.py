@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import comfy.hooks
 import comfy.model_management
 import comfy.samplers
 import numpy as np
 import pytest
 import torch
 
+from comfyui_hrv.hrv_engine.benchmarks.prompts import PromptSet
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.relevance import files
-from comfyui_hrv.hrv_engine.relevance.build_settings import FORWARD, EffectSettings
+from comfyui_hrv.hrv_engine.relevance.build_settings import FORWARD, BuildSettings, EffectSettings
 from comfyui_hrv.hrv_engine.relevance.concepts import Concept, ConceptSet
 from comfyui_hrv.hrv_engine.relevance.samples import SampleSet, Templates
 from comfyui_hrv.nodes.host import effect as host_effect
+from comfyui_hrv.nodes.host.build import build
 from comfyui_hrv.nodes.host.build_effect import build_by_effect, columns_of
 from comfyui_hrv.nodes.host.unet import layout_of
 
@@ -196,3 +199,17 @@ def test_a_gradient_that_is_not_to_be_had_names_the_way_without(trio, monkeypatc
     with pytest.raises(HRVError, match="save_memory"):
         run(trio, count=1)
     assert run(trio, count=1, estimate=FORWARD, pairs=2).images == 1
+
+
+def test_an_encoder_whose_hooks_follow_a_schedule_is_refused_and_not_read_in_part(trio):
+    hooks, frames = comfy.hooks.create_hook_lora({}, 1.0, 1.0), comfy.hooks.HookKeyframeGroup()
+    for strength, start in ((1.0, 0.0), (0.5, 0.5)):
+        frames.add(comfy.hooks.HookKeyframe(strength, start_percent=start))
+    hooks.set_keyframes_on_hooks(frames)
+    clip = trio.clip.clone()
+    clip.patcher.forced_hooks, clip.use_clip_schedule = hooks, True
+    prompts = PromptSet("one", ("a red dog",))
+    with pytest.raises(HRVError, match="2 times.*schedule_clip"):
+        build_by_effect(trio.model, clip, SampleSet(CONCEPTS, TEMPLATES), SETTINGS)
+    with pytest.raises(HRVError, match="2 times.*schedule_clip"):
+        build(trio.model, clip, CONCEPTS, prompts, BuildSettings(64, 64, 2))
