@@ -69,8 +69,8 @@ def encode_once(clip: Any, text: str) -> list[Any]:
     if len(encoded) != 1:
         raise HRVError(
             f'This CLIP encodes "{text[:60]}" {len(encoded)} times, for parts of the sampling: hooks with a schedule'
-            " are on it (schedule_clip of Set CLIP Hooks), and here one context is needed. Connect the CLIP without them,"
-            " or switch schedule_clip off."
+            " are on it (schedule_clip of Set CLIP Hooks), and here one context is needed. Connect the CLIP without"
+            " them, or switch schedule_clip off."
         )
     return encoded[0]
 
