@@ -17,7 +17,6 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ...hrv_engine.attention.heads import HeadLayout
-from ...hrv_engine.attention.values import join_weights, scale_joined
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.relevance.build_settings import FORWARD, EffectSettings
 from ...hrv_engine.relevance.effect import NoEffect, integration_points, share, word_effect
@@ -28,6 +27,7 @@ from .calls import AttentionCall, ModelCall
 from .control import Control, StepPlan, controlled, install
 from .gradients import differentiable, gradient_options, gradient_scale, no_path, repeatable, without_inference
 from .guidance import check_loaded, resident
+from .identity import UNKNOWN, with_images
 from .receipt import Receipt
 from .run import RUN
 from .steps import sigmas_of
@@ -38,18 +38,27 @@ POSITIVE, NEGATIVE, WITHOUT = "positive", "negative", "without"
 
 @dataclass
 class Factors:
-    """r [rows heads] of one model call, and the columns of every row's word; tokens: of the context before padding."""
+    """r [images heads] of a prediction, and the columns of every image's word; tokens: of the context before padding.
+
+    The images are those that the rows of its model calls say they are.
+    """
 
     factors: Tensor
     columns: Sequence[Sequence[int]]
     tokens: int = 0
 
     def weights(self, call: ModelCall, length: int) -> Tensor:
-        """W [rows length heads] of values of that length: r in the word's columns, 1 elsewhere."""
-        mask = torch.zeros(call.batch.size, length, 1, device=self.factors.device)
-        for row, columns in enumerate(self.columns):
-            mask[row, call.family.token_columns(length, self.tokens, columns)] = 1
-        return 1 + mask * (self.factors[:, None] - 1)
+        """W [rows length heads] of values of that length: r in the columns of the row's word, 1 elsewhere."""
+        images = call.batch.images
+        if UNKNOWN in images:
+            raise HRVError(
+                "Another node regroups the images of this batch and says no more which is which, but every image has"
+                " a word of its own here. Set batch_size to 1, or take the node that splits the batch off the MODEL."
+            )
+        mask = torch.zeros(len(images), length, 1, device=self.factors.device)
+        for row, image in enumerate(images):
+            mask[row, call.family.token_columns(length, self.tokens, self.columns[image])] = 1
+        return 1 + mask * (self.factors[list(images)][:, None] - 1)
 
 
 class Turning(Control):
@@ -67,16 +76,15 @@ class Turning(Control):
 
     def act(self, call: ModelCall, actions: dict[int, Factors], receipt: Receipt) -> None:
         """Scale the values at every site."""
-        (factors,) = actions.values()
+        factors = next(iter(actions.values()))
         made: dict[int, Tensor] = {}
 
         def scale(attention: AttentionCall) -> Tensor:
-            query, key, value = attention.joined
-            length = value.shape[1]
+            length = attention.tokens
             if length not in made:
                 made[length] = factors.weights(call, length)
-            own = made[length][..., call.layout.head_range(attention.site.key)].to(value.device)
-            return attention.with_joined(query, key, scale_joined(value, join_weights(own, value))).proceed()
+            own = made[length][..., call.layout.head_range(attention.site.key)].to(attention.parts[2].device)
+            return attention.scaled(attention.ready(own)).proceed()
 
         call.receive(receipt, scale, call.batch.size)
 
@@ -177,12 +185,12 @@ class Measurement:
         slopes: list[float] = []
         for signs in np.array_split(switchings.signs, -(-len(switchings.signs) // self.settings.batch_size)):
             comfy.model_management.throw_exception_if_processing_interrupted()
-            sides = []
+            sides, numbered = [], [with_images(cond, len(signs)) for cond in positive]
             for side in (SWITCH, -SWITCH):
                 factors = Factors(1 + side * torch.from_numpy(signs).to(x.device), list(self.columns) * len(signs))
                 given = {**options, "transformer_options": {**options["transformer_options"], FACTORS: factors}}
                 rows = x.expand(len(signs), *x.shape[1:])
-                (out,) = predictions(inner, [positive], rows, sigma.expand(len(signs)), given)
+                (out,) = predictions(inner, [numbered], rows, sigma.expand(len(signs)), given)
                 sides.append(share(out, difference.expand_as(out)))
             slopes += ((sides[0] - sides[1]) / (2 * SWITCH)).tolist()
         effects, errors = switchings.estimate(np.array(slopes))

@@ -98,6 +98,12 @@ def image_numbers(cond: dict, batch: int, images: int) -> ImageNumbers:
     return ImageNumbers(torch.full((batch, 1), UNKNOWN))
 
 
+def with_images(cond: dict, images: int) -> dict:
+    """The conditioning with the numbers 0 to images - 1 for the rows of a call of so many."""
+    numbers = ImageNumbers(torch.arange(images)[:, None])
+    return {**cond, "model_conds": {**cond.get("model_conds", {}), IMAGES: numbers}}
+
+
 def without_images(cond: dict) -> dict:
     """The conditioning without our image numbers, which no model knows."""
     if IMAGES not in cond.get("model_conds", {}):

@@ -23,6 +23,7 @@ from comfyui_hrv.nodes.host.build import build
 from comfyui_hrv.nodes.host.build_effect import build_by_effect, columns_of
 from comfyui_hrv.nodes.host.unet import layout_of
 
+from ..neighbours.neighbours import RegionalUNet
 from ..tiny import UNET, Trio, tiny_sdxl, tiny_trio
 from .slopes import Values
 
@@ -140,8 +141,8 @@ def test_other_settings_do_not_go_on(trio, tmp_path):
 def test_a_word_that_changes_nothing_is_named_with_its_prompts(trio, monkeypatch):
     from comfyui_hrv.nodes.host import build_effect
 
-    encode = build_effect.encode
-    monkeypatch.setattr(build_effect, "encode", lambda clip, text: encode(clip, text.replace("red ", "")))
+    encode = build_effect.encode_once
+    monkeypatch.setattr(build_effect, "encode_once", lambda clip, text: encode(clip, text.replace("red ", "")))
     with pytest.raises(HRVError) as raised:
         run(trio, count=1)
     for said in ('"red"', '"Color"', '"a red house"', '"a house"', "Choose another word"):
@@ -213,3 +214,12 @@ def test_an_encoder_whose_hooks_follow_a_schedule_is_refused_and_not_read_in_par
         build_by_effect(trio.model, clip, SampleSet(CONCEPTS, TEMPLATES), SETTINGS)
     with pytest.raises(HRVError, match="2 times.*schedule_clip"):
         build(trio.model, clip, CONCEPTS, prompts, BuildSettings(64, 64, 2))
+
+
+@pytest.mark.parametrize("changes", [{"batch_size": 3}, {"estimate": FORWARD, "pairs": 4, "batch_size": 4}])
+def test_a_unet_that_runs_its_rows_one_by_one_gets_every_row_its_own_factors(changes):
+    trio = tiny_trio()
+    usual = run(trio, **changes)
+    trio.model.model.diffusion_model.__class__ = RegionalUNet
+    found = run(trio, **changes)
+    assert np.abs(found.sums - usual.sums).max() < 1e-3 * np.abs(usual.sums).max()
