@@ -9,7 +9,7 @@ from ..host.build import build
 from ..host.folders import forget_listing, new_hrv_path
 from ..host.node_texts import shown
 from ..types import CATEGORY, HRV, Concepts, Prompts, drawing_inputs
-from .shared import part_inputs, saving_inputs, size_inputs
+from .shared import part_inputs, run_inputs, saving_inputs, size_inputs
 
 
 class HRVBuild(io.ComfyNode):
@@ -51,23 +51,11 @@ class HRVBuild(io.ComfyNode):
                     "Sampling steps per image; 50 in the paper. Heads vote at every step.",
                     "Guidance scale while drawing; 7.5 in the paper. Only the conditional half votes.",
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=PAPER.seed,
-                    min=0,
-                    max=0xFFFFFFFFFFFF,
-                    control_after_generate=io.ControlAfterGenerate.fixed,
-                    tooltip=(
-                        "Image i is drawn from noise seed + i, and its words from this seed: the same seed gives the"
-                        " same file, whatever the batch size."
-                    ),
-                ),
-                io.Int.Input(
-                    "batch_size",
-                    default=PAPER.batch_size,
-                    min=1,
-                    max=256,
-                    tooltip="Images drawn at once. Does not change the result, only speed and memory.",
+                *run_inputs(
+                    PAPER,
+                    "Image i is drawn from noise seed + i, and its words from this seed: the same seed gives the same"
+                    " file, whatever the batch size.",
+                    "Images drawn at once. Does not change the result, only speed and memory.",
                 ),
                 io.Int.Input(
                     "draws",

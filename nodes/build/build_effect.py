@@ -9,7 +9,7 @@ from ..host.build_effect import build_by_effect
 from ..host.folders import forget_listing, new_hrv_path, preset_names, preset_path
 from ..host.node_texts import shown
 from ..types import CATEGORY, HRV, Concepts, drawing_inputs
-from .shared import part_inputs, saving_inputs, size_inputs
+from .shared import part_inputs, run_inputs, saving_inputs, size_inputs
 
 DEFAULTS = EffectSettings()
 
@@ -83,23 +83,11 @@ class HRVBuildByEffect(io.ComfyNode):
                     "Guidance scale while sampling. Effects are measured on the conditional prediction alone.",
                     DEFAULTS.steps,
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=DEFAULTS.seed,
-                    min=0,
-                    max=0xFFFFFFFFFFFF,
-                    control_after_generate=io.ControlAfterGenerate.fixed,
-                    tooltip="Sample i starts from noise seed + i: the same seed gives the same file.",
-                ),
-                io.Int.Input(
-                    "batch_size",
-                    default=DEFAULTS.batch_size,
-                    min=1,
-                    max=256,
-                    tooltip=(
-                        "Samples measured at once (without a gradient: switchings at once). Changes speed and memory,"
-                        " and the result by rounding only."
-                    ),
+                *run_inputs(
+                    DEFAULTS,
+                    "Sample i starts from noise seed + i: the same seed gives the same file.",
+                    "Samples measured at once (without a gradient: switchings at once). Changes speed and memory, and"
+                    " the result by rounding only.",
                 ),
                 io.Int.Input(
                     "timesteps",

@@ -2,6 +2,8 @@
 
 from comfy_api.latest import io
 
+from ...hrv_engine.relevance.build_settings import DrawingSettings
+
 
 def size_inputs(width: int, height: int) -> list[io.Input]:
     """width, height."""
@@ -15,6 +17,21 @@ def size_inputs(width: int, height: int) -> list[io.Input]:
             tooltip=f"Image {side} in pixels: 512 for SD1.x, 1024 for SDXL, 64 or 32 for HRV Pocket Model.",
         )
         for side, pixels in (("width", width), ("height", height))
+    ]
+
+
+def run_inputs(settings: DrawingSettings, seed: str, batch: str) -> list[io.Input]:
+    """seed, batch_size, with what each means for this build."""
+    return [
+        io.Int.Input(
+            "seed",
+            default=settings.seed,
+            min=0,
+            max=0xFFFFFFFFFFFF,
+            control_after_generate=io.ControlAfterGenerate.fixed,
+            tooltip=seed,
+        ),
+        io.Int.Input("batch_size", default=settings.batch_size, min=1, max=256, tooltip=batch),
     ]
 
 
