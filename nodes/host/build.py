@@ -169,6 +169,15 @@ def _draw(model: Any, positive: list, negative: list, settings: BuildSettings, f
 
 
 def empty_latent(model: Any, images: int, width: int, height: int) -> torch.Tensor:
-    """Core's empty latent for a model, [images channels height width]; width and height in pixels."""
+    """Core's empty latent for a model, [images channels height width]; width and height in pixels.
+
+    Raises HRVError for a model that draws only together with sound.
+    """
+    family = family_of(model.model.diffusion_model)
+    if family.needs_sound:
+        raise HRVError(
+            f"Vectors cannot be built for {family.name} yet: it draws only with a second latent, of sound, and the"
+            " empty latents of a build have none. Vectors of another model do not fit its heads."
+        )
     shape = (images, 4, height // LATENT_DOWNSCALE, width // LATENT_DOWNSCALE)
     return comfy.sample.fix_empty_latent_channels(model, torch.zeros(shape), LATENT_DOWNSCALE)

@@ -200,13 +200,17 @@ class Measurement:
 
 @contextmanager
 def copies_kept() -> Iterator[None]:
-    """Inside, autograd keeps copies of activations, so that operations in place do no harm; it takes more memory."""
+    """Inside, autograd keeps copies of all but weights, so that operations in place do no harm; it takes more memory.
+
+    Of tensors that need no gradient too: what they are multiplied with may, and they may be written into.
+    """
     with torch.autograd.graph.saved_tensors_hooks(_copied, lambda kept: kept):
         yield
 
 
 def _copied(tensor: Tensor) -> Tensor:
-    return tensor if tensor.grad_fn is None else tensor.detach().clone()
+    weight = isinstance(tensor, torch.nn.Parameter) or isinstance(tensor._base, torch.nn.Parameter)
+    return tensor if weight else tensor.detach().clone()
 
 
 def predictions(inner: Any, conds: list[list], x: Tensor, sigma: Tensor, options: dict[str, Any]) -> list[Tensor]:
@@ -251,7 +255,7 @@ def measure(
     sigmas = sigmas_of(model, settings)[: measurement.steps[-1] + 2]
     sampler = comfy.samplers.sampler_object(settings.sampler_name)
     with torch.inference_mode() if not torch.is_inference_mode_enabled() else nullcontext():
-        guider.sample(noise, torch.zeros_like(noise), sampler, sigmas, callback=callback, disable_pbar=True, seed=seed)
+        guider.sample(noise, noise * 0, sampler, sigmas, callback=callback, disable_pbar=True, seed=seed)
     count = len(measurement.steps)
     if len(measurement.effects) < count:
         raise HRVError(

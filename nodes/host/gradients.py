@@ -7,7 +7,9 @@ from typing import Any
 import comfy.ldm.modules.attention as host_attention
 import comfy.model_management
 import comfy.samplers
+import comfy_kitchen
 import torch
+from comfy_kitchen.backends import eager
 from torch import Tensor
 
 from ...hrv_engine.errors import HRVError
@@ -19,6 +21,7 @@ from .control import Control, StepPlan
 from .receipt import Receipt
 
 READER = "hrv_reader"
+FUSED = frozenset(name for name in comfy_kitchen.__all__ if "rope" in name or "adaln" in name)
 HALF_SCALE = 2.0**10  # keeps gradients of float16 models above their smallest numbers
 
 
@@ -186,6 +189,9 @@ def differentiable(model: torch.nn.Module) -> Iterator[None]:
     with torch.inference_mode(False), torch.enable_grad(), ExitStack() as undo:
         undo.callback(setattr, comfy.model_management, "in_training", comfy.model_management.in_training)
         comfy.model_management.in_training = True
+        for name, differentiable_twin in _twins().items():
+            undo.callback(setattr, comfy_kitchen, name, getattr(comfy_kitchen, name))
+            setattr(comfy_kitchen, name, differentiable_twin)
         for module in model.modules():
             for tensors in (module._parameters, module._buffers):
                 for name, tensor in tensors.items():
@@ -193,6 +199,17 @@ def differentiable(model: torch.nn.Module) -> Iterator[None]:
                         undo.callback(tensors.__setitem__, name, tensor)
                         tensors[name] = _alias(tensor)
         yield
+
+
+def _twins() -> dict[str, Callable]:
+    """The host's own PyTorch code of its fused kernels, by name; those that write into their inputs have none.
+
+    Some models (Cosmos-Predict2, Anima, Ernie-Image, JoyImage) call the fused ones even in training, and autograd
+    knows no formula for them.
+    """
+    return {
+        name: twin for name, twin in vars(eager).items() if name in FUSED and callable(twin) and not name.endswith("_")
+    }
 
 
 def _alias(tensor: Tensor) -> Tensor:

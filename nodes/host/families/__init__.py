@@ -20,6 +20,7 @@ class Family(Protocol):
     """What a kind of model has to say for controls to act on its attention."""
 
     name: str
+    needs_sound: bool  # whether nothing is drawn without a second latent, of sound
 
     def recognises(self, module: Any) -> bool:
         """Whether a diffusion model is of this family."""

@@ -13,6 +13,7 @@ class MiniMax(JointTransformer):
     """The host's MiniMax H3; its refiner runs before sampling and is no site."""
 
     name = "MiniMax H3"
+    needs_sound = True
     classes = ("comfy.ldm.minimax.model.MiniMaxH3Model",)
 
     def layers(self, module: Any) -> Iterator[Layer]:

@@ -25,6 +25,7 @@ class Transformer(ABC):
     """
 
     name = ""
+    needs_sound = False
     classes: tuple[str, ...] = ()
     optionless: tuple[str, ...] = ()
 

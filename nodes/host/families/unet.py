@@ -27,6 +27,7 @@ class UNet:
     """The host's UNet: sites are its `attn2`, self-attention of the same key has the same heads."""
 
     name = "UNet"
+    needs_sound = False
 
     def refuses_references(self, module: Any) -> str:
         return (

@@ -1,0 +1,115 @@
+"""`make help-images`: a picture of every node at work, in the graph that teaches it: web/docs/images/<node>.webp.
+
+Graphs of the pocket model are run first, so that what their nodes show is in the picture; the others are only opened.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+from typing import Any
+
+from PIL import Image
+
+from hrv_engine.paths import ROOT, WORKFLOWS
+
+from .chromium import find_chromium
+from .server import ComfyServer
+
+FOLDER = ROOT / "web" / "docs" / "images"
+WIDTH, HEIGHT, MARGIN = 1600, 1000, 24
+READY = "() => window.app?.graph && window.LiteGraph?.registered_node_types?.HRVPrompt"
+SECONDS = 1000  # of Playwright's milliseconds
+LOOK_AT = """([type, width, height, margin]) => {
+    const node = app.graph.nodes.find(one => one.type === type);
+    const shown = [node];
+    for (const output of node.outputs ?? [])
+        for (const link of output.links ?? []) {
+            const next = app.graph.getNodeById(app.graph.links[link].target_id);
+            if (/^Preview/.test(next.type)) shown.push(next);
+        }
+    const title = LiteGraph.NODE_TITLE_HEIGHT;
+    const left = Math.min(...shown.map(one => one.pos[0])), top = Math.min(...shown.map(one => one.pos[1])) - title;
+    const right = Math.max(...shown.map(one => one.pos[0] + one.size[0]));
+    const bottom = Math.max(...shown.map(one => one.pos[1] + one.size[1]));
+    const scale = Math.min(1, (width - 2 * margin) / (right - left), (height - 2 * margin) / (bottom - top));
+    const view = app.canvas.ds;
+    view.scale = scale;
+    view.offset = [width / 2 / scale - (left + right) / 2, height / 2 / scale - (top + bottom) / 2];
+    app.canvas.deselectAll?.();
+    app.canvas.setDirty(true, true);
+    return [(right - left) * scale + margin, (bottom - top) * scale + margin];
+}"""
+
+
+def main() -> None:
+    """Write the pictures of the named nodes, or of all."""
+    parser = argparse.ArgumentParser(prog="python -m tools.help_images", description=__doc__)
+    parser.add_argument("nodes", nargs="*", help="ids such as HRVWeaken; default: every node of the pack")
+    wanted = set(parser.parse_args().nodes)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with ComfyServer() as server:
+        nodes = {name for name in server.client.object_info() if name.startswith("HRV")}
+        left = wanted & nodes or nodes
+        for name, graph in _pocket_first():
+            here = sorted(left & {node["type"] for node in graph["nodes"]})
+            if here:
+                _write(server, name, graph, here)
+                left -= set(here)
+    if left:
+        sys.exit(f"no graph has {', '.join(sorted(left))}")
+
+
+def _pocket_first() -> list[tuple[str, dict[str, Any]]]:
+    graphs = [(path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in sorted(WORKFLOWS.glob("*.json"))]
+    return sorted(graphs, key=lambda each: not _runs(each[1]))
+
+
+def _runs(graph: dict[str, Any]) -> bool:
+    """Whether the graph draws with the model that ships."""
+    types = {node["type"] for node in graph["nodes"]}
+    return "HRVPocketModel" in types and "CheckpointLoaderSimple" not in types
+
+
+def _write(server: ComfyServer, name: str, graph: dict[str, Any], nodes: list[str]) -> None:
+    """Open a graph, run it if it can be run, and take a picture of each of these nodes."""
+    from playwright.sync_api import sync_playwright
+
+    hidden = {"Comfy.Minimap.Visible": False, "Comfy.Graph.CanvasInfo": False, "Comfy.TutorialCompleted": True}
+    server.client.fetch("/settings", hidden)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": WIDTH + 200, "height": HEIGHT + 200})
+        page.set_default_timeout(600 * SECONDS)
+        page.goto(f"{server.client.url}/")
+        page.wait_for_function(READY)
+        page.evaluate("graph => app.loadGraphData(graph)", graph)
+        if _runs(graph):
+            before = set(server.client.get("/history"))
+            page.evaluate("() => app.queuePrompt(0, 1)")
+            while not set(server.client.get("/history")) - before:
+                page.wait_for_timeout(500)
+        for node in nodes:
+            page.wait_for_timeout(500)
+            size = page.evaluate(LOOK_AT, [node, WIDTH + 200, HEIGHT + 200, 120])
+            page.wait_for_timeout(1000)
+            sys.stdout.write(f"{node} from {name}: {_cut(page.screenshot(), size, node)} KB\n")
+        browser.close()
+
+
+def _cut(shot: bytes, size: list[float], node: str) -> int:
+    """Write the middle of a screenshot; its size in KB."""
+    image = Image.open(io.BytesIO(shot)).convert("RGB")
+    width, height = (min(side, full) for side, full in zip(size, image.size, strict=True))
+    left, top = (image.width - width) / 2, (image.height - height) / 2
+    picture = image.crop((int(left), int(top), int(left + width), int(top + height)))
+    picture.thumbnail((1000, 800), Image.Resampling.LANCZOS)
+    path = FOLDER / f"{node}.webp"
+    picture.save(path, quality=80, method=6)
+    return path.stat().st_size // 1024
+
+
+if __name__ == "__main__":
+    main()
