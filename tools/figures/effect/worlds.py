@@ -7,12 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from hrv_engine.benchmarks.prompts import PromptSet
 from hrv_engine.paths import PRESETS, ROOT
-from hrv_engine.pocket.drawings.paints import SHADES, rgb
 from hrv_engine.relevance import files
 from hrv_engine.relevance.build_settings import BuildSettings, EffectSettings
 from hrv_engine.relevance.concepts import ConceptSet
@@ -22,7 +20,6 @@ from hrv_engine.relevance.samples import SampleSet, Templates
 FOLDER = ROOT / "output" / "figures" / "effect"
 STEPS, CFG, SAMPLER, SCHEDULER = 10, 3.0, "ddim", "ddim_uniform"
 EVERYTHING, WORD = "all tokens at -2", "the word at 0"  # how heads are weakened
-NEAR = 0.35  # distance of middle tones in the cube of colours, up to which one is taken for the other
 
 VARIANTS: dict[str, dict[str, Any]] = {  # what differs from the build "effect"
     "effect": {},
@@ -85,10 +82,3 @@ def vectors(world: str, kind: str) -> HeadRelevance:
 def vectors_path(world: str, kind: str) -> Path:
     """Where they are kept."""
     return FOLDER / f"{world}_{kind}.safetensors"
-
-
-@cache
-def near(color: str) -> tuple[str, ...]:
-    """The paints whose middle tone differs from a colour's by at most NEAR, of a cube of side 1."""
-    middle = {name: np.array(rgb(codes[1])) for name, codes in SHADES.items()}
-    return tuple(name for name in middle if np.linalg.norm(middle[name] - middle[color]) <= NEAR)
