@@ -18,7 +18,7 @@ from hrv_engine.pocket.drawings.layout import stage
 from hrv_engine.pocket.drawings.reading import drawings_meant, paint_of, read_senses, word_shown
 from hrv_engine.pocket.drawings.scenes import Named, Request, Scene, Thing
 from hrv_engine.pocket.drawings.scorer import CLASSES, SHIPPED_SCORER, Scorer
-from hrv_engine.pocket.drawings.scorer_training import Recipe, Trainer, loss_of
+from hrv_engine.pocket.drawings.scorer_training import Recipe, ScorerTrainer, loss_of
 
 
 def scene(*things: Named, **whole: str) -> Scene:
@@ -139,12 +139,12 @@ def test_an_orange_car_is_misread_if_a_second_thing_is_there_or_nothing_is_orang
 
 def test_a_trainer_goes_on_where_it_stopped(tmp_path):
     recipe = Recipe(batch=8, warmup=1)
-    first = Trainer(tmp_path, recipe, torch.device("cpu"))
-    losses = [first.step(0.5) for _ in range(2)]
+    first = ScorerTrainer(tmp_path, recipe, torch.device("cpu"))
+    losses = [first.step(0.5).item() for _ in range(2)]
     first.save()
-    again = Trainer(tmp_path, recipe, torch.device("cpu"))
+    again = ScorerTrainer(tmp_path, recipe, torch.device("cpu"))
     assert (again.progress.step, again.progress.seen) == (2, 16) and losses[0] > 0
-    for ours, theirs in zip(again.scorer.state_dict().values(), first.scorer.state_dict().values(), strict=True):
+    for ours, theirs in zip(again.network.state_dict().values(), first.network.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs)
     assert Scorer.load(tmp_path / "scorer.safetensors")(torch.rand(2, 3, 64, 64))["object"].shape == (2, 421)
 
