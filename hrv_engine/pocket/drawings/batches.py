@@ -91,8 +91,8 @@ def drawing(vocabulary: Vocabulary, seed: int, size: int, empty: float, processe
         yield Batches(vocabulary, seed, size, empty)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _start, (vocabulary.words,)) as pool:
-        try:
-            yield Batches(vocabulary, seed, size, empty, pool, AHEAD * processes)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = ProcessPoolExecutor(processes, context, _start, (vocabulary.words,))
+    try:
+        yield Batches(vocabulary, seed, size, empty, pool, AHEAD * processes)
+    finally:
+        pool.shutdown(cancel_futures=True)
