@@ -37,14 +37,20 @@ class World:
     name: str
     side: int
     presets: str  # of concepts, prompts and templates
+    weakening: str  # the benchmark whose prompts are weakened
 
     @property
     def concepts(self) -> ConceptSet:
         """The concepts that are compared: all of the squares, of the drawings those of the two benchmarks."""
         every = ConceptSet.load(PRESETS / "concepts" / f"{self.presets}.yaml")
-        data = yaml.safe_load((PRESETS / "benchmarks" / f"effect_{self.name}.yaml").read_text(encoding="utf-8"))
         senses = {one[key] for one in self.polysemous(False) for key in ("desired", "undesired")}
-        return every.keep({*data["compared"], *senses})
+        return every.keep({*self.weakened[0], *senses})
+
+    @property
+    def weakened(self) -> tuple[dict[str, dict[str, str]], dict[str, list[str]]]:
+        """(template and lists of words by concept, the lists by name) of the prompts that are weakened."""
+        data = yaml.safe_load((PRESETS / "benchmarks" / f"{self.weakening}.yaml").read_text(encoding="utf-8"))
+        return data["experiments" if "experiments" in data else "compared"], data["words"]
 
     @property
     def prompts(self) -> PromptSet:
@@ -70,7 +76,10 @@ class World:
         return yaml.safe_load((PRESETS / "benchmarks" / f"{name}.yaml").read_text(encoding="utf-8"))["prompts"]
 
 
-WORLDS = {"squares": World("squares", 32, "pocket"), "drawings": World("drawings", 64, "drawings")}
+WORLDS = {
+    "squares": World("squares", 32, "pocket", "effect_squares"),
+    "drawings": World("drawings", 64, "drawings", "drawings_weakening"),
+}
 
 
 @cache
