@@ -2,7 +2,7 @@
 RUN := python3 tools/bootstrap.py --
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test test-sdxl check attack bench operations figures figures-editing figures-multi figures-suggest figures-effect experiments-pocket steering prompt-weights train-pocket pocket-vectors thumbnails clean
+.PHONY: help demo test test-sdxl check attack bench operations figures figures-editing figures-multi figures-suggest figures-effect experiments-pocket steering prompt-weights train-pocket train-drawings pocket-vectors pocket-figures thumbnails clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -54,11 +54,17 @@ steering:  ## misreading under every strength and clamp, on prompts kept for cho
 prompt-weights:  ## what weights do to images, and which limit keeps them whole: output/prompt_weights.json (10 minutes)
 	@$(RUN) python -m tools.prompt_weights
 
-train-pocket:  ## train the pocket model from scratch (hours on a CPU; continues where it stopped)
+train-pocket:  ## train the squares from nothing (hours on a CPU; continues where it stopped)
 	@$(RUN) python -m hrv_engine.pocket.training
 
-pocket-vectors:  ## build the vectors that ship with the pocket model, after its weights changed
+train-drawings:  ## train the drawings model on, on a card: SECONDS=500; weights and parts of them in OUT
+	@$(RUN) python -m hrv_engine.pocket.drawings.training --seconds $(or $(SECONDS),500) --out $(or $(OUT),output/drawings)
+
+pocket-vectors:  ## build the vectors that ship with the pocket models, after their weights changed (15 minutes each)
 	@$(RUN) python -m tools.pocket_vectors
+
+pocket-figures:  ## what the drawings model shows of what it is asked for: PROMPTS=1000 (20 minutes)
+	@$(RUN) python -m hrv_engine.pocket.drawings.evaluate --prompts $(or $(PROMPTS),1000)
 
 thumbnails:  ## the picture of each workflow, from the run that tests it
 	@HRV_WRITE_THUMBNAILS=1 $(RUN) pytest tests/server tests/browser -m thumbnail

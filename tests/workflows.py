@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,30 @@ JUDGES = (  # folders in models/hrv_eval
     "blip2-opt-2.7b", "dinov2-base", "clipseg-rd64-refined", "grounding-dino-base", "sam2.1-hiera-large",
 )  # fmt: skip
 
+WRITE_THUMBNAILS = bool(os.environ.get("HRV_WRITE_THUMBNAILS"))
+SQUARES = {  # what the drawings' graphs say → what the squares know in its place
+    "drawings": "pocket",
+    "an orange guitar": "an orange square",
+    "a red car in the desert": "a red star in the desert",
+    "a blue guitar in the snow": "blue",
+    "a red guitar in the snow": "red",
+    "0, 3, 6, 12, 24, 48, 128": "0, 3, 6, 12, 24, 48, 112",
+    "Fruits and Vegetables": "Fruit",
+}
+
 
 def read(name: str) -> dict[str, Any]:
     """The UI graph workflows/<name>.json."""
     return json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def of_one_image(name: str) -> dict[str, Any]:
+    """The UI graph as it ships, but for one image where a row of them is drawn."""
+    graph = read(name)
+    for node in graph["nodes"]:
+        if node["type"] == "RepeatLatentBatch":
+            node["widgets_values"] = [1]
+    return graph
 
 
 def converted(name: str, object_info: dict[str, Any]) -> dict[str, Any]:
@@ -46,6 +67,32 @@ def converted(name: str, object_info: dict[str, Any]) -> dict[str, Any]:
             key: value for key, value in node["inputs"].items() if key not in sockets or isinstance(value, list)
         }
     return prompt
+
+
+def quick(name: str, object_info: dict[str, Any]) -> dict[str, Any]:
+    """The graph as a prompt on the squares, faster than the drawings; as it ships where thumbnails are made."""
+    prompt = converted(name, object_info)
+    return prompt if WRITE_THUMBNAILS else on_squares(prompt)
+
+
+def on_squares(prompt: dict[str, Any]) -> dict[str, Any]:
+    """A prompt of the drawings with the other pocket model, its presets, vectors and words."""
+    (loader,) = nodes_of(prompt, "HRVPocketModel")
+    assert prompt[loader]["inputs"]["model"] == "drawings", "this graph is on the squares already"
+    return {
+        number: {**node, "inputs": {name: _of_squares(name, value) for name, value in node["inputs"].items()}}
+        for number, node in prompt.items()
+    }
+
+
+def _of_squares(name: str, value: Any) -> Any:
+    if name in ("width", "height"):
+        return 32
+    if not isinstance(value, str):
+        return value
+    for drawings, squares in {"drawings": "squares"}.items() if name == "model" else SQUARES.items():
+        value = value.replace(drawings, squares)
+    return value
 
 
 def nodes_of(prompt: dict[str, Any], kind: str) -> list[str]:

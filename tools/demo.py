@@ -1,7 +1,8 @@
-"""`make demo`: build HRVs on the pocket model in a real ComfyUI, and count how often steering reads a word right.
+"""`make demo`: a word that can be misread, drawn plain and steered in a real ComfyUI, and counted by the scorer.
 
-Writes output/demo/: before_after.png, heatmap.png, report.json. Everything goes through the server's HTTP API; only
-the shuffled control vectors are written with the engine, and the scorer counts (hrv_engine/pocket/scoring.py).
+Writes output/demo/: before_after.png, heatmap.png, report.json. Everything goes through the server's HTTP API, with the
+model and the vectors that ship; only the shuffled control vectors are written with the engine. `python -m tools.demo
+clamps` tries clamps instead, on prompts that are kept for choosing settings.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import hashlib
 import json
 import platform
 import sys
-from collections.abc import Iterator
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,135 +22,168 @@ import yaml
 from PIL import Image
 
 from hrv_engine.paths import PRESETS, ROOT
-from hrv_engine.pocket.scoring import Scorer, SeenSenses, read_polysemous
+from hrv_engine.pocket.drawings.reading import Senses, read_senses
+from hrv_engine.pocket.drawings.scorer import SHIPPED_SCORER, Scorer
+from hrv_engine.pocket.model import MODELS
+from hrv_engine.pocket.shares import Share
 from hrv_engine.relevance import files
 
-from . import demo_graphs as graphs
-from .demo_sheet import Block, draw_sheet
+from .demo_graphs import CHOOSING, EFFECT, SHOWN, SHUFFLED, VOTES, Condition, draw_graph, settings
+from .demo_sheet import Row, draw_sheet
 from .server import ComfyServer
 
 OUTPUT = ROOT / "output" / "demo"
-VECTORS, EFFECTS = "demo_pocket", "demo_pocket_effect"
-LABELS = {
-    "plain": "plain",
-    "strengthened": "strengthened",
-    "adjusted": "adjusted",
-    "by_effect": "by effect",
-    "random_heads": "random heads",
+FILES = {"model": MODELS["drawings"], "scorer": SHIPPED_SCORER} | {
+    kind: PRESETS / "hrv" / name.removeprefix("preset: ") for kind, name in (("votes", VOTES), ("effect", EFFECT))
 }
+Counted = dict[str, dict[str, list[bool]]]  # by measure and condition, an entry an image
 
 
 def say(text: str) -> None:
+    """A line on stderr, at once."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 
 
-def write_shuffled(server: ComfyServer, seeds: list[int]) -> list[str]:
-    """The vectors by effect with their heads shuffled, another shuffle a seed: file names in models/hrv."""
-    built = files.load(server.models / "hrv" / f"{EFFECTS}.safetensors")
-    names = [f"{EFFECTS}_shuffled_{seed}.safetensors" for seed in seeds]
-    for seed, name in zip(seeds, names, strict=True):
-        files.save(server.models / "hrv" / name, built.shuffled(seed))
-    return names
+def benchmark(held_out: bool) -> list[dict[str, str]]:
+    """Prompts of the drawings that are misread; in turn through their words, so that neighbours differ."""
+    name = f"drawings_polysemous{'_heldout' if held_out else ''}.yaml"
+    prompts = yaml.safe_load((PRESETS / "benchmarks" / name).read_text(encoding="utf-8"))["prompts"]
+    by_word: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for asked in prompts:
+        by_word[asked["word"]].append(asked)
+    words = list(by_word.values())
+    return [
+        words[place][(place + turn) % len(words[place])] for turn in range(len(words[0])) for place in range(len(words))
+    ]
 
 
-def draw(server: ComfyServer, asked: dict[str, str], condition: str, seeds: list[int]) -> list[Image.Image]:
-    """One image per seed."""
-    true = [f"{EFFECTS if condition == 'by_effect' else VECTORS}.safetensors"] * len(seeds)
-    vectors = [f"{EFFECTS}_shuffled_{seed}.safetensors" for seed in seeds] if condition == "random_heads" else true
-    outputs = server.client.run(graphs.draw_graph(asked, condition, seeds, vectors))
-    return [server.client.images(outputs, f"image {seed}")[0] for seed in seeds]
+def write_shuffled(server: ComfyServer) -> None:
+    """The vectors by effect with their heads shuffled, another shuffle a file, into models/hrv."""
+    vectors = files.load(FILES["effect"])
+    for seed, name in enumerate(SHUFFLED, 1):
+        files.save(server.models / "hrv" / name, vectors.shuffled(seed))
 
 
-def read(scorer: Scorer, asked: dict[str, str], drawn: list[Image.Image]) -> SeenSenses:
-    pixels = np.stack([np.asarray(image) for image in drawn]).astype(np.float32) / 255
-    return read_polysemous(scorer(torch.from_numpy(pixels).movedim(-1, 1)), asked)
+def draw(server: ComfyServer, asked: dict[str, str], conditions: Sequence[Condition], seed: int) -> dict[str, Any]:
+    """{condition: its images}, all from one graph."""
+    outputs = server.client.run(draw_graph(asked, conditions, seed))
+    return {condition.name: server.client.images(outputs, f"{condition.name} images") for condition in conditions}
+
+
+def read(scorer: Scorer, asked: dict[str, str], images: list[Image.Image]) -> Senses:
+    """What the scorer sees of each of them."""
+    pixels = np.stack([np.asarray(image) for image in images]).astype(np.float32) / 255
+    return read_senses(scorer(torch.from_numpy(pixels).movedim(-1, 1)), asked["color"], asked["noun"])
+
+
+def count(
+    server: ComfyServer, prompts: list[dict[str, str]], conditions: Sequence[Condition]
+) -> tuple[Counted, list[Row]]:
+    """Draw and read every prompt under every condition."""
+    scorer = Scorer.load(SHIPPED_SCORER)
+    counted: Counted = defaultdict(lambda: defaultdict(list))
+    rows = []
+    for number, asked in enumerate(prompts, 1):
+        say(f"drawing prompt {number} of {len(prompts)}: {asked['text']} ...")
+        cells = {}
+        for name, images in draw(server, asked, conditions, seed=100 * number).items():
+            seen = read(scorer, asked, images)
+            for measure in ("misread", "intended", "thing", "color", "noun"):
+                counted[measure][name] += getattr(seen, measure).tolist()
+            cells[name] = list(zip(images, seen.misread.tolist(), strict=True))
+        rows.append(Row(asked["text"], f"{asked['word']}: {asked['desired']},\nnot {asked['undesired']}", cells))
+    return counted, rows
+
+
+def lines(counted: Counted) -> Iterator[str]:
+    """A line a condition: misread images, and those that show the asked noun alone in the asked colour."""
+    for name, misread in counted["misread"].items():
+        others = (f"{measure} {Share.of(counted[measure][name]).value:6.1%}" for measure in ("thing", "color", "noun"))
+        asked = Share.of(counted["intended"][name]).value
+        yield f"{name:<24} misread {Share.of(misread)}   asked meaning {asked:6.1%}   " + "   ".join(others)
+
+
+def rates(counted: Counted, measure: str) -> dict[str, Any]:
+    """{condition: {rate, interval, images}}."""
+    shares = {name: Share.of(shown) for name, shown in counted[measure].items()}
+    return {
+        name: {
+            "rate": round(share.value, 4),
+            "interval": [round(end, 4) for end in share.interval],
+            "images": share.images,
+        }
+        for name, share in shares.items()
+    }
 
 
 def versions(server: ComfyServer) -> dict[str, str]:
+    """Of the software, and the beginnings of the SHA-256 of all files that take part."""
     system = server.client.get("/system_stats")["system"]
-    weights = {
-        name: hashlib.sha256((PRESETS / "pocket" / f"{name}.safetensors").read_bytes()).hexdigest()[:16]
-        for name in ("pocket", "scorer")
-    }
-    return {
-        "comfyui": system["comfyui_version"],
-        "torch": system["pytorch_version"],
-        "python": platform.python_version(),
-        **{f"{name}_weights_sha256": digest for name, digest in weights.items()},
-    }
+    digests = {f"{name}_sha256": hashlib.sha256(path.read_bytes()).hexdigest()[:16] for name, path in FILES.items()}
+    software = {"comfyui": system["comfyui_version"], "torch": system["pytorch_version"]}
+    return {**software, "python": platform.python_version(), **digests}
 
 
-def rates(counts: list[dict[str, Any]], what: str) -> dict[str, float]:
-    """The share of images over all prompts, by condition."""
-    return {
-        condition: round(float(np.mean([prompt[what][condition] for prompt in counts])), 4)
-        for condition in graphs.CONDITIONS
-    }
+def save_heat_map(server: ComfyServer) -> None:
+    """Which heads matter to a colour and to a fruit, by votes and by effect."""
+    graph: dict[str, Any] = {}
+    for name, file in (("votes", VOTES), ("effect", EFFECT)):
+        graph[name] = {"class_type": "HRVLoad", "inputs": {"file": file}}
+        asked = {"hrv": [name, 0], "concept": "Color, Fruits and Vegetables"}
+        graph[f"{name} map"] = {"class_type": "HRVHeatmap", "inputs": asked}
+        graph[f"{name} image"] = {"class_type": "PreviewImage", "inputs": {"images": [f"{name} map", 0]}}
+    outputs = server.client.run(graph)
+    maps = [server.client.images(outputs, f"{name} image")[0] for name in ("votes", "effect")]
+    sheet = Image.new("RGB", (max(image.width for image in maps), sum(image.height for image in maps)), "white")
+    sheet.paste(maps[0], (0, 0))
+    sheet.paste(maps[1], (0, maps[0].height))
+    sheet.save(OUTPUT / "heatmap.png")
 
 
-def run(server: ComfyServer) -> Iterator[str]:
+def demo(server: ComfyServer) -> Iterator[str]:
     """Draw, count, write the three files; yields the closing lines."""
-    benchmark = yaml.safe_load((PRESETS / "benchmarks" / "pocket_polysemous.yaml").read_text(encoding="utf-8"))
-    scorer = Scorer.load(PRESETS / "pocket" / "scorer.safetensors")
-    seeds, prompts = benchmark["seeds"], benchmark["prompts"]
-    concepts = ", ".join(dict.fromkeys(prompt[sense] for sense in ("desired", "undesired") for prompt in prompts))
-    say("building head relevance vectors on the pocket model ...")
-    outputs = server.client.run(graphs.build_graph(VECTORS, concepts))
-    server.client.images(outputs, "map")[0].save(OUTPUT / "heatmap.png")
-    say("building them by effect ...")
-    server.client.run(graphs.effect_graph(EFFECTS, concepts))
-    write_shuffled(server, seeds)
-    blocks, counts = [], []
-    for number, asked in enumerate(prompts, 1):
-        say(f"drawing prompt {number} of {len(prompts)}: {asked['text']} ...")
-        images_of = {condition: draw(server, asked, condition, seeds) for condition in graphs.CONDITIONS}
-        readings = {condition: read(scorer, asked, images) for condition, images in images_of.items()}
-        rows = {
-            LABELS[condition]: list(zip(images, readings[condition].misread.tolist(), strict=True))
-            for condition, images in images_of.items()
-        }
-        senses = f"{asked['word']}: {asked['desired']}, not {asked['undesired']}"
-        blocks.append(Block(asked["text"], senses, rows))
-        counts.append(
-            {
-                **asked,
-                "misread_rate": {name: one.misread.float().mean().item() for name, one in readings.items()},
-                "asked_meaning_rate": {name: one.intended.float().mean().item() for name, one in readings.items()},
-            }
-        )
-    misread, meant = rates(counts, "misread_rate"), rates(counts, "asked_meaning_rate")
+    started = time.monotonic()
+    save_heat_map(server)
+    write_shuffled(server)
+    conditions = (*SHOWN, *SHUFFLED.values())
+    counted, rows = count(server, benchmark(held_out=False), conditions)
+    shuffles = [Share.of(counted["misread"][condition.name]).value for condition in SHUFFLED.values()]
     report = {
-        "misread_rate": misread,
-        "asked_meaning_rate": meant,
-        "prompts": counts,
-        "seeds": seeds,
-        "settings": {
-            "presets": graphs.PRESETS,
-            "sampling": {**graphs.SIZE, **graphs.SAMPLING},
-            "build": graphs.BUILD,
-            "build_by_effect": graphs.EFFECT,
-            "steering": {**graphs.STEERING, **graphs.ADJUST},
-            "by_effect": "adjusted with vectors by effect and the clamp that the node uses for them",
-            "random_heads": "the vectors of `by_effect` with their heads shuffled, another shuffle for every seed",
-        },
+        "misread_rate": rates(counted, "misread"),
+        "asked_meaning_rate": rates(counted, "intended"),
+        "heads_shuffled": {"mean": float(np.mean(shuffles)), "least": min(shuffles), "most": max(shuffles)},
+        "settings": settings(conditions),
         "versions": versions(server),
+        "seconds": round(time.monotonic() - started),
     }
     (OUTPUT / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    heading = "One word, read right: the pocket model, plain and steered by its own Head Relevance Vectors"
-    draw_sheet(heading, blocks).save(OUTPUT / "before_after.png")
-    drawn = len(prompts) * len(seeds)
-    for name, label in LABELS.items():
-        yield f"{label:<14} {misread[name]:6.1%} misread  {meant[name]:6.1%} asked meaning   ({drawn} images)"
+    first_shuffle = next(iter(SHUFFLED.values()))
+    shown = [condition.name for condition in (*SHOWN, first_shuffle)]
+    heads = {name: f"{Share.of(counted['misread'][name]).value:.0%} misread" for name in shown}
+    heads[first_shuffle.name] = f"{np.mean(shuffles):.0%} in {len(shuffles)} shuffles"
+    draw_sheet("One word, read right: plain images, and images steered by the model's own heads", heads, rows).save(
+        OUTPUT / "before_after.png"
+    )
+    yield from lines(counted)
+    spread = f"from {min(shuffles):.1%} to {max(shuffles):.1%}"
+    yield f"heads shuffled, {len(shuffles)} times: misread {np.mean(shuffles):.1%}, {spread}"
+    say(f"wrote {OUTPUT.relative_to(ROOT)}/before_after.png, heatmap.png, report.json")
+
+
+def clamps(server: ComfyServer) -> Iterator[str]:
+    """Count the prompts kept for choosing under every clamp."""
+    counted, _ = count(server, benchmark(held_out=True), CHOOSING)
+    yield from lines(counted)
 
 
 def main() -> None:
+    """Start a server, do what is asked, print the lines."""
+    asked = clamps if sys.argv[1:] == ["clamps"] else demo
     OUTPUT.mkdir(parents=True, exist_ok=True)
     say("starting ComfyUI ...")
     with ComfyServer(arguments=() if torch.cuda.is_available() else ("--cpu",)) as server:
-        lines = list(run(server))
-    say(f"wrote {OUTPUT.relative_to(ROOT)}/before_after.png, heatmap.png, report.json")
-    print("\n".join(lines))
+        print("\n".join(asked(server)))
 
 
 if __name__ == "__main__":

@@ -1,89 +1,94 @@
-"""The demo's graphs in the server's format: build vectors on the pocket model, draw a prompt with and without them."""
+"""The demo's graphs in the server's format: a prompt drawn as it is and under several ways of steering one word."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from hrv_engine.relevance.build_settings import BuildSettings, EffectSettings
 from hrv_engine.remote.prompt import Prompt
 
-SIZE = {"width": 32, "height": 32}
-SAMPLING = {"steps": 20, "cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
-BUILD = {key: value for key, value in asdict(BuildSettings(seed=1, batch_size=16, draws=4)).items()
-         if key not in (*SIZE, *SAMPLING)}  # fmt: skip
-EFFECT = {key: value for key, value in asdict(EffectSettings(seed=1, batch_size=8)).items()
-          if key not in (*SIZE, *SAMPLING)} | {"samples_per_word": 1}  # fmt: skip
-PRESETS = {"concepts": "pocket", "prompts": "pocket", "templates": "pocket"}
-STEERING = {"strength": 1.0, "occurrence": 0, "clamp": 4.0, "start_percent": 0.0, "end_percent": 1.0}
-ADJUST = {"desired_weight": 2.0, "undesired_weight": 1.0}
-CONDITIONS = ("plain", "strengthened", "adjusted", "by_effect", "random_heads")
-BY_EFFECT = ("by_effect", "random_heads")  # conditions that use vectors by effect, whose clamp is the nodes' own
+SAMPLING = {"steps": 10, "cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
+VOTES, EFFECT = "preset: drawings.safetensors", "preset: drawings_effect.safetensors"
+OWN_CLAMP = 0.0  # of the steering nodes: for vectors by effect 1, for votes none
+CLAMP = 4.0  # of votes; `python -m tools.demo clamps` tries it on prompts kept for choosing
+STRENGTHEN, ADJUST = "HRVConceptStrengthen", "HRVConceptAdjust"
+WEIGHTS = {"desired_weight": 2.0, "undesired_weight": 1.0}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One way to draw a prompt: no node for plain, or a steering node with vectors and a clamp, and how many images."""
+
+    name: str
+    node: str | None = None
+    file: str = VOTES
+    clamp: float = OWN_CLAMP
+    images: int = 4
+
+    def steering(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        """The values of the node's inputs for a benchmark prompt."""
+        window = {"strength": 1.0, "occurrence": 0, "clamp": self.clamp, "start_percent": 0.0, "end_percent": 1.0}
+        if self.node == STRENGTHEN:
+            return {"word": asked["word"], "concept": asked["desired"], **window}
+        return {
+            "word": asked["word"],
+            "desired": asked["desired"],
+            "undesired": asked["undesired"],
+            **WEIGHTS,
+            **window,
+        }
+
+
+SHOWN = (
+    Condition("plain"),
+    Condition("strengthened", STRENGTHEN, VOTES, CLAMP),
+    Condition("adjusted", ADJUST, VOTES, CLAMP),
+    Condition("by effect", ADJUST, EFFECT),
+)
+#: File in models/hrv → the condition that steers with vectors by effect whose heads are shuffled.
+SHUFFLED = {
+    f"shuffled_{seed}.safetensors": Condition(
+        f"heads shuffled {seed}", ADJUST, f"shuffled_{seed}.safetensors", images=2
+    )
+    for seed in (1, 2, 3, 4, 5)
+}
+CHOOSING = (
+    Condition("plain", images=2),
+    *(Condition(f"strengthened, clamp {clamp:g}", STRENGTHEN, VOTES, clamp, 2) for clamp in (1.0, 2.0, 4.0, 0.0)),
+    *(Condition(f"adjusted, clamp {clamp:g}", ADJUST, VOTES, clamp, 2) for clamp in (1.0, 2.0, 4.0, 0.0)),
+    *(Condition(f"by effect, clamp {clamp:g}", ADJUST, EFFECT, clamp, 2) for clamp in (0.5, 1.0, 2.0, 4.0)),
+    Condition("strengthened by effect", STRENGTHEN, EFFECT, images=2),
+)
 
 
 def _node(kind: str, **inputs: Any) -> dict[str, Any]:
     return {"class_type": kind, "inputs": inputs}
 
 
-def build_graph(save_as: str, concepts: str) -> Prompt:
-    """Build vectors and save them as `save_as`; "map" previews the heat maps of `concepts`, "report" is text."""
-    return {
-        "pocket": _node("HRVPocketModel", model="squares"),
-        "concepts": _node("HRVConcepts", preset=PRESETS["concepts"], custom_yaml="", keep=""),
-        "prompts": _node("HRVPromptSet", preset=PRESETS["prompts"], custom="", limit=0),
-        "build": _node(
-            "HRVBuild",
-            **{"model": ["pocket", 0], "clip": ["pocket", 1], "concepts": ["concepts", 0], "prompts": ["prompts", 0]},
-            **{**SIZE, **SAMPLING, **BUILD, "save_as": save_as, "resume": False},
-        ),
-        "heatmap": _node("HRVHeatmap", hrv=["build", 0], concept=concepts),
-        "map": _node("PreviewImage", images=["heatmap", 0]),
-        "report": _node("PreviewAny", source=["build", 1]),
-    }
-
-
-def effect_graph(save_as: str, concepts: str) -> Prompt:
-    """Build vectors of `concepts` by effect and save them as `save_as`; "report" is text."""
-    return {
-        "pocket": _node("HRVPocketModel", model="squares"),
-        "concepts": _node("HRVConcepts", preset=PRESETS["concepts"], custom_yaml="", keep=concepts),
-        "build": _node(
-            "HRVBuildByEffect",
-            **{"model": ["pocket", 0], "clip": ["pocket", 1], "concepts": ["concepts", 0]},
-            **{"templates": PRESETS["templates"], "custom_templates": "", "save_as": save_as, "resume": False},
-            **{**SIZE, **SAMPLING, **EFFECT},
-        ),
-        "report": _node("PreviewAny", source=["build", 1]),
-    }
-
-
-def draw_graph(asked: Mapping[str, str], condition: str, seeds: Sequence[int], vectors: Sequence[str]) -> Prompt:
-    """One image per seed of a benchmark prompt; "image <seed>" previews it.
-
-    condition: one of CONDITIONS; vectors: the HRV file of each seed (not used by "plain").
-    """
+def draw_graph(asked: Mapping[str, str], conditions: Sequence[Condition], seed: int) -> Prompt:
+    """Images of a benchmark prompt under every condition, from the same noises; "<condition> images" previews them."""
     graph = {
-        "pocket": _node("HRVPocketModel", model="squares"),
+        "pocket": _node("HRVPocketModel", model="drawings"),
         "positive": _node("HRVPrompt", clip=["pocket", 1], text=asked["text"]),
         "negative": _node("CLIPTextEncode", clip=["pocket", 1], text=""),
-        "latent": _node("EmptyLatentImage", **SIZE, batch_size=1),
     }
-    for seed, file in zip(seeds, vectors, strict=True):
-        model, positive = ["pocket", 0], ["positive", 0]
-        if condition != "plain":
-            steered = f"steered {file}"
-            graph[f"hrv {file}"] = _node("HRVLoad", file=file)
-            how = STEERING | ({"clamp": 0.0} if condition in BY_EFFECT else {})
-            what = {"model": model, "positive": positive, "hrv": [f"hrv {file}", 0], "word": asked["word"], **how}
-            if condition == "strengthened":
-                graph[steered] = _node("HRVConceptStrengthen", **what, concept=asked["desired"])
-            else:
-                names = {"desired": asked["desired"], "undesired": asked["undesired"]}
-                graph[steered] = _node("HRVConceptAdjust", **what, **names, **ADJUST)
-            model, positive = [steered, 0], [steered, 1]
-        ends = {"model": model, "positive": positive, "negative": ["negative", 0], "latent_image": ["latent", 0]}
-        graph[f"noise {seed}"] = _node("KSampler", **ends, **SAMPLING, seed=seed, denoise=1.0)
-        graph[f"pixels {seed}"] = _node("VAEDecode", samples=[f"noise {seed}", 0], vae=["pocket", 2])
-        graph[f"image {seed}"] = _node("PreviewImage", images=[f"pixels {seed}", 0])
+    for condition in conditions:
+        name, model, positive = condition.name, ["pocket", 0], ["positive", 0]
+        if condition.node is not None:
+            graph[f"{name} vectors"] = _node("HRVLoad", file=condition.file)
+            sources = {"model": model, "positive": positive, "hrv": [f"{name} vectors", 0]}
+            graph[f"{name} steered"] = _node(condition.node, **sources, **condition.steering(asked))
+            model, positive = [f"{name} steered", 0], [f"{name} steered", 1]
+        graph[f"{name} latent"] = _node("RepeatLatentBatch", samples=["pocket", 3], amount=condition.images)
+        ends = {"model": model, "positive": positive, "negative": ["negative", 0]}
+        ends["latent_image"] = [f"{name} latent", 0]
+        graph[f"{name} drawn"] = _node("KSampler", **ends, **SAMPLING, seed=seed, denoise=1.0)
+        graph[f"{name} pixels"] = _node("VAEDecode", samples=[f"{name} drawn", 0], vae=["pocket", 2])
+        graph[f"{name} images"] = _node("PreviewImage", images=[f"{name} pixels", 0])
     return graph
+
+
+def settings(conditions: Sequence[Condition]) -> dict[str, Any]:
+    """All that the images depend on beside their prompts, for the report."""
+    return {"sampling": SAMPLING, "weights": WEIGHTS, "conditions": [asdict(condition) for condition in conditions]}

@@ -1,4 +1,4 @@
-"""The before/after sheet: for every prompt a row of images a condition, each marked as read right or misread."""
+"""The before/after sheet: a row a prompt, a column a condition, every image marked as read right or misread."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-ZOOM, GAP, LABEL, MARGIN, MARK = 4, 6, 190, 24, 26
+ZOOM, GAP, APART, LABEL, MARGIN, MARK, TOP = 2, 6, 30, 290, 24, 24, 190
 INK, FAINT, PAPER = (25, 25, 30), (105, 105, 115), (255, 255, 255)
 RIGHT, WRONG = (0, 114, 178), (213, 94, 0)  # blue and vermilion, told apart by every kind of colour vision
+LEGEND = ("the asked colour, on one thing", "misread: the other thing is there, or the asked colour is not")
 
 
 @dataclass(frozen=True)
-class Block:
-    """One prompt: its text, what was asked, and rows of (image, misread) by row label."""
+class Row:
+    """One prompt: its text, what was asked, and by condition its images with whether each is misread."""
 
     title: str
     asked: str
-    rows: Mapping[str, Sequence[tuple[Image.Image, bool]]]
+    cells: Mapping[str, Sequence[tuple[Image.Image, bool]]]
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
@@ -29,44 +30,42 @@ def _mark(draw: ImageDraw.ImageDraw, x: int, y: int, misread: bool) -> None:
     """A tick or a cross on a white disc, its upper left corner at x, y."""
     draw.ellipse((x, y, x + MARK, y + MARK), PAPER, WRONG if misread else RIGHT, 2)
     if misread:
-        draw.line((x + 8, y + 8, x + MARK - 8, y + MARK - 8), WRONG, 4)
-        draw.line((x + 8, y + MARK - 8, x + MARK - 8, y + 8), WRONG, 4)
+        draw.line((x + 7, y + 7, x + MARK - 7, y + MARK - 7), WRONG, 4)
+        draw.line((x + 7, y + MARK - 7, x + MARK - 7, y + 7), WRONG, 4)
     else:
-        draw.line((x + 7, y + 14, x + 11, y + 19, x + 19, y + 8), RIGHT, 4, joint="curve")
+        draw.line((x + 6, y + 13, x + 10, y + 17, x + 17, y + 7), RIGHT, 4, joint="curve")
 
 
-def _draw_block(block: Block) -> Image.Image:
-    first = next(iter(block.rows.values()))
-    side = first[0][0].width * ZOOM
-    width = LABEL + len(first) * (side + GAP)
-    sheet = Image.new("RGB", (width, 58 + len(block.rows) * (side + GAP)), PAPER)
+def _columns(heads: Mapping[str, str], row: Row, side: int) -> dict[str, int]:
+    """The left edge of every condition."""
+    edges, left = {}, MARGIN + LABEL
+    for name in heads:
+        edges[name] = left
+        left += len(row.cells[name]) * (side + GAP) + APART
+    return edges
+
+
+def draw_sheet(heading: str, heads: Mapping[str, str], rows: Sequence[Row]) -> Image.Image:
+    """All rows under a heading, a legend and the heads of the columns: {condition: what is said below its name}."""
+    side = next(iter(rows[0].cells.values()))[0][0].width * ZOOM
+    edges = _columns(heads, rows[0], side)
+    width = max(edges.values()) + len(rows[0].cells[list(heads)[-1]]) * (side + GAP) + MARGIN
+    sheet = Image.new("RGB", (width, TOP + len(rows) * (side + GAP) + MARGIN), PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((0, 0), f"“{block.title}”", INK, _font(26))
-    draw.text((0, 33), block.asked, FAINT, _font(16))
-    for number, (label, images) in enumerate(block.rows.items()):
-        top = 58 + number * (side + GAP)
-        wrong = sum(misread for _, misread in images)
-        draw.text((0, top + side // 2 - 24), label, INK, _font(20))
-        draw.text((0, top + side // 2 + 4), f"{wrong} of {len(images)} misread", FAINT, _font(16))
-        for column, (image, misread) in enumerate(images):
-            left = LABEL + column * (side + GAP)
-            sheet.paste(image.resize((side, side), Image.Resampling.NEAREST), (left, top))
-            _mark(draw, left + side - MARK - 4, top + side - MARK - 4, misread)
-    return sheet
-
-
-def draw_sheet(heading: str, blocks: Sequence[Block], columns: int = 2) -> Image.Image:
-    """All blocks in `columns`, under a heading and a legend."""
-    drawn = [_draw_block(block) for block in blocks]
-    width, height = drawn[0].size
-    rows = -(-len(drawn) // columns)
-    sheet = Image.new("RGB", (MARGIN + columns * (width + MARGIN), 110 + rows * (height + MARGIN)), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN, 18), heading, INK, _font(34))
-    _mark(draw, MARGIN, 66, False)
-    draw.text((MARGIN + 34, 68), "the asked meaning", INK, _font(18))
-    _mark(draw, MARGIN + 230, 66, True)
-    draw.text((MARGIN + 264, 68), "misread: the other thing is there, or the asked one is missing", INK, _font(18))
-    for index, block in enumerate(drawn):
-        sheet.paste(block, (MARGIN + index % columns * (width + MARGIN), 110 + index // columns * (height + MARGIN)))
+    draw.text((MARGIN, 18), heading, INK, _font(38))
+    for number, text in enumerate(LEGEND):
+        _mark(draw, MARGIN + 400 * number, 76, bool(number))
+        draw.text((MARGIN + 34 + 400 * number, 75), text, INK, _font(22))
+    for name, below in heads.items():
+        draw.text((edges[name], 122), name, INK, _font(28))
+        draw.text((edges[name], 154), below, FAINT, _font(22))
+    for number, row in enumerate(rows):
+        top = TOP + number * (side + GAP)
+        draw.text((MARGIN, top + side // 2 - 42), f"“{row.title}”", INK, _font(26))
+        draw.text((MARGIN, top + side // 2 - 6), row.asked, FAINT, _font(18))
+        for name, left in edges.items():
+            for place, (image, misread) in enumerate(row.cells[name]):
+                corner = left + place * (side + GAP)
+                sheet.paste(image.resize((side, side), Image.Resampling.LANCZOS), (corner, top))
+                _mark(draw, corner + side - MARK - 3, top + side - MARK - 3, misread)
     return sheet

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .graph_parts import POCKET_SAMPLER, SD15, SD_SAMPLER, SDXL, Branch, Node, Settings
+from .graph_parts import DRAWINGS_BY_EFFECT, POCKET_SAMPLER, SD15, SD_SAMPLER, SDXL, Branch, Node, Settings
 from .litegraph import Graph
 
 PLAIN: Branch = ("Same noise, nothing kept", "HRVP2PEdit", {"cross_replace": 0.0, "self_replace": 0.0})
@@ -39,13 +39,24 @@ def with_hrv(concept: str, **more: Any) -> Branch:
 
 
 def pocket_edit(graph: Graph) -> None:
-    """10: a blue shape becomes red and stays the same shape, on the pocket model."""
+    """10: a blue thing becomes red and stays the same thing, on the pocket model."""
     note = graph.note(560)
-    loader = graph.node("HRVPocketModel", model="squares")
-    hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
+    loader = graph.node("HRVPocketModel")
+    hrv = graph.node("HRVLoad", file=DRAWINGS_BY_EFFECT)
     branches: list[Branch] = [PLAIN, ("Prompt-to-Prompt", "HRVP2PEdit", {"self_limit": "all"})]
     branches.append(with_hrv("Color", self_limit="all"))  # all its maps are as small as the published limit asks
-    edits(graph, note, loader, hrv, ("blue", "red"), 32, 6, branches, POCKET_SAMPLER, enlarge=8.0)
+    edits(
+        graph,
+        note,
+        loader,
+        hrv,
+        ("a blue guitar in the snow", "a red guitar in the snow"),
+        None,
+        6,
+        branches,
+        POCKET_SAMPLER,
+        enlarge=4.0,
+    )
 
 
 def sd15_edit(name: str) -> Callable[[Graph], None]:
@@ -117,12 +128,13 @@ def real_image(graph: Graph) -> None:
 
 
 def edits(
-    graph: Graph, note: Node, loader: Node, hrv: Node, texts: tuple[str, str], side: int, seeds: int,
+    graph: Graph, note: Node, loader: Node, hrv: Node, texts: tuple[str, str], side: int | None, seeds: int,
     branches: list[Branch], sampler: dict[str, Any], enlarge: float | None = None, encoded: list[Node] | None = None,
 ) -> Ends:  # fmt: skip
     """Source and target prompts, and a row of nodes for each branch (title, editing node, its settings).
 
-    encoded: nodes that end in the encoded image to edit, instead of an empty latent.
+    side: in pixels, None for the loader's own latent; encoded: nodes that end in the encoded image to edit, instead of
+    an empty latent.
     """
     source, target = (
         graph.node("HRVPrompt", f"HRV Prompt ({name})", wide=380, clip=(loader, "CLIP"), text=text)
@@ -139,6 +151,8 @@ def edits(
         )  # fmt: skip
         report = graph.node("PreviewAny", "Inversion", wide=320, source=(latent, "report"))
         columns.append([latent, report])
+    elif side is None:
+        latent = loader
     else:
         latent = graph.node("EmptyLatentImage", "One image", width=side, height=side, batch_size=1)
         columns[1].append(latent)

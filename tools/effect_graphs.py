@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from .graph_parts import POCKET_SAMPLER, SD15, compare
+from .graph_parts import MEANT, MISREAD, POCKET_SAMPLER, SD15, compare
 from .litegraph import Graph
 
 
 def pocket_effect(graph: Graph) -> None:
     """31: the pocket model's heads by effect, and a misread word adjusted with them."""
     note = graph.note(560)
-    loader = graph.node("HRVPocketModel", model="squares")
-    concepts = graph.node("HRVConcepts", wide=380, preset="pocket", keep="Color, Fruit")
+    loader = graph.node("HRVPocketModel")
+    meanings = f"{MEANT['desired']}, {MEANT['undesired']}"
+    concepts = graph.node("HRVConcepts", wide=380, preset="drawings", keep=meanings)
     build = graph.node(
         "HRVBuildByEffect", wide=380, model=(loader, "MODEL"), clip=(loader, "CLIP"), concepts=(concepts, "concepts"),
-        templates="pocket", samples_per_word=2, width=32, height=32, batch_size=8, save_as="pocket_effect",
-        **POCKET_SAMPLER,
+        templates="drawings", samples_per_word=1, width=64, height=64, batch_size=8, save_as="pocket_effect",
+        **POCKET_SAMPLER | {"steps": 10},
     )  # fmt: skip
-    heatmap = graph.node("HRVHeatmap", wide=420, hrv=(build, "hrv"), concept="Color, Fruit")
+    heatmap = graph.node("HRVHeatmap", wide=420, hrv=(build, "hrv"), concept=meanings)
     preview = graph.node("PreviewImage", "Heat map", wide=420, images=(heatmap, "IMAGE"))
     text = graph.node("PreviewAny", "Report", wide=420, source=(build, "report"))
-    asked = {"word": "orange", "desired": "Color", "undesired": "Fruit"}
-    branches = [("The word adjusted", "HRVConceptAdjust", asked)]
+    branches = [("The word adjusted", "HRVConceptAdjust", MEANT)]
     more = [[heatmap, preview, text]]
     compare(
-        graph, note, loader, build, "an orange square", 32, 8, branches, POCKET_SAMPLER, enlarge=8.0,
+        graph, note, loader, build, MISREAD, None, 8, branches, POCKET_SAMPLER, enlarge=4.0,
         below=[concepts], more=more,
     )  # fmt: skip
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from .graph_parts import POCKET_SAMPLER, see
+from .graph_parts import DRAWINGS_BY_EFFECT, MEANT, MISREAD, POCKET_SAMPLER, empty_latent, see
 from .litegraph import Graph
 
 
 def pocket_other_encoder(graph: Graph) -> None:
     """30: a prompt of CLIP Text Encode, or of any other encoder, tagged and then steered."""
     note = graph.note(560)
-    loader = graph.node("HRVPocketModel", model="squares")
-    hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
-    text = graph.node("PrimitiveString", "Prompt", value="an orange square")
+    loader = graph.node("HRVPocketModel")
+    hrv = graph.node("HRVLoad", file=DRAWINGS_BY_EFFECT)
+    text = graph.node("PrimitiveString", "Prompt", value=MISREAD)
     said = (text, "STRING")
     encoded = graph.node("CLIPTextEncode", "Any encoder", wide=320, clip=(loader, "CLIP"), text=said)
     negative = graph.node("CLIPTextEncode", "Negative prompt", wide=320, clip=(loader, "CLIP"), text="")
-    latent = graph.node("EmptyLatentImage", width=32, height=32, batch_size=8)
+    latent = empty_latent(graph, loader, None, 8)
     tagged = graph.node(
         "HRVTagConditioning", wide=320, conditioning=(encoded, "CONDITIONING"), clip=(loader, "CLIP"), text=said
     )
@@ -25,13 +25,13 @@ def pocket_other_encoder(graph: Graph) -> None:
     plain = graph.node(
         "KSampler", "KSampler (plain)", model=(loader, "MODEL"), positive=(encoded, "CONDITIONING"), **shared
     )
-    _, middle = graph.group("Plain", (right + 40, 0), [[plain], *see(graph, plain, loader, "Plain", 8.0)])
+    _, middle = graph.group("Plain", (right + 40, 0), [[plain], *see(graph, plain, loader, "Plain", 4.0)])
     adjust = graph.node(
         "HRVConceptAdjust", wide=320, model=(loader, "MODEL"), positive=(tagged, "CONDITIONING"), hrv=(hrv, "hrv"),
-        word="orange", desired="Color", undesired="Fruit", clamp=4.0,
+        **MEANT,
     )  # fmt: skip
     ends = {"model": (adjust, "MODEL"), "positive": (adjust, "positive"), **shared}
     steered = graph.node("KSampler", "KSampler (adjusted)", **ends)
     graph.group(
-        "Adjusted", (right + 40, middle + 40), [[adjust], [steered], *see(graph, steered, loader, "Adjusted", 8.0)]
+        "Adjusted", (right + 40, middle + 40), [[adjust], [steered], *see(graph, steered, loader, "Adjusted", 4.0)]
     )

@@ -25,23 +25,27 @@ CLIP = {
     "url": f"{HUB}/laion/CLIP-ViT-H-14-laion2B-s32B-b79K/resolve/main/open_clip_model.safetensors",
     "directory": "clip_vision",
 }
+# The pocket model's own: vectors, a caption that is misread, and what is meant.
+DRAWINGS_BY_EFFECT = "preset: drawings_effect.safetensors"
+MISREAD = "an orange guitar"
+MEANT: Settings = {"word": "orange", "desired": "Color", "undesired": "Fruits and Vegetables"}
 POCKET_SAMPLER: Settings = {"seed": 1, "steps": 20, "cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
 SD_SAMPLER: Settings = {"seed": 1, "steps": 30, "cfg": 7.5, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
 
 
 def compare(
-    graph: Graph, note: Node, loader: Node, hrv: Node, text: str | tuple[Node, str], side: int, batch: int,
+    graph: Graph, note: Node, loader: Node, hrv: Node, text: str | tuple[Node, str], side: int | None, batch: int,
     branches: list[Branch], sampler: dict[str, Any], enlarge: float | None = None, below: list[Node] | None = None,
     more: list[list[Node]] | None = None,
 ) -> tuple[Node, Node, int]:  # fmt: skip
     """The same prompt and seeds: as the model is, and once for each branch (title, steering node, its settings).
 
-    below: nodes under the loaders; more: further columns of the first group. Returns the two prompts and the lower edge
-    of the last group.
+    side: in pixels, None for the loader's own latent; below: nodes under the loaders; more: further columns of the
+    first group. Returns the two prompts and the lower edge of the last group.
     """
     prompt = graph.node("HRVPrompt", "HRV Prompt (positive)", wide=380, clip=(loader, "CLIP"), text=text)
     negative = graph.node("CLIPTextEncode", "Negative prompt", wide=380, clip=(loader, "CLIP"), text="")
-    latent = graph.node("EmptyLatentImage", width=side, height=side, batch_size=batch)
+    latent = empty_latent(graph, loader, side, batch)
     columns = [[note], [loader, hrv, *(below or [])], [prompt, negative, latent], *(more or [])]
     right, _ = graph.group("Model and prompt", (0, 0), columns)
     shared = {"negative": (negative, "CONDITIONING"), "latent_image": (latent, "LATENT"), **sampler}
@@ -60,6 +64,13 @@ def compare(
         columns = [[steer], [steered], *see(graph, steered, loader, title, enlarge)]
         _, middle = graph.group(title, (right + 40, middle + 40), columns)
     return prompt, negative, middle
+
+
+def empty_latent(graph: Graph, loader: Node, side: int | None, batch: int) -> Node:
+    """An empty latent of square images; side None: as many of the pocket model's own, which fit whichever it is."""
+    if side is None:
+        return graph.node("RepeatLatentBatch", "Images", samples=(loader, "LATENT"), amount=batch)
+    return graph.node("EmptyLatentImage", width=side, height=side, batch_size=batch)
 
 
 def see(graph: Graph, sampler: Node, loader: Node, title: str, enlarge: float | None) -> list[list[Node]]:

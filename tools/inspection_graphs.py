@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from .graph_parts import CLIP, POCKET_SAMPLER, SD15, SD_SAMPLER, SDXL, Branch, Node, compare
+from .graph_parts import CLIP, DRAWINGS_BY_EFFECT, POCKET_SAMPLER, SD15, SD_SAMPLER, SDXL, Branch, Node, compare
 from .litegraph import Graph
 
 
 def pocket_weaken(graph: Graph) -> None:
     """06: the most and the least relevant heads of Color weakened, beside the plain images, and measured."""
     note = graph.note(600)
-    loader = graph.node("HRVPocketModel", model="squares")
-    hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
-    heads = {"concept": "Color", "heads": 40}
+    loader = graph.node("HRVPocketModel")
+    hrv = graph.node("HRVLoad", file=DRAWINGS_BY_EFFECT)
+    heads = {"concept": "Color", "heads": 12}
     branches: list[Branch] = [
         ("Most relevant heads weakened", "HRVWeaken", {**heads, "order": "MoRHF"}),
         ("Least relevant heads weakened", "HRVWeaken", {**heads, "order": "LeRHF"}),
     ]
-    text = "a red star in the desert"
-    prompt, negative, middle = compare(graph, note, loader, hrv, text, 32, 8, branches, POCKET_SAMPLER, enlarge=8.0)
-    one = graph.node("EmptyLatentImage", "One image", width=32, height=32, batch_size=1)
-    settings = {"heads": "0, 3, 6, 12, 24, 48, 112", "orders": "MoRHF, LeRHF, random:1, random:1:reversed"}
-    ends = {"model": loader, "hrv": hrv, "vae": loader, "negative": negative, "latent": one}
-    sweep = _sweep(graph, ends, (prompt, "CONDITIONING"), settings | {"batch_size": 14}, POCKET_SAMPLER)
+    text = "a red car in the desert"
+    prompt, negative, middle = compare(graph, note, loader, hrv, text, None, 4, branches, POCKET_SAMPLER, enlarge=4.0)
+    settings = {"heads": "0, 3, 6, 12, 24, 48, 128", "orders": "MoRHF, LeRHF, random:1, random:1:reversed"}
+    ends = {"model": loader, "hrv": hrv, "vae": loader, "negative": negative, "latent": loader}
+    sampler = POCKET_SAMPLER | {"steps": 10}
+    sweep = _sweep(graph, ends, (prompt, "CONDITIONING"), settings | {"batch_size": 14}, sampler)
     shown = graph.node("PreviewImage", "Sheet", wide=760, images=(sweep, "sheet"))
     left = prompt["pos"][0] + 460
-    _, lower = graph.group("More and more heads", (left, middle + 40), [[one], [sweep], [shown]])
-    asked = {"experiment": "pocket_weakening: Color", "prompts": 6}
+    _, lower = graph.group("More and more heads", (left, middle + 40), [[sweep], [shown]])
+    asked = {"experiment": "drawings_weakening: Color", "prompts": 4}
     scorer = graph.node("HRVPocketScorer")
-    _measured(graph, (left, lower + 40), ends, scorer, asked, settings | {"batch_size": 14}, POCKET_SAMPLER)
+    _measured(graph, (left, lower + 40), ends, scorer, asked, settings | {"batch_size": 14}, sampler)
 
 
 def sd15_weaken(graph: Graph) -> None:

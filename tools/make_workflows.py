@@ -12,7 +12,18 @@ from typing import Any
 from .editing_graphs import EDITING_GRAPHS
 from .effect_graphs import pocket_effect, sd15_effect
 from .encoder_graphs import pocket_other_encoder
-from .graph_parts import POCKET_SAMPLER, SD15, SD_SAMPLER, SDXL, Branch, Node, compare
+from .graph_parts import (
+    DRAWINGS_BY_EFFECT,
+    MEANT,
+    MISREAD,
+    POCKET_SAMPLER,
+    SD15,
+    SD_SAMPLER,
+    SDXL,
+    Branch,
+    Node,
+    compare,
+)
 from .guidance_graphs import GUIDANCE_GRAPHS
 from .inspection_graphs import pocket_weaken, sd15_weaken, sdxl_weaken, see_inside
 from .litegraph import Graph
@@ -34,10 +45,9 @@ def pocket_build(graph: Graph) -> None:
 def pocket_fix(graph: Graph) -> None:
     """02: plain against adjusted on the pocket model."""
     note = graph.note(560)
-    loader = graph.node("HRVPocketModel", model="squares")
-    hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
-    asked = {"word": "orange", "desired": "Color", "undesired": "Fruit", "clamp": 4.0}
-    compare(graph, note, loader, hrv, "an orange square", 32, 8, _steered(asked), POCKET_SAMPLER, enlarge=8.0)
+    loader = graph.node("HRVPocketModel")
+    hrv = graph.node("HRVLoad", file=DRAWINGS_BY_EFFECT)
+    compare(graph, note, loader, hrv, MISREAD, None, 8, _steered(MEANT), POCKET_SAMPLER, enlarge=4.0)
 
 
 def sd15_fix(graph: Graph) -> None:

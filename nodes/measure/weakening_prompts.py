@@ -37,7 +37,10 @@ class HRVWeakeningPrompts(io.ComfyNode):
                     "experiment",
                     options=names,
                     default=pocket,
-                    tooltip="ordered_weakening: the paper's experiments; pocket_weakening: those of the pocket model.",
+                    tooltip=(
+                        "ordered_weakening: the paper's experiments; drawings_weakening and pocket_weakening: those of"
+                        " the two pocket models, drawings and squares."
+                    ),
                 ),
                 io.Int.Input(
                     "prompts",

@@ -51,7 +51,7 @@ def test_what_the_frontend_sends_is_what_the_run_tests_send(opened, server):
 
 def smallest(prompt: dict) -> dict:
     """The prompt with the smallest images: a step that has begun runs to its end, minutes at full size on a CPU."""
-    small = {"width": 64, "height": 64, "batch_size": 1}
+    small = {"width": 64, "height": 64, "batch_size": 1, "amount": 1}
     return {
         number: {
             **node,
@@ -77,7 +77,7 @@ def next_finished(server, before: set[str], seconds: float = 300) -> str:
 
 
 def test_pressing_run_in_the_frontend_draws_the_plain_and_the_steered_images(page, server):
-    opened = page.evaluate(OPEN, workflows.read("02_pocket_fix_misread_word"))
+    opened = page.evaluate(OPEN, workflows.of_one_image("02_pocket_fix_misread_word"))
     before = set(server.client.get("/history"))
     page.evaluate("() => app.queuePrompt(0, 1)")
     number = next_finished(server, before)

@@ -14,8 +14,8 @@ from comfyui_hrv.tools.figures.effect.tables import (
     rates,
     summary,
 )
-from comfyui_hrv.tools.figures.effect.worlds import near
 from hrv_engine.attention.heads import AttentionSite, HeadLayout
+from hrv_engine.pocket.drawings.reading import near
 from hrv_engine.relevance.build_settings import BuildSettings, EffectSettings
 from hrv_engine.relevance.concepts import Concept, ConceptSet
 from hrv_engine.relevance.effect import HeadEffects

@@ -31,7 +31,7 @@ def previews(server, outputs: dict, prompt: dict) -> list[np.ndarray]:
 @pytest.mark.thumbnail
 def test_10_draws_pairs_whose_sources_agree_and_whose_targets_depend_on_the_method(server, object_info):
     name = "10_pocket_p2p_hrv"
-    prompt = workflows.converted(name, object_info)
+    prompt = workflows.quick(name, object_info)
     outputs = server.client.run(prompt)
     plain, p2p, hrv = previews(server, outputs, prompt)
     assert len(plain) == 12 and plain.shape == p2p.shape == hrv.shape
@@ -45,7 +45,7 @@ def test_10_draws_pairs_whose_sources_agree_and_whose_targets_depend_on_the_meth
 
 
 def test_10_without_windows_is_a_plain_batch(server, object_info):
-    prompt = workflows.converted("10_pocket_p2p_hrv", object_info)
+    prompt = workflows.quick("10_pocket_p2p_hrv", object_info)
     neutral = workflows.with_values(prompt, cross_replace=0.0, self_replace=0.0)
     plain, p2p, hrv = previews(server, server.client.run(neutral), neutral)
     np.testing.assert_array_equal(plain, p2p)

@@ -51,7 +51,7 @@ def test_29_fetches_the_published_vectors_and_shows_them(server):
 @pytest.mark.thumbnail
 def test_31_finds_heads_by_effect_and_steers_a_word_with_them(server):
     name = "31_pocket_build_by_effect"
-    prompt = workflows.converted(name, server.client.object_info())
+    prompt = workflows.quick(name, server.client.object_info())
     writing = os.environ.get("HRV_WRITE_THUMBNAILS")
     outputs = server.client.run(prompt if writing else workflows.with_values(prompt, samples_per_word=1))
     built = files.load(server.models / "hrv" / "pocket_effect.safetensors")
@@ -70,7 +70,7 @@ def test_31_finds_heads_by_effect_and_steers_a_word_with_them(server):
 
 
 def test_a_build_by_effect_that_goes_on_measures_only_what_is_new(server):
-    prompt = workflows.converted("31_pocket_build_by_effect", server.client.object_info())
+    prompt = workflows.quick("31_pocket_build_by_effect", server.client.object_info())
     small = workflows.with_values(prompt, samples_per_word=1, save_as="grows", steps=6)
     server.client.run(small)
     once = files.load(server.models / "hrv" / "grows.safetensors").sums

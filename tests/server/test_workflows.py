@@ -60,7 +60,7 @@ def test_01_builds_vectors_on_the_pocket_model_and_draws_their_heat_map(server, 
 
 @pytest.mark.thumbnail
 def test_02_steers_the_word_and_keeps_the_plain_images_of_the_same_seeds_beside(server, object_info):
-    prompt = workflows.converted("02_pocket_fix_misread_word", object_info)
+    prompt = workflows.quick("02_pocket_fix_misread_word", object_info)
     outputs = server.client.run(prompt)
     plain, adjusted, strengthened = workflows.nodes_of(prompt, "PreviewImage")
     before, after, alone = (pixels(server, outputs, node) for node in (plain, adjusted, strengthened))
@@ -77,11 +77,11 @@ def test_02_steers_the_word_and_keeps_the_plain_images_of_the_same_seeds_beside(
 
 @pytest.mark.thumbnail
 def test_30_steers_what_another_encoder_made_and_draws_what_02_draws(server, object_info):
-    prompt = workflows.converted("30_pocket_other_encoder", object_info)
+    prompt = workflows.quick("30_pocket_other_encoder", object_info)
     outputs = server.client.run(prompt)
     plain, adjusted = workflows.nodes_of(prompt, "PreviewImage")
     before, after = (pixels(server, outputs, node) for node in (plain, adjusted))
-    twin = workflows.converted("02_pocket_fix_misread_word", object_info)
+    twin = workflows.quick("02_pocket_fix_misread_word", object_info)
     theirs = server.client.run(twin)
     for node, own in zip(workflows.nodes_of(twin, "PreviewImage"), (before, after), strict=False):
         np.testing.assert_array_equal(pixels(server, theirs, node), own)

@@ -1,4 +1,4 @@
-"""Measures the drawings model: ``python -m hrv_engine.pocket.drawings.evaluate``.
+"""`make pocket-figures`: what the drawings model shows of what it is asked for, with 95 % intervals.
 
 Everything is read by the scorer, whose own accuracy `accuracy.py` measures. A family that the scorer reads wrong more
 often than the model draws it says nothing of the model.
@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from ..model import CFG, MODELS, PocketModel
+from ..shares import Share
 from . import words
-from .accuracy import say
 from .captions import describe
 from .held_out import held_out_misreadings, held_out_pairs
 from .reading import PRESENT, drawings_meant, read_senses, thing_shown
@@ -75,7 +75,7 @@ def shown(scores: dict[str, Tensor], row: int, family: str, word: str, request: 
     return {"object": seen, family: read == word}
 
 
-def shown_rates(images: Iterable[Tensor], requests: list[tuple[str, str, Request]], scorer: Scorer) -> dict[str, float]:
+def shown_rates(images: Iterable[Tensor], requests: list[tuple[str, str, Request]], scorer: Scorer) -> dict[str, Share]:
     """Share of images that show what was asked, by family; images [batch, 3, 64, 64] in the order of the requests."""
     hits: dict[str, list[bool]] = defaultdict(list)
     remaining = iter(requests)
@@ -84,7 +84,7 @@ def shown_rates(images: Iterable[Tensor], requests: list[tuple[str, str, Request
         for row, asked in zip(range(len(batch)), remaining, strict=False):
             for family, good in shown(scores, row, *asked).items():
                 hits[family].append(good)
-    return {family: sum(values) / len(values) for family, values in hits.items()}
+    return {family: Share.of(values) for family, values in hits.items()}
 
 
 def sampled(
@@ -95,7 +95,7 @@ def sampled(
         yield model.sample(captions[start : start + batch], seed=start, steps=steps, cfg=cfg)
 
 
-def pair_rates(model: PocketModel, scorer: Scorer, count: int, steps: int = 20, cfg: float = CFG) -> dict[str, float]:
+def pair_rates(model: PocketModel, scorer: Scorer, count: int, steps: int = 20, cfg: float = CFG) -> dict[str, Share]:
     """Of held-out pairs of nouns: share of images with both things, with one, with none."""
     pairs = random.Random(1).sample(held_out_pairs(), count)
     captions = [describe(Request((Named(first), Named(second)))) for first, second in pairs]
@@ -103,27 +103,40 @@ def pair_rates(model: PocketModel, scorer: Scorer, count: int, steps: int = 20, 
     there = torch.tensor(
         [[bool(thing_shown(scores, noun)[row] > PRESENT) for noun in pair] for row, pair in enumerate(pairs)]
     ).sum(1)
-    return {name: (there == number).float().mean().item() for number, name in ((2, "both"), (1, "one"), (0, "none"))}
+    return {name: Share.of(there == number) for number, name in ((2, "both"), (1, "one"), (0, "none"))}
 
 
-def misread_rate(model: PocketModel, scorer: Scorer, count: int, steps: int = 20, cfg: float = CFG) -> float:
-    """Share of images of held-out polysemous captions ("an orange sheep") that misread the colour word."""
+def misread_rates(
+    model: PocketModel, scorer: Scorer, count: int, steps: int = 20, cfg: float = CFG
+) -> dict[str, Share]:
+    """Of held-out polysemous captions ("an orange sheep"): share of images misread, and with what each sense shows."""
     asked = random.Random(2).sample(held_out_misreadings(), count)
     captions = [describe(Request((Named(noun, color),))) for color, noun in asked]
     scores = scorer(torch.cat(list(sampled(model, captions, steps, cfg))))
-    misread = [
-        read_senses({family: values[row : row + 1] for family, values in scores.items()}, color, noun).misread.item()
+    seen = [
+        read_senses({family: values[row : row + 1] for family, values in scores.items()}, color, noun)
         for row, (color, noun) in enumerate(asked)
     ]
-    return sum(misread) / count
+    return {
+        "misread": Share.of(bool(senses.misread) for senses in seen),
+        "a second thing": Share.of(bool(senses.thing) for senses in seen),
+        "asked colour": Share.of(bool(senses.color) for senses in seen),
+        "asked noun": Share.of(bool(senses.noun) for senses in seen),
+    }
+
+
+def say(title: str, shares: dict[str, Share]) -> None:
+    """Prints a title and a line a share."""
+    sys.stdout.write("\n".join([title, *(f"  {name:16s} {share}" for name, share in shares.items())]) + "\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
-    """Command line: prints the figures of the model in hrv_presets/pocket/drawings/README.md."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Command line: prints the figures of the model in docs/pocket.md."""
+    parser = argparse.ArgumentParser(prog="python -m hrv_engine.pocket.drawings.evaluate", description=__doc__)
     parser.add_argument("--weights", default=str(MODELS["drawings"]))
     parser.add_argument("--scorer", default=str(SHIPPED_SCORER))
-    parser.add_argument("--prompts", type=int, default=480, help="of one thing; a fifth as many of other sorts")
+    parser.add_argument("--prompts", type=int, default=1000, help="of one thing; a fifth as many of other sorts")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--cfg", type=float, default=CFG)
     args = parser.parse_args()
@@ -136,7 +149,7 @@ def main() -> None:
     seconds = (time.monotonic() - started) / args.prompts
     fewer = args.prompts // 5
     say(f"things shown, {fewer} held-out pairs of nouns", pair_rates(model, scorer, fewer, args.steps, args.cfg))
-    say("polysemous, held out", {"misread": misread_rate(model, scorer, fewer, args.steps, args.cfg)})
+    say(f"{fewer} held-out polysemous captions", misread_rates(model, scorer, fewer, args.steps, args.cfg))
     sys.stdout.write(f"{seconds:.2f} s an image of {args.steps} steps on {torch.get_num_threads()} threads\n")
 
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from ...errors import HRVError, nearest
+from .paints import SHADES, rgb
 from .scorer import CLASSES, OF_THE_IMAGE
 from .words import COUNTS, DRAWINGS, EXPRESSIONS, NOUNS, SECOND_SENSE, drawing_of, plural
 
 Scores = Mapping[str, Tensor]
 #: Probability from which a thing counts as shown.
 PRESENT = 0.5
+#: Probability from which a colour counts as shown (tools/figures/effect/criterion.py tries it on renders), and the
+#: distance of middle tones up to which one colour is taken for another.
+SEEN, NEAR = 0.25, 0.35
 _PAIR = CLASSES["count"].index("pair")
 _SINGULAR = {plural(noun): noun for noun in NOUNS} | {noun: noun for noun in NOUNS}
 
@@ -76,24 +81,42 @@ def word_shown(scores: Scores, text: str) -> Tensor:
     raise HRVError(f'The scorer of drawings cannot read "{text}". Nearest: {nearest(word, sorted(legal))}.')
 
 
+@cache
+def near(color: str) -> tuple[str, ...]:
+    """The paints whose middle tone differs from a colour's by at most NEAR, of a cube of side 1; itself among them."""
+    middle = {name: torch.tensor(rgb(codes[1])) for name, codes in SHADES.items()}
+    return tuple(name for name in middle if (middle[name] - middle[color]).norm() <= NEAR)
+
+
+def color_shown(scores: Scores, noun: str, color: str) -> Tensor:
+    """Whether the thing, as far as its paint is read, may have the colour or one hardly told from it, bool [n]."""
+    allowed = [CLASSES["paint"].index(name) for name in near(color)]
+    return paint_of(scores, noun)[:, allowed].sum(1) > SEEN
+
+
 @dataclass(frozen=True)
 class Senses:
     """What the scorer saw of "an orange car", one boolean [n] each."""
 
-    thing: Tensor
+    thing: Tensor  # the colour word as a thing, or any second thing
     noun: Tensor
     color: Tensor
 
     @property
     def misread(self) -> Tensor:
-        """The colour word is there as a thing, or the noun is not there in that colour."""
-        return self.thing | ~(self.noun & self.color)
+        """A second thing is there, or the asked colour is not; which thing has it is another question."""
+        return self.thing | ~self.color
+
+    @property
+    def intended(self) -> Tensor:
+        """The noun is there, alone and in that colour."""
+        return self.noun & ~self.misread
 
 
 def read_senses(scores: Scores, color: str, noun: str) -> Senses:
     """How images of a caption that puts a polysemous colour word before a noun were read."""
     return Senses(
-        thing=thing_shown(scores, color) > PRESENT,
+        thing=(thing_shown(scores, color) > PRESENT) | (scores["count"].argmax(1) == _PAIR),
         noun=thing_shown(scores, noun) > PRESENT,
-        color=paint_of(scores, noun).argmax(1) == CLASSES["paint"].index(color),
+        color=color_shown(scores, noun, color),
     )

@@ -8,11 +8,8 @@ noised, blurred and shifted a little, since generated images are not as clean as
 from __future__ import annotations
 
 import argparse
-import copy
-import io
 import logging
 import random
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,24 +17,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...storage.atomic import replace_file
 from .examples import draw_scenes, rendered, roughen
 from .labels import HIDDEN
 from .render import Renderer
 from .scorer import Scorer
-
-logger = logging.getLogger(__name__)
+from .trainer import Pace, Trainer
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Pace):
     """The training settings, with the reason where it is not the usual one."""
 
-    batch: int = 128
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
-    warmup: int = 200
-    decay_share: float = 0.45  # the learning rate falls linearly to zero over this last share of the budget
     plain_share: float = 0.2  # the captions grow from plain things to the full grammar over this first share
     ema: float = 0.995
     noise: float = 0.05  # most, of the standard deviation, which is drawn for each image
@@ -51,15 +43,6 @@ class Recipe:
     other_weight: float = 0.3
 
 
-@dataclass
-class Progress:
-    """How far a training has come."""
-
-    step: int = 0
-    seen: int = 0
-    seconds: float = 0.0
-
-
 def loss_of(logits: dict[str, Tensor], truth: dict[str, Tensor], recipe: Recipe) -> Tensor:
     """Weighted cross-entropy over the families, each a mean over the images that show it."""
     weights = dict(recipe.weights)
@@ -71,84 +54,31 @@ def loss_of(logits: dict[str, Tensor], truth: dict[str, Tensor], recipe: Recipe)
     return total
 
 
-class Trainer:
-    """A scorer in training with its running average, optimiser and checkpoint; everything lives in one folder."""
+class ScorerTrainer(Trainer):
+    """A scorer in training."""
+
+    network: Scorer
+    average: Scorer
 
     def __init__(self, folder: Path, recipe: Recipe, device: torch.device, seed: int = 0) -> None:
         torch.manual_seed(seed)
-        self.folder, self.recipe, self.device = folder, recipe, device
-        self.scorer = Scorer().to(device, memory_format=torch.channels_last).train()
-        self.average = copy.deepcopy(self.scorer).eval()
-        self.optimiser = torch.optim.AdamW(
-            self.scorer.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-        )
-        self.renderer = Renderer(device)
-        self.progress = Progress()
-        self.checkpoint = folder / "checkpoint.pt"
-        if self.checkpoint.exists():
-            self._resume()
-        self.rng = random.Random(f"{seed}/{self.progress.step}")
-        torch.manual_seed(self.rng.getrandbits(40))
+        scorer = Scorer().to(device, memory_format=torch.channels_last)
+        super().__init__(folder, recipe, scorer, scorer.parameters(), seed, weight_decay=recipe.weight_decay)
+        self.recipe, self.renderer = recipe, Renderer(device)
 
-    def _resume(self) -> None:
-        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        self.scorer.load_state_dict(state["scorer"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.progress = Progress(**state["progress"])
-
-    def save(self) -> None:
-        """Writes the checkpoint and the averaged weights, each as a whole or not at all."""
-        stored = io.BytesIO()
-        parts = {"scorer": self.scorer, "average": self.average, "optimiser": self.optimiser}
-        state = {name: part.state_dict() for name, part in parts.items()}
-        torch.save({**state, "progress": vars(self.progress)}, stored)
-        replace_file(self.checkpoint, stored.getvalue())
+    def save_weights(self) -> None:
+        """Writes scorer.safetensors."""
         self.average.save(self.folder / "scorer.safetensors")
 
-    def step(self, share: float) -> float:
-        """One batch at this share of the budget; returns its loss."""
+    def loss(self, share: float, rng: random.Random) -> Tensor:
+        """Of fresh renders, roughened."""
         recipe = self.recipe
-        rate = min(1.0, (self.progress.step + 1) / recipe.warmup, (1 - share) / recipe.decay_share)
-        for group in self.optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * rate
         grammar = 0.1 + 0.9 * min(1.0, share / recipe.plain_share)
-        scenes = draw_scenes(self.rng, recipe.batch, grammar, recipe.rich_share)
-        images, truth = rendered(scenes, self.rng, self.renderer)
-        images = roughen(images, self.rng, recipe.noise).contiguous(memory_format=torch.channels_last)
+        images, truth = rendered(draw_scenes(rng, recipe.batch, grammar, recipe.rich_share), rng, self.renderer)
+        images = roughen(images, rng, recipe.noise).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16):
-            logits = self.scorer.logits(images)
-        loss = loss_of(logits, truth, recipe)
-        loss.backward()
-        self.optimiser.step()
-        self.optimiser.zero_grad()
-        self.progress.step += 1
-        self.progress.seen += recipe.batch
-        self._follow(min(recipe.ema, self.progress.step / (10 + self.progress.step)))
-        return loss.item()
-
-    @torch.no_grad()
-    def _follow(self, keep: float) -> None:
-        """Moves the average towards the scorer; BatchNorm's statistics are averages already."""
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.scorer.parameters()), 1 - keep)
-        for average, current in zip(self.average.buffers(), self.scorer.buffers(), strict=True):
-            average.copy_(current)
-
-    def run(self, minutes: float, save_every: float = 180, say_every: int = 100) -> None:
-        """Trains until the budget is used up, time before an interruption included."""
-        started = time.monotonic() - self.progress.seconds
-        saved, smooth = self.progress.seconds, None
-        while self.progress.seconds < 60 * minutes:
-            loss = self.step(self.progress.seconds / (60 * minutes))
-            smooth = loss if smooth is None else 0.98 * smooth + 0.02 * loss
-            self.progress.seconds = time.monotonic() - started
-            if self.progress.step % say_every == 0:
-                pace = self.progress.seen / self.progress.seconds
-                logger.info("step %d, %.0f images a second, loss %.3f", self.progress.step, pace, smooth)
-            if self.progress.seconds - saved > save_every:
-                self.save()
-                saved = self.progress.seconds
-        self.save()
+            logits = self.network.logits(images)
+        return loss_of(logits, truth, recipe)
 
 
 def main() -> None:
@@ -165,7 +95,7 @@ def main() -> None:
     folder = Path(args.out).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    Trainer(folder, Recipe(), device, args.seed).run(args.minutes, args.save_every)
+    ScorerTrainer(folder, Recipe(), device, args.seed).run(60 * args.minutes, args.save_every)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,12 @@ import torch
 
 from hrv_engine.pocket.drawings import words
 from hrv_engine.pocket.drawings.captions import draw_caption
-from hrv_engine.pocket.drawings.evaluate import misread_rate, pair_rates, sampled, shown_rates, single_thing_requests
+from hrv_engine.pocket.drawings.evaluate import misread_rates, pair_rates, sampled, shown_rates, single_thing_requests
 from hrv_engine.pocket.drawings.reading import word_shown
 from hrv_engine.pocket.drawings.scorer import SHIPPED_SCORER, Scorer
 from hrv_engine.pocket.model import MODELS, PocketModel
 from hrv_engine.pocket.scorer import PocketScorer
+from hrv_engine.pocket.shares import Share
 from hrv_engine.pocket.text import LENGTH
 
 
@@ -53,12 +54,20 @@ def test_a_saved_model_draws_the_same(model, tmp_path):
     torch.testing.assert_close(again.sample(["a cat"], steps=2), model.sample(["a cat"], steps=2), rtol=0, atol=0.02)
 
 
-def test_rates_are_shares(model, scorer):
+def test_rates_are_shares_of_the_images(model, scorer):
     requests = single_thing_requests(4)
     rates = shown_rates(sampled(model, ["a cat"] * 4, steps=1, batch=2), requests, scorer)
     pairs = pair_rates(model, scorer, 2, steps=1)
-    assert all(0 <= rate <= 1 for rate in [*rates.values(), misread_rate(model, scorer, 2, steps=1)])
-    assert sum(pairs.values()) == pytest.approx(1)
+    assert rates["object"].images == 4 and {share.images for name, share in rates.items() if name != "object"} == {1}
+    assert all(share.images == 2 for share in misread_rates(model, scorer, 2, steps=1).values())
+    assert sum(share.hits for share in pairs.values()) == 2
+
+
+def test_an_interval_holds_its_share_and_narrows_with_more_images():
+    (low, high), (lower, higher) = Share(8, 10).interval, Share(80, 100).interval
+    assert (low, high) == pytest.approx((0.490, 0.943), abs=1e-3), "Wilson's interval of 8 in 10"
+    assert low < lower < 0.8 < higher < high
+    assert Share.of([True, False, True, True]) == Share(3, 4)
 
 
 def test_the_pocket_scorer_reads_images_of_either_size(model):

@@ -18,7 +18,7 @@ from hrv_engine.pocket.drawings.layout import stage
 from hrv_engine.pocket.drawings.reading import drawings_meant, paint_of, read_senses, word_shown
 from hrv_engine.pocket.drawings.scenes import Named, Request, Scene, Thing
 from hrv_engine.pocket.drawings.scorer import CLASSES, SHIPPED_SCORER, Scorer
-from hrv_engine.pocket.drawings.scorer_training import Recipe, Trainer, loss_of
+from hrv_engine.pocket.drawings.scorer_training import Recipe, ScorerTrainer, loss_of
 
 
 def scene(*things: Named, **whole: str) -> Scene:
@@ -117,26 +117,34 @@ def test_a_colour_belongs_to_the_half_of_its_thing():
 
 
 @pytest.mark.parametrize(
-    "seen, misread",
+    "seen, misread, intended",
     [
-        ({"count": "one", "object": "automobile", "paint": "orange"}, False),
-        ({"count": "one", "object": "automobile", "paint": "red"}, True),
-        ({"count": "one", "object": "tangerine", "paint": "orange"}, True),
-        ({"count": "pair", "left_object": "tangerine", "right_object": "automobile", "right_paint": "orange"}, True),
+        ({"count": "one", "object": "automobile", "paint": "orange"}, False, True),
+        ({"count": "one", "object": "automobile", "paint": "golden"}, False, True),  # the eye hardly tells them apart
+        ({"count": "one", "object": "automobile", "paint": "red"}, True, False),
+        ({"count": "one", "object": "bear", "paint": "orange"}, False, False),
+        ({"count": "one", "object": "tangerine", "paint": "orange"}, True, False),
+        (
+            {"count": "pair", "left_object": "tangerine", "right_object": "automobile", "right_paint": "orange"},
+            True,
+            False,
+        ),
+        ({"count": "pair", "left_object": "bear", "right_object": "automobile", "right_paint": "orange"}, True, False),
     ],
 )
-def test_an_orange_car_is_misread_if_an_orange_is_there_or_the_car_is_not_orange(seen, misread):
-    assert read_senses(scores(**seen), "orange", "car").misread.item() is misread
+def test_an_orange_car_is_misread_if_a_second_thing_is_there_or_nothing_is_orange(seen, misread, intended):
+    senses = read_senses(scores(**seen), "orange", "car")
+    assert (senses.misread.item(), senses.intended.item()) == (misread, intended)
 
 
 def test_a_trainer_goes_on_where_it_stopped(tmp_path):
     recipe = Recipe(batch=8, warmup=1)
-    first = Trainer(tmp_path, recipe, torch.device("cpu"))
-    losses = [first.step(0.5) for _ in range(2)]
+    first = ScorerTrainer(tmp_path, recipe, torch.device("cpu"))
+    losses = [first.step(0.5).item() for _ in range(2)]
     first.save()
-    again = Trainer(tmp_path, recipe, torch.device("cpu"))
+    again = ScorerTrainer(tmp_path, recipe, torch.device("cpu"))
     assert (again.progress.step, again.progress.seen) == (2, 16) and losses[0] > 0
-    for ours, theirs in zip(again.scorer.state_dict().values(), first.scorer.state_dict().values(), strict=True):
+    for ours, theirs in zip(again.network.state_dict().values(), first.network.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs)
     assert Scorer.load(tmp_path / "scorer.safetensors")(torch.rand(2, 3, 64, 64))["object"].shape == (2, 421)
 
@@ -167,7 +175,7 @@ def test_what_is_shown_is_counted_by_family():
     assert shown(scores(object="cat", paint="blue"), 0, *asked[0]) == {"object": True, "color": False}
     blind = Scorer().eval()
     rates = shown_rates([torch.rand(2, 3, 64, 64)], asked, blind)
-    assert set(rates) == {"object", "color"} and all(0 <= rate <= 1 for rate in rates.values())
+    assert set(rates) == {"object", "color"} and all(0 <= rate.hits <= rate.images for rate in rates.values())
 
 
 def test_accuracy_counts_visible_labels_only_and_that_of_classes_all_of_them_alike():

@@ -13,10 +13,6 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-import yaml
-
-from hrv_engine.paths import PRESETS
-
 from ...pack import load_pack
 from .. import workers
 from ..workers import results
@@ -85,10 +81,10 @@ def build(executor: ProcessPoolExecutor, world: str) -> dict[str, Any]:
 
 def cases(world: str) -> list[tuple[str, str, str, str]]:
     """(concept, prompt, scored word, word beside it) of the weakening benchmark, in turn through both lists."""
-    data = yaml.safe_load((PRESETS / "benchmarks" / f"effect_{world}.yaml").read_text(encoding="utf-8"))
+    rows, lists = WORLDS[world].weakened
     found = []
-    for concept, row in data["compared"].items():
-        first, second = data["words"][row["a"]], data["words"][row["b"]]
+    for concept, row in rows.items():
+        first, second = lists[row["a"]], lists[row["b"]]
         for number in range(PROMPTS):
             a, b = first[number % len(first)], second[(number + number // len(first)) % len(second)]
             text = row["template"].replace("{a}", a).replace("{b}", b)

@@ -11,17 +11,14 @@ from torch import Tensor
 
 import nodes as core
 
-from ....hrv_engine.pocket.drawings.reading import paint_of, thing_shown
-from ....hrv_engine.pocket.drawings.scorer import CLASSES
+from ....hrv_engine.pocket.drawings.reading import read_senses as read_drawings
 from ....hrv_engine.pocket.model import MODELS
 from ....hrv_engine.pocket.scorer import PocketScorer
 from ....hrv_engine.pocket.scoring import read_polysemous
 from ....nodes.host.pocket import load_pocket
 from ....nodes.host.sweep import Sampling
-from .worlds import CFG, SAMPLER, SCHEDULER, STEPS, WORLDS, near
+from .worlds import CFG, SAMPLER, SCHEDULER, STEPS, WORLDS
 
-PRESENT = 0.5
-SEEN = 0.25  # probability from which a colour counts; `criterion.py` tries it on renders
 comfy.utils.PROGRESS_BAR_ENABLED = False
 
 
@@ -59,17 +56,8 @@ def read_senses(world: str, images: Tensor, asked: dict[str, str]) -> dict[str, 
         read = read_polysemous(scorer().network(pixels), asked)
         thing, noun, color, right = read.unintended, read.shape, read.color, ~read.misread
     else:
-        seen = scorer().network_of_drawings(pixels)
-        pair = seen["count"].argmax(1) == CLASSES["count"].index("pair")
-        thing = (thing_shown(seen, asked["color"]) > PRESENT) | pair
-        noun = thing_shown(seen, asked["noun"]) > PRESENT
-        color = near_paint(paint_of(seen, asked["noun"]), asked["color"])
-        right = ~thing & color  # what the one thing is does not count: the model draws two nouns of three
+        seen = read_drawings(scorer().network_of_drawings(pixels), asked["color"], asked["noun"])
+        # What the one thing is does not count: the model draws two nouns of three.
+        thing, noun, color, right = seen.thing, seen.noun, seen.color, ~seen.misread
     found = {"right": right, "thing": thing, "noun": noun, "color": color}
     return {name: int(value.sum()) for name, value in found.items()}
-
-
-def near_paint(probabilities: Tensor, color: str) -> Tensor:
-    """Whether the paint read, of [n paints], may be the colour or one that the eye hardly tells from it, bool [n]."""
-    allowed = [CLASSES["paint"].index(name) for name in near(color)]
-    return probabilities[:, allowed].sum(dim=1) > SEEN

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hrv_engine.pocket.shares import Share
 from hrv_engine.relevance.build_settings import BuildSettings, EffectSettings
 from hrv_engine.relevance.relevance import HeadRelevance
 
@@ -77,15 +78,8 @@ def rates(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     for setting, counts in total.items():
         n = counts["images"]
         shares = {name: counts[name] / n for name in ("right", "thing", "noun", "color")}
-        found[setting] = {"images": n, **shares, "interval": _wilson(counts["right"], n)}
+        found[setting] = {"images": n, **shares, "interval": Share(counts["right"], n).interval}
     return found
-
-
-def _wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    share, room = hits / n, z * z / n
-    middle = (share + room / 2) / (1 + room)
-    half = z * np.sqrt(share * (1 - share) / n + room / (4 * n)) / (1 + room)
-    return float(middle - half), float(middle + half)
 
 
 def agreement(first: HeadRelevance, second: HeadRelevance) -> dict[str, dict[str, float]]:

@@ -7,12 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from hrv_engine.benchmarks.prompts import PromptSet
 from hrv_engine.paths import PRESETS, ROOT
-from hrv_engine.pocket.drawings.paints import SHADES, rgb
 from hrv_engine.relevance import files
 from hrv_engine.relevance.build_settings import BuildSettings, EffectSettings
 from hrv_engine.relevance.concepts import ConceptSet
@@ -22,7 +20,6 @@ from hrv_engine.relevance.samples import SampleSet, Templates
 FOLDER = ROOT / "output" / "figures" / "effect"
 STEPS, CFG, SAMPLER, SCHEDULER = 10, 3.0, "ddim", "ddim_uniform"
 EVERYTHING, WORD = "all tokens at -2", "the word at 0"  # how heads are weakened
-NEAR = 0.35  # distance of middle tones in the cube of colours, up to which one is taken for the other
 
 VARIANTS: dict[str, dict[str, Any]] = {  # what differs from the build "effect"
     "effect": {},
@@ -40,14 +37,20 @@ class World:
     name: str
     side: int
     presets: str  # of concepts, prompts and templates
+    weakening: str  # the benchmark whose prompts are weakened
 
     @property
     def concepts(self) -> ConceptSet:
         """The concepts that are compared: all of the squares, of the drawings those of the two benchmarks."""
         every = ConceptSet.load(PRESETS / "concepts" / f"{self.presets}.yaml")
-        data = yaml.safe_load((PRESETS / "benchmarks" / f"effect_{self.name}.yaml").read_text(encoding="utf-8"))
         senses = {one[key] for one in self.polysemous(False) for key in ("desired", "undesired")}
-        return every.keep({*data["compared"], *senses})
+        return every.keep({*self.weakened[0], *senses})
+
+    @property
+    def weakened(self) -> tuple[dict[str, dict[str, str]], dict[str, list[str]]]:
+        """(template and lists of words by concept, the lists by name) of the prompts that are weakened."""
+        data = yaml.safe_load((PRESETS / "benchmarks" / f"{self.weakening}.yaml").read_text(encoding="utf-8"))
+        return data["experiments" if "experiments" in data else "compared"], data["words"]
 
     @property
     def prompts(self) -> PromptSet:
@@ -73,7 +76,10 @@ class World:
         return yaml.safe_load((PRESETS / "benchmarks" / f"{name}.yaml").read_text(encoding="utf-8"))["prompts"]
 
 
-WORLDS = {"squares": World("squares", 32, "pocket"), "drawings": World("drawings", 64, "drawings")}
+WORLDS = {
+    "squares": World("squares", 32, "pocket", "effect_squares"),
+    "drawings": World("drawings", 64, "drawings", "drawings_weakening"),
+}
 
 
 @cache
@@ -85,10 +91,3 @@ def vectors(world: str, kind: str) -> HeadRelevance:
 def vectors_path(world: str, kind: str) -> Path:
     """Where they are kept."""
     return FOLDER / f"{world}_{kind}.safetensors"
-
-
-@cache
-def near(color: str) -> tuple[str, ...]:
-    """The paints whose middle tone differs from a colour's by at most NEAR, of a cube of side 1."""
-    middle = {name: np.array(rgb(codes[1])) for name, codes in SHADES.items()}
-    return tuple(name for name in middle if np.linalg.norm(middle[name] - middle[color]) <= NEAR)
