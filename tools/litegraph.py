@@ -30,10 +30,10 @@ class Graph:
         self.links: list[list[Any]] = []
         self.groups: list[dict[str, Any]] = []
 
-    def note(self, height: int) -> dict[str, Any]:
+    def note(self, height: int, wide: int = 380) -> dict[str, Any]:
         """The Markdown note of this graph, from tools/workflow_notes."""
         text = (NOTES / f"{self.name}.md").read_text(encoding="utf-8")
-        return self._add("MarkdownNote", "Read me", [], [], [text.strip()], [380, height], {})
+        return self._add("MarkdownNote", "Read me", [], [], [text.strip()], [wide, height], {})
 
     def node(
         self, kind: str, title: str | None = None, models: list | None = None, wide: int = 300,

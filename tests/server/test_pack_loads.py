@@ -11,6 +11,7 @@ from hrv_engine.errors import HRVError
 
 PACK = "comfyui-hrv"
 NODES = {
+    "HRVFixWord",
     "HRVPocketModel",
     "HRVPrompt",
     "HRVTagConditioning",
