@@ -11,7 +11,7 @@ from ..hrv_engine.relevance.rescale import adjust, concept_list, strengthen
 from ..hrv_engine.suggestion.lexicon import Lexicon
 from ..hrv_engine.suggestion.suggest import WordSenses, content_words, word_senses
 from .host.conditioning import annotated, table_of
-from .host.node_texts import shown
+from .host.node_texts import keep_note, shown
 from .host.shipped import shipped_for
 from .host.tokens import token_table
 from .host.unet import layout_of, model_family
@@ -32,6 +32,7 @@ class HRVFixWord(io.ComfyNode):
             node_id="HRVFixWord",
             display_name="HRV Fix Word",
             category=CATEGORY,
+            has_intermediate_output=True,
             description=(
                 "Fixes a misread word in one node: type the prompt, name the word, say what it means and what it does"
                 " not mean. In place of CLIP Text Encode, between the loader and the sampler."
@@ -119,7 +120,9 @@ class HRVFixWord(io.ComfyNode):
         sense = sense_of(clip, hrv, word, meaning, not_meaning)
         factors, clamp = factors_of(model, hrv, sense)
         changed, marked, note = rescaled(model, positive, word_columns(word), factors, strength)
-        receipt = "\n".join([f'"{word}" {sense.text}', f"Vectors: {origin}{clamp}.", f"{note}."])
+        said = f'"{word}" {sense.text}'
+        receipt = "\n".join([said, f"Vectors: {origin}{clamp}.", f"{note}."])
+        keep_note(changed.model_options["transformer_options"], said)
         return io.NodeOutput(changed, marked, receipt, ui=shown(receipt))
 
 

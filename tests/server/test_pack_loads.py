@@ -107,6 +107,13 @@ def test_every_help_page_belongs_to_a_node(repository: Path, nodes):
     assert {page.stem for page in (repository / "web" / "docs").glob("*.md")} <= set(nodes)
 
 
+def test_the_browser_can_ask_for_concept_names(server):
+    names = server.client.get("/hrv/concepts?file=preset%3A%20pocket.safetensors")["concepts"]
+    assert names[0] == "Color"
+    with pytest.raises(HRVError, match="400"):
+        server.client.get("/hrv/concepts?pocket=circles")
+
+
 def test_every_workflow_is_offered_as_a_template_with_an_image(server, repository: Path):
     names = {path.stem for path in (repository / "workflows").glob("*.json")}
     assert names and set(server.client.get("/workflow_templates")[PACK]) == names
