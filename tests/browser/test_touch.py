@@ -44,8 +44,11 @@ CONCEPTS = ["Color", "Shape", "Fruit"]
 @pytest.fixture(params=[False, True], ids=["classic", "Nodes 2.0"])
 def renderer(request, page) -> Iterator[bool]:
     """Whether nodes are drawn by Vue; graph 40 is open, and nothing on the page fails in the test."""
-    failures: list = []
-    note = failures.append
+    failures: list[str] = []
+
+    def note(error) -> None:
+        failures.append(str(error))
+
     page.on("pageerror", note)
     page.evaluate(OPEN, {"graph": workflows.read(NAME), "vue": request.param})
     page.evaluate(CENTRE, ["HRVFixWord", "word"])
