@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from comfyui_hrv.tests import workflows
+from comfyui_hrv.tools.api_format import path_of
 from comfyui_hrv.tools.thumbnails import write_thumbnail
 
 NAME = "40_fix_a_misread_word"
@@ -39,7 +45,7 @@ def long_graph(prompt: dict, vectors: str) -> dict:
 
 @pytest.mark.thumbnail
 def test_40_turns_the_word_as_the_long_graph_does_and_says_so(server):
-    prompt = workflows.converted(NAME, server.client.object_info())
+    prompt = workflows.with_values(workflows.converted(NAME, server.client.object_info()), amount=2)
     before, after, outputs = drawn(server, prompt)
     assert np.abs(before - after).mean() > 1, "the images after are those before"
     (fix,) = workflows.nodes_of(prompt, "HRVFixWord")
@@ -52,3 +58,22 @@ def test_40_turns_the_word_as_the_long_graph_does_and_says_so(server):
     if os.environ.get("HRV_WRITE_THUMBNAILS"):
         both = [server.client.images(outputs, node)[:2] for node in workflows.nodes_of(prompt, "PreviewImage")]
         write_thumbnail(NAME, [image for row in both for image in row])
+
+
+def test_the_script_of_the_readme_posts_a_prompt_and_saves_its_images(server, repository: Path, tmp_path, monkeypatch):
+    (script,) = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "script.py").write_text(script.replace("http://127.0.0.1:8188", server.client.url), encoding="utf-8")
+    (tmp_path / "workflows").symlink_to(repository / "workflows")
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("script.py")
+    assert [Image.open(path).size for path in tmp_path.glob("*.png")] == [(256, 256)] * 8
+
+
+def test_the_prompts_for_scripts_are_what_the_graphs_send(server):
+    object_info = server.client.object_info()
+    stale = [
+        name
+        for name in workflows.NAMES
+        if json.loads(path_of(name).read_text(encoding="utf-8")) != workflows.converted(name, object_info)
+    ]
+    assert stale == [], "python -m tools.make_workflows writes them"
