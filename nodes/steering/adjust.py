@@ -26,6 +26,8 @@ class HRVConceptAdjust(io.ComfyNode):
                 "hrv",
                 "head relevance",
                 "misread word",
+                "steer",
+                "color",
                 "fix prompt",
                 "word meaning",
                 "polysemous",
