@@ -12,17 +12,19 @@ __all__ = ["WEB_DIRECTORY", "comfy_entrypoint"]
 
 
 async def comfy_entrypoint() -> ComfyExtension:
-    """The pack as a V3 extension: its model folder `hrv` and its nodes."""
+    """The pack as a V3 extension: its model folder `hrv`, its route for the browser and its nodes."""
     from comfy_api.latest import ComfyExtension
 
     from .nodes import node_classes
     from .nodes.host.folders import register_folders
+    from .nodes.host.routes import register_routes
     from .public_name import give_public_name
 
     class HeadRelevanceVectors(ComfyExtension):
         async def on_load(self) -> None:
             give_public_name(__name__)
             register_folders()
+            register_routes()
 
         async def get_node_list(self) -> list[type]:
             return node_classes()

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from comfyui_hrv.tools.api_format import as_prompt
+
 WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows"
 NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
 STOCK_FILES = {"sd15": "v1-5-pruned-emaonly-fp16.safetensors", "sdxl": "sd_xl_base_1.0.safetensors"}
@@ -52,21 +54,8 @@ def of_one_image(name: str) -> dict[str, Any]:
 
 
 def converted(name: str, object_info: dict[str, Any]) -> dict[str, Any]:
-    """The graph as a prompt, by comfy-cli's port of the frontend's converter.
-
-    It gives sockets of a widget's type that nothing is connected to their default; the frontend leaves them out.
-    """
-    from comfy_cli.workflow_to_api import convert_ui_to_api
-
-    prompt = convert_ui_to_api(read(name), object_info)
-    for node in prompt.values():
-        given = object_info[node["class_type"]]["input"]
-        specs = {**given.get("required", {}), **given.get("optional", {})}
-        sockets = {key for key, spec in specs.items() if len(spec) > 1 and spec[1].get("forceInput")}
-        node["inputs"] = {
-            key: value for key, value in node["inputs"].items() if key not in sockets or isinstance(value, list)
-        }
-    return prompt
+    """The graph as a prompt."""
+    return as_prompt(read(name), object_info)
 
 
 def quick(name: str, object_info: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from hrv_engine.paths import ROOT, WORKFLOWS
 
+from .api_format import write_prompt
+
 NOTES = ROOT / "tools" / "workflow_notes"
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 FOOT, SLOT, WIDGET, TEXT, PICTURE, MARGIN = (
@@ -30,10 +32,10 @@ class Graph:
         self.links: list[list[Any]] = []
         self.groups: list[dict[str, Any]] = []
 
-    def note(self, height: int) -> dict[str, Any]:
+    def note(self, height: int, wide: int = 380) -> dict[str, Any]:
         """The Markdown note of this graph, from tools/workflow_notes."""
         text = (NOTES / f"{self.name}.md").read_text(encoding="utf-8")
-        return self._add("MarkdownNote", "Read me", [], [], [text.strip()], [380, height], {})
+        return self._add("MarkdownNote", "Read me", [], [], [text.strip()], [wide, height], {})
 
     def node(
         self, kind: str, title: str | None = None, models: list | None = None, wide: int = 300,
@@ -105,8 +107,15 @@ class Graph:
         return at[0] + box[2], bottom
 
     def write(self) -> None:
-        """Write workflows/<name>.json; the id is derived from the name, so that a rewrite changes nothing else."""
-        graph = {
+        """Write workflows/<name>.json, and the prompt it sends to workflows/api."""
+        (WORKFLOWS / f"{self.name}.json").write_text(
+            json.dumps(self.as_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+        write_prompt(self.name, self.as_json(), self.object_info)
+
+    def as_json(self) -> dict[str, Any]:
+        """The graph as the frontend saves it; its id comes from its name, so that a rewrite changes nothing else."""
+        return {
             "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"comfyui-hrv/{self.name}")),
             "revision": 0,
             "last_node_id": len(self.nodes),
@@ -118,9 +127,6 @@ class Graph:
             "extra": {"ds": {"scale": 0.6, "offset": [80, 80]}},
             "version": 0.4,
         }
-        (WORKFLOWS / f"{self.name}.json").write_text(
-            json.dumps(graph, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
 
     def _add(
         self, kind: str, title: str | None, ins: list, outs: list, widgets: list, size: list[int], about: dict

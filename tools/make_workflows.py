@@ -12,6 +12,7 @@ from typing import Any
 from .editing_graphs import EDITING_GRAPHS
 from .effect_graphs import pocket_effect, sd15_effect
 from .encoder_graphs import pocket_other_encoder
+from .fix_word_graphs import fix_word
 from .graph_parts import (
     DRAWINGS_BY_EFFECT,
     MEANT,
@@ -224,6 +225,7 @@ GRAPHS: dict[str, Callable[[Graph], None]] = {
     **REFERENCE_GRAPHS,
     "38_qwen_image_build_by_effect": qwen_effect,
     "39_qwen_image_fix_misread_word": qwen_fix,
+    "40_fix_a_misread_word": fix_word,
 }
 
 

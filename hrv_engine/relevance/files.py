@@ -1,6 +1,8 @@
 """The HRV file: safetensors with integer votes or effects (or float vectors) and a JSON header; writes are atomic."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,19 @@ def load(path: Path) -> HeadRelevance:
 
     Only the tensors of an HRV are read, and none before its type and size were checked against concepts and heads.
     """
+    with _opened(path) as (header, tensors):
+        return _relevance(header, tensors)
+
+
+def concept_names(path: Path) -> tuple[str, ...]:
+    """The names of a file's concepts, in row order, from its header alone; raises HRVError as `load` does."""
+    with _opened(path) as (header, _):
+        return ConceptSet.from_json(header["concepts"]).names
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[dict[str, Any], TensorFile]]:
+    """The header of an HRV file, and its tensors; what is wrong with them becomes an HRVError that names the file."""
     try:
         with path.open("rb") as file:
             try:
@@ -88,7 +103,7 @@ def load(path: Path) -> HeadRelevance:
                 ) from error
             header = _header(path, tensors.metadata)
             try:
-                return _relevance(header, tensors)
+                yield header, tensors
             except (KeyError, TypeError, ValueError, OverflowError) as error:  # HRVError is a ValueError
                 said = f"It has no {error}." if isinstance(error, KeyError) else f"{first_line(error)}."
                 raise HRVError(f"{path} may be damaged: build, merge or fetch it again. {said}") from error

@@ -21,6 +21,7 @@ class HRVBuild(io.ComfyNode):
             node_id="HRVBuild",
             display_name="HRV Build",
             category=f"{CATEGORY}/build",
+            has_intermediate_output=True,
             description=(
                 "Builds Head Relevance Vectors for this checkpoint: draws an image for each prompt and counts, at every"
                 " step, which concept each head attends to most. Cancel any time: what was counted is kept and the next"

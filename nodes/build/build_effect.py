@@ -24,6 +24,7 @@ class HRVBuildByEffect(io.ComfyNode):
             node_id="HRVBuildByEffect",
             display_name="HRV Build by Effect",
             category=f"{CATEGORY}/build",
+            has_intermediate_output=True,
             description=(
                 "Builds Head Relevance Vectors by effect: for each concept word, how much every head moves the"
                 " prediction from the prompt without the word to the prompt with it. Needs far fewer images than HRV"

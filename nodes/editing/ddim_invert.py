@@ -19,6 +19,7 @@ class HRVDDIMInvert(io.ComfyNode):
             node_id="HRVDDIMInvert",
             display_name="HRV DDIM Invert",
             category=f"{CATEGORY}/editing",
+            has_intermediate_output=True,
             description=(
                 "Follows the sampler backwards from an image to its noise and remembers the way, so that an editing"
                 " node can draw an edit beside it. The image itself comes back exactly."

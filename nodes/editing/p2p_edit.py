@@ -48,6 +48,7 @@ class HRVP2PEdit(io.ComfyNode):
                 "prompt2prompt",
                 "image editing",
                 "edit prompt",
+                "edit by prompt",
                 "keep layout",
                 "attention control",
                 "word swap",

@@ -24,6 +24,7 @@ class HRVLoad(io.ComfyNode):
             node_id="HRVLoad",
             display_name="HRV Load",
             category=f"{CATEGORY}/files",
+            has_intermediate_output=True,
             description="Loads Head Relevance Vectors from models/hrv or from the presets that come with the pack.",
             search_aliases=["hrv", "load vectors", "open hrv"],
             inputs=[
@@ -115,6 +116,7 @@ class HRVMerge(io.ComfyNode):
             node_id="HRVMerge",
             display_name="HRV Merge",
             category=f"{CATEGORY}/files",
+            has_intermediate_output=True,
             description=(
                 "Adds the votes of two builds of the same model, concepts and settings but other images, e.g. parts"
                 " built on two machines."
@@ -154,6 +156,7 @@ class HRVImport(io.ComfyNode):
             node_id="HRVImport",
             display_name="HRV Import",
             category=f"{CATEGORY}/files",
+            has_intermediate_output=True,
             description=(
                 "Imports vectors published by the paper's authors: a .npy of shape [concepts, heads], put into"
                 " models/hrv."

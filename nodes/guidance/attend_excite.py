@@ -41,6 +41,8 @@ class HRVAttendExcite(io.ComfyNode):
                 "attend and excite",
                 "A&E",
                 "missing object",
+                "keep objects",
+                "keep every object",
                 "catastrophic neglect",
                 "two objects",
                 "multi concept",

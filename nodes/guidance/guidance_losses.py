@@ -19,6 +19,7 @@ class HRVGuidanceLosses(io.ComfyNode):
             node_id="HRVGuidanceLosses",
             display_name="HRV Guidance Losses",
             category=f"{CATEGORY}/guidance",
+            has_intermediate_output=True,
             description="After a guided sampling: the loss of every altered step, and how often it was refined.",
             search_aliases=["hrv", "loss", "attend and excite report", "syngen report", "did it work", "debug"],
             inputs=[

@@ -33,6 +33,7 @@ class HRVStructuredDiffusion(io.ComfyNode):
             node_id="HRVStructuredDiffusion",
             display_name="HRV Structured Diffusion",
             category=f"{CATEGORY}/guidance",
+            has_intermediate_output=True,
             description=(
                 "Structured Diffusion: each noun phrase is also encoded alone, and its values are averaged into the"
                 " prompt's, so that a colour says less about other nouns. Costs nothing at sampling time."

@@ -39,6 +39,7 @@ class HRVSynGen(io.ComfyNode):
                 "syngen",
                 "linguistic binding",
                 "attribute binding",
+                "color",
                 "colour leak",
                 "color bleed",
                 "two objects",

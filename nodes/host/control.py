@@ -168,7 +168,7 @@ def follow_run(
     _check_planned(run)
     for receipt in run.receipts.values():
         receipt.check(run.beside)
-    show_texts(options.get(NODES, {}), {key: receipt.text for key, receipt in run.receipts.items()})
+    show_texts(options, {key: receipt.text for key, receipt in run.receipts.items()})
     return samples
 
 

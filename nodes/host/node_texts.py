@@ -2,11 +2,14 @@
 
 import sys
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from comfy_api.latest import ui
 from comfy_execution.utils import get_executing_context
 
 NODES = "hrv_nodes"  # key in transformer_options: by id of a node, the keys of the controls it put on a model
+
+NOTES = "hrv_notes"  # key in transformer_options: by id of a node, a text that stays above its receipts
 
 
 def made_by_node(before: Mapping[str, tuple[str, ...]], keys: Collection[str]) -> dict[str, tuple[str, ...]]:
@@ -30,12 +33,20 @@ def shown(text: str) -> ui.PreviewText:
     return ui.PreviewText(text)
 
 
-def show_texts(nodes: Mapping[str, Collection[str]], texts: Mapping[str, str]) -> None:
-    """Show under every node the texts of its controls; nothing where no server runs."""
-    for node_id, keys in nodes.items():
+def keep_note(options: dict[str, Any], text: str) -> None:
+    """Let a text of the running node stay above the receipts of a run; options: its own MODEL's transformer_options."""
+    context = get_executing_context()
+    if context is not None:
+        options[NOTES] = {**options.get(NOTES, {}), context.node_id: text}
+
+
+def show_texts(options: Mapping[str, Any], texts: Mapping[str, str]) -> None:
+    """Show under every node its note and the texts of its controls, given by key; nothing where no server runs."""
+    for node_id, keys in options.get(NODES, {}).items():
         lines = dict.fromkeys(texts[key] for key in keys if key in texts)
+        note = options.get(NOTES, {}).get(node_id)
         if lines:
-            _send("\n".join(lines), node_id)
+            _send("\n".join([*([note] if note else []), *lines]), node_id)
 
 
 def _send(text: str, node_id: str) -> None:

@@ -24,6 +24,7 @@ class HRVBackgroundSimilarity(io.ComfyNode):
             node_id="HRVBackgroundSimilarity",
             display_name="HRV Background Similarity",
             category=f"{CATEGORY}/measure",
+            has_intermediate_output=True,
             description=(
                 "Scores how much of the background an edit keeps: the object is painted black in source and edited"
                 " image, and the cosine of their DINOv2 embeddings is taken (BG-DINO)."

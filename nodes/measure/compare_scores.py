@@ -20,6 +20,7 @@ class HRVCompareScores(io.ComfyNode):
             node_id="HRVCompareScores",
             display_name="HRV Compare Scores",
             category=f"{CATEGORY}/measure",
+            has_intermediate_output=True,
             description=(
                 "Compares two tables of scores pair by pair: the means, the mean difference and its bootstrap"
                 " confidence interval, as a figure and as text."

@@ -17,6 +17,7 @@ class HRVScoreImages(io.ComfyNode):
             node_id="HRVScoreImages",
             display_name="HRV Score Images",
             category=f"{CATEGORY}/measure",
+            has_intermediate_output=True,
             description="Scores each image against a word, for weakening curves or for any other comparison.",
             search_aliases=["hrv", "CLIP score", "metric", "evaluate images", "image-text similarity"],
             inputs=[

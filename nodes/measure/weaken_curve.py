@@ -21,6 +21,7 @@ class HRVWeakenCurve(io.ComfyNode):
             node_id="HRVWeakenCurve",
             display_name="HRV Weakening Curve",
             category=f"{CATEGORY}/measure",
+            has_intermediate_output=True,
             description=(
                 "Draws how soon a concept disappears in MoRHF, LeRHF and random order: the mean score over prompts and"
                 " seeds, with its confidence band and the area between the lines."

@@ -19,6 +19,7 @@ class HRVCompare(io.ComfyNode):
             node_id="HRVCompare",
             display_name="HRV Compare",
             category=f"{CATEGORY}/see",
+            has_intermediate_output=True,
             description=(
                 "Compares two sets of vectors concept by concept, for instance before and after a concept was added:"
                 " how much did the others move?"

@@ -24,6 +24,7 @@ class HRVHeadConcepts(io.ComfyNode):
             node_id="HRVHeadConcepts",
             display_name="HRV Head Concepts",
             category=f"{CATEGORY}/see",
+            has_intermediate_output=True,
             description=(
                 "Which concept is this head? Draws every head with its strongest concept, or the strongest concepts of"
                 " the heads you name."

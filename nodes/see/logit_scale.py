@@ -19,6 +19,7 @@ class HRVLogitScale(io.ComfyNode):
             node_id="HRVLogitScale",
             display_name="HRV Logit Scale",
             category=f"{CATEGORY}/see",
+            has_intermediate_output=True,
             description=(
                 "Shows how large each head's attention logits are: why heads vote for one concept each instead of"
                 " adding up raw scores. Collected by HRV Build on request."

@@ -23,6 +23,7 @@ class HRVReport(io.ComfyNode):
             node_id="HRVReport",
             display_name="HRV Report",
             category=f"{CATEGORY}/see",
+            has_intermediate_output=True,
             description=(
                 "Says what an HRV was built from, whether it fits a model, which words and heads a steered prompt"
                 " touches, and what was done in the last run. Connect what you want to know about."

@@ -19,6 +19,7 @@ class HRVSimilarity(io.ComfyNode):
             node_id="HRVSimilarity",
             display_name="HRV Similarity",
             category=f"{CATEGORY}/see",
+            has_intermediate_output=True,
             description=(
                 "Draws the cosine similarity of all pairs of concepts, or of timesteps: concepts that share their heads"
                 " are hard to tell apart by steering."

@@ -30,6 +30,7 @@ class HRVTokenMapView(io.ComfyNode):
             node_id="HRVTokenMapView",
             display_name="HRV Token Map View",
             category=f"{CATEGORY}/see",
+            has_intermediate_output=True,
             description=(
                 "Shows which pixels attend to a word: over all heads, layer by layer, head by head, or through a"
                 " concept's heads."

@@ -20,6 +20,7 @@ class HRVTopHeads(io.ComfyNode):
             node_id="HRVTopHeads",
             display_name="HRV Top Heads",
             category=f"{CATEGORY}/see",
+            has_intermediate_output=True,
             description="Lists the most relevant heads of each concept, with layer, head number and relevance.",
             search_aliases=["hrv", "attention heads", "ranking", "MoRHF", "list heads", "interpretability"],
             inputs=[

@@ -25,6 +25,7 @@ class HRVWeakenSweep(io.ComfyNode):
             node_id="HRVWeakenSweep",
             display_name="HRV Weaken Sweep",
             category=f"{CATEGORY}/see",
+            has_intermediate_output=True,
             description=(
                 "Draws one prompt and seed again and again while more and more heads are weakened, in MoRHF, LeRHF or"
                 " random order: when does the concept disappear?"

@@ -17,6 +17,7 @@ class HRVConceptAdjust(io.ComfyNode):
             node_id="HRVConceptAdjust",
             display_name="HRV Concept Adjust",
             category=f"{CATEGORY}/steering",
+            has_intermediate_output=True,
             description=(
                 'Fixes a misread word: "a vase in lavender color" draws flowers until lavender is turned from Plants to'
                 " Color."
@@ -25,6 +26,8 @@ class HRVConceptAdjust(io.ComfyNode):
                 "hrv",
                 "head relevance",
                 "misread word",
+                "steer",
+                "color",
                 "fix prompt",
                 "word meaning",
                 "polysemous",

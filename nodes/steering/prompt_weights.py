@@ -27,6 +27,7 @@ class HRVPromptWeights(io.ComfyNode):
             node_id="HRVPromptWeights",
             display_name="HRV Prompt Weights",
             category=f"{CATEGORY}/steering",
+            has_intermediate_output=True,
             description=(
                 "Weights such as (word:1.5) that work on every model, also where ComfyUI's own do nothing: Z-Image,"
                 " Qwen-Image, Flux, Wan. (word:-1) pushes a thing away without a negative prompt or CFG."

@@ -31,6 +31,7 @@ class HRVReferenceStrength(io.ComfyNode):
             node_id="HRVReferenceStrength",
             display_name=TITLE,
             category=f"{CATEGORY}/steering",
+            has_intermediate_output=True,
             description=(
                 "How much of each reference image an edit model takes: Flux Kontext, Flux.2, Qwen-Image-Edit, OmniGen2."
                 " With an HRV only through a concept, such as the Color of image 2."

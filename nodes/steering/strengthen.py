@@ -17,6 +17,7 @@ class HRVConceptStrengthen(io.ComfyNode):
             node_id="HRVConceptStrengthen",
             display_name="HRV Concept Strengthen",
             category=f"{CATEGORY}/steering",
+            has_intermediate_output=True,
             description=(
                 "Makes a word act through the attention heads that carry its concept, e.g. a colour word through the"
                 " heads of Color."

@@ -23,6 +23,7 @@ class HRVSuggest(io.ComfyNode):
             node_id="HRVSuggest",
             display_name="HRV Suggest",
             category=f"{CATEGORY}/steering",
+            has_intermediate_output=True,
             description=(
                 "Lists what each word of a prompt may mean, proposes desired and undesired for HRV Concept Adjust, and"
                 " says how often such a guess is right with your text encoder."

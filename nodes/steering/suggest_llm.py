@@ -20,6 +20,7 @@ class HRVSuggestLLM(io.ComfyNode):
             node_id="HRVSuggestLLM",
             display_name="HRV Suggest LLM",
             category=f"{CATEGORY}/steering",
+            has_intermediate_output=True,
             description=(
                 "Asks a language model of yours, over the network, what the words of a prompt may mean and which"
                 " meaning is meant. Optional: HRV Suggest and all other nodes work without one."

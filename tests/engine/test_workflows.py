@@ -44,7 +44,15 @@ def overlapping(boxes: list[Box]) -> list[tuple[Box, Box]]:
 
 def test_the_graphs_are_flat_files_numbered_without_a_gap():
     assert [path.name[:3] for path in PATHS] == [f"{i:02d}_" for i in range(1, len(PATHS) + 1)]
-    assert not [path for path in (ROOT / "workflows").iterdir() if path.is_dir()]
+    assert [path.name for path in (ROOT / "workflows").iterdir() if path.is_dir()] == ["api"]
+
+
+def test_every_graph_lies_as_a_prompt_in_api_and_none_besides():
+    prompts = {path.stem: read(path) for path in (ROOT / "workflows" / "api").iterdir()}
+    assert set(prompts) == {path.stem for path in PATHS}
+    for path in PATHS:
+        types = sorted(node["type"] for node in read(path)["nodes"] if node["type"] not in ("MarkdownNote", "Note"))
+        assert sorted(node["class_type"] for node in prompts[path.stem].values()) == types
 
 
 def without_words(graph: dict) -> dict:

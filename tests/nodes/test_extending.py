@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,13 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.fixture
-def page(monkeypatch) -> dict[str, Any]:
+def page(monkeypatch, tmp_path) -> dict[str, Any]:
     """The names that the page's Python defines; its family is forgotten after the test."""
     families.families()
     monkeypatch.setattr(families, "_families", list(families._families))
-    names: dict[str, Any] = {}
-    for code in blocks("python"):
-        exec(compile(code, "extending.md", "exec"), names)
-    return names
+    module = tmp_path / "extending.py"
+    module.write_text("\n".join(blocks("python")), encoding="utf-8")
+    return runpy.run_path(str(module))
 
 
 def halving(heads: list[int]):

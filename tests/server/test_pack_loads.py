@@ -11,6 +11,7 @@ from hrv_engine.errors import HRVError
 
 PACK = "comfyui-hrv"
 NODES = {
+    "HRVFixWord",
     "HRVPocketModel",
     "HRVPrompt",
     "HRVTagConditioning",
@@ -104,6 +105,13 @@ def test_every_node_has_a_help_page(server, nodes):
 
 def test_every_help_page_belongs_to_a_node(repository: Path, nodes):
     assert {page.stem for page in (repository / "web" / "docs").glob("*.md")} <= set(nodes)
+
+
+def test_the_browser_can_ask_for_concept_names(server):
+    names = server.client.get("/hrv/concepts?file=preset%3A%20pocket.safetensors")["concepts"]
+    assert names[0] == "Color"
+    with pytest.raises(HRVError, match="400"):
+        server.client.get("/hrv/concepts?pocket=circles")
 
 
 def test_every_workflow_is_offered_as_a_template_with_an_image(server, repository: Path):

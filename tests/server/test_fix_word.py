@@ -1,0 +1,79 @@
+"""Graph 40 through the real server: one node that draws what the long graph draws."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from comfyui_hrv.tests import workflows
+from comfyui_hrv.tools.api_format import path_of
+from comfyui_hrv.tools.thumbnails import write_thumbnail
+
+NAME = "40_fix_a_misread_word"
+
+
+def drawn(server, prompt: dict) -> tuple[np.ndarray, np.ndarray, dict]:
+    """Images before and after, [images height width 3] in 0..255, and all outputs."""
+    outputs = server.client.run(prompt)
+    previews = workflows.nodes_of(prompt, "PreviewImage")
+    before, after = (np.stack([np.asarray(image) for image in server.client.images(outputs, n)]) for n in previews)
+    return before.astype(int), after.astype(int), outputs
+
+
+def long_graph(prompt: dict, vectors: str) -> dict:
+    """The same prompt with HRV Prompt, HRV Load and HRV Concept Adjust in place of HRV Fix Word."""
+    (fix,) = workflows.nodes_of(prompt, "HRVFixWord")
+    asked = prompt[fix]["inputs"]
+    turned = {"word": asked["word"], "desired": asked["meaning"], "undesired": asked["not_meaning"]}
+    how = {"desired_weight": 2.0, "undesired_weight": 1.0, "strength": asked["strength"], "occurrence": 0}
+    how |= {"clamp": 0.0, "start_percent": 0.0, "end_percent": 1.0}
+    ends = {"model": asked["model"], "positive": ["encoded", 0], "hrv": ["vectors", 0]}
+    return {
+        **prompt,
+        "encoded": {"class_type": "HRVPrompt", "inputs": {"clip": asked["clip"], "text": asked["text"]}},
+        "vectors": {"class_type": "HRVLoad", "inputs": {"file": vectors}},
+        fix: {"class_type": "HRVConceptAdjust", "inputs": {**ends, **turned, **how}},
+    }
+
+
+@pytest.mark.thumbnail
+def test_40_turns_the_word_as_the_long_graph_does_and_says_so(server):
+    prompt = workflows.with_values(workflows.converted(NAME, server.client.object_info()), amount=2)
+    before, after, outputs = drawn(server, prompt)
+    assert np.abs(before - after).mean() > 1, "the images after are those before"
+    (fix,) = workflows.nodes_of(prompt, "HRVFixWord")
+    assert '"orange" means Color, not Fruit' in outputs[fix]["text"][0]
+    long = long_graph(prompt, "preset: pocket_effect.safetensors")
+    for ours, theirs in zip((before, after), drawn(server, long)[:2], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    neutral = drawn(server, workflows.with_values(prompt, strength=0.0))
+    np.testing.assert_array_equal(neutral[1], before)
+    if os.environ.get("HRV_WRITE_THUMBNAILS"):
+        both = [server.client.images(outputs, node)[:2] for node in workflows.nodes_of(prompt, "PreviewImage")]
+        write_thumbnail(NAME, [image for row in both for image in row])
+
+
+def test_the_script_of_the_readme_posts_a_prompt_and_saves_its_images(server, repository: Path, tmp_path, monkeypatch):
+    (script,) = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "script.py").write_text(script.replace("http://127.0.0.1:8188", server.client.url), encoding="utf-8")
+    (tmp_path / "workflows").symlink_to(repository / "workflows")
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("script.py")
+    assert [Image.open(path).size for path in tmp_path.glob("*.png")] == [(256, 256)] * 8
+
+
+def test_the_prompts_for_scripts_are_what_the_graphs_send(server):
+    object_info = server.client.object_info()
+    stale = [
+        name
+        for name in workflows.NAMES
+        if json.loads(path_of(name).read_text(encoding="utf-8")) != workflows.converted(name, object_info)
+    ]
+    assert stale == [], "python -m tools.make_workflows writes them"

@@ -1,0 +1,24 @@
+/** Texts of nodes that did not run again, because nothing about them changed: the server resends them, and here they are shown. */
+import { app } from "../../../scripts/app.js";
+import { api } from "../../../scripts/api.js";
+import { isOurs, widgetOf } from "./tracing.js";
+
+const SHOWN = "$$node-text-preview"; // the frontend's widget for a node's text
+const MOST_LINES = 16;
+
+function short(text) {
+  const lines = text.split("\n");
+  return lines.length > MOST_LINES ? [...lines.slice(0, MOST_LINES), "..."].join("\n") : text;
+}
+
+app.registerExtension({
+  name: "comfyui-hrv.texts",
+  setup() {
+    api.addEventListener("executed", ({ detail }) => {
+      const text = detail?.output?.text?.[0];
+      const node = app.canvas?.graph?.getNodeById?.(Number(detail?.display_node ?? detail?.node));
+      if (typeof text !== "string" || !isOurs(node) || widgetOf(node, SHOWN)?.value) return;
+      api.dispatchCustomEvent?.("progress_text", { nodeId: String(node.id), text: short(text) });
+    });
+  },
+});
