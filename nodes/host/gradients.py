@@ -1,11 +1,10 @@
 """Gradients through ComfyUI's UNet with respect to the latent, although weights and sampling are in inference mode."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import comfy.ldm.modules.attention as host_attention
-import comfy.model_management
 import comfy.samplers
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from ...hrv_engine.guidance.readings import resampled, weighted_maps
 from .activation_checkpointing import again, checkpointed
 from .calls import AttentionCall, ModelCall
 from .control import Control, StepPlan
+from .ordinary_weights import ordinary_weights
 from .receipt import Receipt
 
 READER = "hrv_reader"
@@ -36,7 +36,8 @@ def loss_and_gradient(
     contribute to at this noise level (its time range) is 0. Raises HRVError when there is no path for a gradient.
     """
     scale = gradient_scale(inner_model)
-    with differentiable(inner_model), checkpointed(inner_model, guidance.recompute), repeatable(x.device):
+    weights = ordinary_weights(inner_model, model_options)
+    with weights.in_place(), checkpointed(inner_model, guidance.recompute), repeatable(x.device):
         latent = x.detach().clone().requires_grad_(True)
         sigma = sigma.clone()
         reader = MapReader(guidance)
@@ -175,33 +176,6 @@ def repeatable(device: torch.device) -> Iterator[None]:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-
-
-@contextmanager
-def differentiable(model: torch.nn.Module) -> Iterator[None]:
-    """Autograd works through `model` inside: weights are replaced by aliases of the same storage, and put back.
-
-    The host takes operations that have a gradient, as it does when it trains.
-    """
-    with torch.inference_mode(False), torch.enable_grad(), ExitStack() as undo:
-        undo.callback(setattr, comfy.model_management, "in_training", comfy.model_management.in_training)
-        comfy.model_management.in_training = True
-        for module in model.modules():
-            for tensors in (module._parameters, module._buffers):
-                for name, tensor in tensors.items():
-                    if tensor is not None and (tensor.is_inference() or tensor.requires_grad):
-                        undo.callback(tensors.__setitem__, name, tensor)
-                        tensors[name] = _alias(tensor)
-        yield
-
-
-def _alias(tensor: Tensor) -> Tensor:
-    """An ordinary tensor on the storage of an inference tensor; copies only kinds that have no storage of their own."""
-    if type(tensor) not in (Tensor, torch.nn.Parameter):
-        return tensor.detach().clone()
-    alias = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
-    alias.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.size(), tensor.stride())
-    return torch.nn.Parameter(alias, requires_grad=False) if isinstance(tensor, torch.nn.Parameter) else alias
 
 
 def without_inference(value: Any) -> Any:

@@ -20,8 +20,9 @@ from comfyui_hrv.hrv_engine.guidance.losses import Binding, MaxActivation
 from comfyui_hrv.hrv_engine.guidance.readings import Reading, mean_reading, relevance_reading
 from comfyui_hrv.nodes.host import gradients
 from comfyui_hrv.nodes.host.families.unet_layers import downsampling
-from comfyui_hrv.nodes.host.gradients import READER, MapReader, differentiable, loss_and_gradient
+from comfyui_hrv.nodes.host.gradients import READER, MapReader, loss_and_gradient
 from comfyui_hrv.nodes.host.guidance import guided
+from comfyui_hrv.nodes.host.ordinary_weights import OrdinaryWeights
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.prompt import HRVPrompt
 
@@ -128,7 +129,7 @@ def explicit_loss(stage: Stage, trio: Trio, x: torch.Tensor) -> torch.Tensor:
 def test_loss_and_gradient_are_those_of_the_original_aggregation_without_early_exit(trio):
     stage = Stage(trio, images=2)
     loss, gradient = stage.measure(guidance(readings(trio)["mean"]))
-    with differentiable(stage.inner):
+    with OrdinaryWeights(stage.inner).in_place():
         x = stage.x.clone().requires_grad_(True)
         expected = explicit_loss(stage, trio, x)
         (slope,) = torch.autograd.grad(expected.sum(), x)
