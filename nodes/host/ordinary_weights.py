@@ -2,13 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import comfy.model_management
 import torch
 from torch import Tensor
-
-from .run import RUN, Run
 
 
 class OrdinaryWeights:
@@ -47,14 +44,6 @@ class OrdinaryWeights:
             for tensors, name, tensor in self._seen
             if tensor is not None and (tensor.is_inference() or tensor.requires_grad)
         ]
-
-
-def ordinary_weights(module: torch.nn.Module, model_options: dict[str, Any]) -> OrdinaryWeights:
-    """Those of a module, made once in the run that the options belong to."""
-    run: Run | None = model_options.get("transformer_options", {}).get(RUN)
-    if run is None:
-        return OrdinaryWeights(module)
-    return run.made(("ordinary weights", id(module)), lambda: OrdinaryWeights(module))
 
 
 def _alias(tensor: Tensor) -> Tensor:
