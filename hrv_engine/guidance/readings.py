@@ -18,6 +18,8 @@ from ..attention.values import join_heads, split_heads
 
 QUARTER, EIGHTH = 4, 8  # of the latent's sides: 16x16 and 8x8 at 512 pixels on SD1.x
 LEAST_SIDE = 4
+NEGLIGIBLE = 0.05  # of a concept's relevance, in all layers together that are left out by default
+TINY = 1e-20
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,13 +27,15 @@ class Reading:
     """Maps as sums over heads: set s is sum over h of weights[s, h] M_h, every layer brought to one resolution.
 
     weights: float32 [sets heads], 0 for heads that are not read; factor: the latent's sides by those of the maps, as
-    far as these have at least `least` pixels.
+    far as these have at least `least` pixels; left_out: the largest share of a set's weights in layers that are not
+    read although they have some.
     """
 
     layout: HeadLayout
     weights: np.ndarray
     factor: int
     least: int = 1
+    left_out: float = 0.0
 
     @property
     def sites(self) -> list[SiteKey]:
@@ -61,9 +65,22 @@ def mean_reading(layout: HeadLayout, downsampling: Downsampling) -> Reading:
     return Reading(layout, weights / weights.sum(), factor)
 
 
-def relevance_reading(layout: HeadLayout, rows: Sequence[np.ndarray]) -> Reading:
-    """One set for each HRV row r: all heads, weighted r_h / H, at an eighth of the latent's sides (section 5.3)."""
-    return Reading(layout, np.stack(rows).astype(np.float32) / layout.total, EIGHTH, LEAST_SIDE)
+def relevance_reading(layout: HeadLayout, rows: Sequence[np.ndarray], left_out: float = 0.0) -> Reading:
+    """One set for each HRV row r: heads weighted r_h / H, at an eighth of the latent's sides (section 5.3).
+
+    left_out: layers with the least relevance are not read, together at most this share of any row's; the others are
+    weighted so that a row's sum of sizes stays what it was. 0 reads every layer that has any, as the paper does.
+    """
+    weights = np.stack(rows).astype(np.float32) / layout.total
+    by_layer = np.stack([np.abs(weights[:, layout.head_range(site.key)]).sum(axis=1) for site in layout.sites], axis=1)
+    shares = by_layer / np.maximum(by_layer.sum(axis=1, keepdims=True), TINY)  # [sets layers]
+    order = np.argsort(shares.max(axis=0), kind="stable")
+    negligible = order[(shares[:, order].cumsum(axis=1) <= left_out).all(axis=0)]
+    for number in negligible:
+        weights[:, layout.head_range(layout.sites[number].key)] = 0
+    left = shares[:, negligible].sum(axis=1)
+    weights /= (1 - left)[:, None]
+    return Reading(layout, weights, EIGHTH, LEAST_SIDE, float(left.max()))
 
 
 class AddedMaps(torch.autograd.Function):

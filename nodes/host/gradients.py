@@ -123,6 +123,8 @@ class MapReader:
         """Let it read the sites of one model call."""
         self.call = call
         call.receive(receipt, self, call.batch.size, frozenset(self.sites))
+        if self.reading.left_out:
+            receipt.leave(f"layers with {self.reading.left_out:.1%} of the relevance")
 
     def __call__(self, call: AttentionCall) -> Tensor:
         """Read the map, then go on with the attention that would have run, or stop."""

@@ -18,7 +18,7 @@ from comfyui_hrv.tests.nodes.explicit_pairs import ExplicitPairs
 
 from .full_size import random_vectors
 
-Steps = Callable[..., None]  # (steps = 1)
+Steps = Callable[..., Any]  # (steps = 1) -> what the sampler gave
 
 SOURCE, TARGET, COLUMN = "a blue car on a road", "a red car on a road", 2  # the column of the edited word
 

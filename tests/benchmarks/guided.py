@@ -56,7 +56,7 @@ def guided_steps(model: Any, clip: Any, latent: int) -> dict[str, Steps]:
     def altered(preset: str, save_memory: bool) -> Steps:
         concepts = f"{CONCEPT}, {CONCEPT}" if preset == "hrv" else ""
         settings = (WORDS, preset, concepts, "all tokens", 100.0, "", 20, True, 20, 20.0, save_memory)
-        return sampled(*HRVAttendExcite.execute(model, positive, *settings, hrv=hrv).args)
+        return sampled(*HRVAttendExcite.execute(model, positive, *settings, "all", hrv).args)
 
     def usual(reading: Reading, preset: str, every_map: bool = True) -> Steps:
         return sampled(usually_guided(model, reading, LOSSES[preset], every_map), positive)

@@ -62,6 +62,30 @@ def test_relevance_of_one_on_the_quarter_size_layers_is_the_plain_mean():
     assert np.allclose(ones.weights, mean.weights) and ones.sites == mean.sites
 
 
+def test_layers_with_a_negligible_share_of_every_rows_relevance_are_left_out_and_the_share_is_told():
+    layout = sd1_layout()
+    rows = np.ones((2, 128), np.float32)
+    rows[0, :8] = rows[1, 8:16] = rows[:, 120:] = 0.01  # only the last layer is negligible for both rows
+    reading = relevance_reading(layout, list(rows), left_out=0.05)
+    assert layout.sites[-1].key not in reading.sites and len(reading.sites) == 15
+    share = 0.08 / rows.sum(axis=1)
+    assert reading.left_out == pytest.approx(share.max(), rel=1e-5)
+    assert np.allclose(reading.weights[:, :120], rows[:, :120] / 128 / (1 - share)[:, None])
+    everything = relevance_reading(layout, list(rows))
+    assert len(everything.sites) == 16 and everything.left_out == 0
+    assert np.allclose(reading.weights.sum(axis=1), everything.weights.sum(axis=1))
+
+
+@pytest.mark.parametrize("left_out", [0.0, 0.05, 0.5])
+def test_never_more_than_the_share_asked_for_is_left_out_of_any_row(left_out):
+    rows = np.random.default_rng(1).standard_normal((3, 128)).astype(np.float32) ** 3  # of both signs, by effect
+    reading, layout = relevance_reading(sd1_layout(), list(rows), left_out), sd1_layout()
+    gone = [layout.head_range(site.key) for site in layout.sites if site.key not in reading.sites]
+    lost = sum(np.abs(rows[:, heads]).sum(axis=1) for heads in gone) / np.abs(rows).sum(axis=1)
+    assert np.max(lost) == pytest.approx(reading.left_out, abs=1e-6) and reading.left_out <= left_out
+    assert bool(gone) == (left_out > 0)
+
+
 @pytest.mark.parametrize("side, kernel, deviation", [(64, 9, 1.7), (32, 5, 1.1), (16, 3, 0.8)])
 def test_larger_maps_are_blurred_as_the_authors_do_and_then_shrunk_bicubically(side, kernel, deviation):
     maps = torch.rand(1, 2, side, side, generator=torch.Generator().manual_seed(side))
