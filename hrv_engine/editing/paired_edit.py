@@ -6,8 +6,8 @@ Every published form is attention over other values or with other queries, so no
     self    out_t = softmax(Q_a K_b^T) V_c              a, b, c: source or target
 """
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +31,11 @@ class StepWindow:
 
 def step_number(fraction: float, total: int) -> int:
     """int(fraction T), safe from the rounding of decimal fractions."""
-    return math.floor(fraction * total + 1e-6)
+    return int(_step_numbers(fraction, total))
+
+
+def _step_numbers(fractions: Any, total: int) -> Any:
+    return np.floor(fractions * total + 1e-6)
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,21 @@ class CrossEdit:
     own: tuple[int, ...] = ()
     factors: np.ndarray | None = None
     heads: int = 1
+    _made: dict[bytes, Mixing] = field(default_factory=dict, repr=False, compare=False)
 
     def at(self, step: int, total: int) -> Mixing | None:
-        """The mixing at a step, None where nothing is edited."""
-        inside = np.array([StepWindow(*window).holds(step, total) for window in self.windows], bool)
+        """The mixing at a step, None where nothing is edited; the same object at steps with the same columns."""
+        first, last = _step_numbers(self.windows.T, total)
+        inside = (first <= step) & (step < last)
         if not inside.any():
             return None
+        name = inside.tobytes()
+        if name not in self._made:
+            self._made[name] = self._mixing(inside)
+        return self._made[name]
+
+    def _mixing(self, inside: np.ndarray) -> Mixing:
+        """The mixing with the columns `inside` their windows, bool [target tokens]."""
         own: np.ndarray = np.zeros(len(inside), bool)
         own[list(self.own)] = True
         taken = np.where(inside & ~own, self.equalizer, 0.0)

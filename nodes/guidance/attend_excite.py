@@ -8,7 +8,7 @@ from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.descent import REFINEMENT, Schedule, parse_thresholds
 from ...hrv_engine.guidance.latent_guidance import Guidance
 from ...hrv_engine.guidance.losses import GAUSSIAN_DEVIATION, ORIGINAL_DEVIATION, SHARPNESS, MaxActivation
-from ...hrv_engine.guidance.readings import Reading, mean_reading, relevance_reading
+from ...hrv_engine.guidance.readings import NEGLIGIBLE, Reading, mean_reading, relevance_reading
 from ...hrv_engine.text.alignment import TokenTable
 from ...hrv_engine.text.lists import listed
 from ...hrv_engine.text.phrases import nouns, subject
@@ -19,6 +19,7 @@ from .shared import guide, guide_inputs, guide_outputs, schedule_inputs
 
 ORIGINAL, WITH_HRV = "original", "hrv"
 EVERYTHING, WORDS = "all tokens", "words of the prompt"
+RELEVANT, ALL = "relevant", "all"
 SLICES = {ORIGINAL: (-1, ORIGINAL_DEVIATION), WITH_HRV: (None, GAUSSIAN_DEVIATION)}  # last column, smoothing
 WHY = "its loss is of cross-attention maps at the sizes of a UNet"
 
@@ -108,6 +109,18 @@ class HRVAttendExcite(io.ComfyNode):
                     "smoothing", default=True, tooltip="Blur the maps a little, so that one pixel alone does not count."
                 ),
                 *schedule_inputs("How many steps, from the first, are altered: half of them in the paper (25 of 50)."),
+                io.Combo.Input(
+                    "layers",
+                    options=[RELEVANT, ALL],
+                    default=RELEVANT,
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        f"For hrv: relevant leaves out the layers with the last {NEGLIGIBLE:.0%} of a concept's"
+                        " relevance, which costs less; the node says how much it left out. all: every layer, as in the"
+                        " paper."
+                    ),
+                ),
                 HRV.Input("hrv", optional=True, tooltip="For the preset hrv: vectors built for this kind of model."),
             ],
             outputs=guide_outputs(),
@@ -116,11 +129,11 @@ class HRVAttendExcite(io.ComfyNode):
     @classmethod
     def execute(
         cls, model, positive, words, preset, concepts, rivals, sharpness, thresholds, max_refinements, smoothing,
-        steps_to_alter, step_size, save_memory, hrv=None,
+        steps_to_alter, step_size, save_memory, layers=RELEVANT, hrv=None,
     ) -> io.NodeOutput:  # fmt: skip
         require_unet(model, "HRV Attend & Excite", WHY)
         asked = list(dict.fromkeys(listed(words) or [word for word, _ in nouns(table_of(positive))]))
-        reading = _reading(model, preset, hrv, asked, listed(concepts))
+        reading = _reading(model, preset, hrv, asked, listed(concepts), NEGLIGIBLE if layers == RELEVANT else 0.0)
         stop, deviation = SLICES[preset]
         refined = parse_thresholds(thresholds)
         schedule = Schedule(steps_to_alter, step_size, thresholds=refined, rounds=max_refinements)
@@ -133,11 +146,15 @@ class HRVAttendExcite(io.ComfyNode):
 
         heads = int((reading.weights != 0).any(axis=0).sum())
         note = f"keeps {', '.join(asked)}; reads {heads} of {reading.layout.total} heads in {len(reading.sites)} layers"
+        note += f", without {reading.left_out:.1%} of the relevance" if reading.left_out else ""
         return guide(model, positive, guidance_for, note)
 
 
-def _reading(model: Any, preset: str, hrv: Any, words: list[str], concepts: list[str]) -> Reading:
-    """The heads that a preset reads; raises HRVError when something is missing for it."""
+def _reading(model: Any, preset: str, hrv: Any, words: list[str], concepts: list[str], left_out: float) -> Reading:
+    """The heads that a preset reads; raises HRVError when something is missing for it.
+
+    left_out: the share of relevance that layers may have which are not read.
+    """
     layout = layout_of(model)
     if preset == ORIGINAL:
         return mean_reading(layout, downsampling_of(model))
@@ -150,4 +167,4 @@ def _reading(model: Any, preset: str, hrv: Any, words: list[str], concepts: list
             f' "{", ".join([hrv.concepts.names[0]] * len(words))}".'
         )
     relevance = hrv.for_layout(layout, model_family(model))
-    return relevance_reading(layout, [relevance.row(concept) for concept in concepts])
+    return relevance_reading(layout, [relevance.row(concept) for concept in concepts], left_out)

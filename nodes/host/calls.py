@@ -33,16 +33,18 @@ class AttentionCall:
     dim]; viewed otherwise only when a control asks. prompt: which of their keys are the prompt's (first, one after the
     last), None for all; a joint site has the image's own keys too, which controls do not see. references: likewise,
     which of all keys are each reference image's, in the order the model joins them. mask: the host's, of the image's
-    queries and all keys.
+    queries and all keys. stock_next: whether `proceed` is the host's attention and nothing else, so that it takes any
+    number of rows.
     """
 
-    __slots__ = ("batch", "go_on", "mask", "options", "parts", "prompt", "references", "site", "split")
+    __slots__ = ("batch", "go_on", "mask", "options", "parts", "prompt", "references", "site", "split", "stock_next")
 
     def __init__(
         self, site: AttentionSite, batch: BatchPlan, parts: tuple[Tensor, Tensor, Tensor], go_on: Attend,
         options: dict[str, Any], split: bool = False, prompt: tuple[int, int] | None = None,
-        references: tuple[tuple[int, int], ...] = (), mask: Tensor | None = None,
+        references: tuple[tuple[int, int], ...] = (), mask: Tensor | None = None, stock_next: bool = False,
     ) -> None:  # fmt: skip
+        self.stock_next = stock_next
         self.site, self.batch, self.parts, self.go_on = site, batch, parts, go_on
         self.options, self.split, self.prompt, self.references, self.mask = options, split, prompt, references, mask
 
@@ -127,7 +129,7 @@ class AttentionCall:
         parts = (query, key, value)
         return AttentionCall(
             self.site, self.batch, parts, go_on or self.go_on, self.options, self.split, self.prompt, self.references,
-            self.mask,
+            self.mask, self.stock_next and go_on is None,
         )  # fmt: skip
 
     @property

@@ -22,7 +22,6 @@ from ...hrv_engine.relevance.build_settings import FORWARD, EffectSettings
 from ...hrv_engine.relevance.effect import NoEffect, integration_points, share, word_effect
 from ...hrv_engine.relevance.effect_regression import SWITCH, Switchings
 from ...hrv_engine.relevance.samples import Sample
-from .activation_checkpointing import checkpointed
 from .calls import AttentionCall, ModelCall
 from .control import Control, StepPlan, controlled, install
 from .gradients import differentiable, gradient_options, gradient_scale, no_path, repeatable, without_inference
@@ -161,7 +160,7 @@ class Measurement:
     ) -> Tensor:  # fmt: skip
         """df/dr at r = `point` times `scale`, float32 [images heads]; `difference` None: d of this very prediction."""
         conds = [[without_inference(cond) for cond in positive]]
-        with differentiable(inner), checkpointed(inner, self.settings.save_memory), repeatable(x.device):
+        with differentiable(inner, self.settings.save_memory, options), repeatable(x.device):
             factors = torch.full((x.shape[0], self.layout.total), point, device=x.device, requires_grad=True)
             given = gradient_options(options, {FACTORS: Factors(factors, self.columns)})
             try:

@@ -1,27 +1,28 @@
 """Gradients through ComfyUI's UNet with respect to the latent, although weights and sampling are in inference mode."""
 
+import math
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import comfy.ldm.modules.attention as host_attention
-import comfy.model_management
 import comfy.samplers
-import comfy_kitchen
 import torch
-from comfy_kitchen.backends import eager
 from torch import Tensor
 
+from ...hrv_engine.attention.heads import SiteKey
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.latent_guidance import Guidance
-from ...hrv_engine.guidance.readings import resampled, weighted_maps
-from .activation_checkpointing import again, checkpointed
+from ...hrv_engine.guidance.readings import AddedMaps, resampled
+from .activation_checkpointing import Checkpoints
 from .calls import AttentionCall, ModelCall
 from .control import Control, StepPlan
+from .fused_kernels import replaced_by_torch
+from .ordinary_weights import OrdinaryWeights
 from .receipt import Receipt
+from .run import RUN, Run
 
 READER = "hrv_reader"
-FUSED = frozenset(name for name in comfy_kitchen.__all__ if "rope" in name or "adaln" in name)
 HALF_SCALE = 2.0**10  # keeps gradients of float16 models above their smallest numbers
 
 
@@ -39,7 +40,7 @@ def loss_and_gradient(
     contribute to at this noise level (its time range) is 0. Raises HRVError when there is no path for a gradient.
     """
     scale = gradient_scale(inner_model)
-    with differentiable(inner_model), checkpointed(inner_model, guidance.recompute), repeatable(x.device):
+    with differentiable(inner_model, guidance.recompute, model_options), repeatable(x.device):
         latent = x.detach().clone().requires_grad_(True)
         sigma = sigma.clone()
         reader = MapReader(guidance)
@@ -50,9 +51,10 @@ def loss_and_gradient(
             pass
         except RuntimeError as error:
             raise no_path(error) from error
-        if reader.total is None:
+        maps = reader.maps()
+        if maps is None:
             return x.new_zeros(x.shape[0]), torch.zeros_like(x)
-        loss = guidance.loss(reader.total)
+        loss = guidance.loss(maps)
         try:
             (gradient,) = torch.autograd.grad(loss.sum() * scale, latent)
         except RuntimeError as error:
@@ -110,38 +112,53 @@ def no_path(error: RuntimeError) -> Exception:
 
 
 class MapReader:
-    """Adds up the weighted maps of one UNet call, float32 [sets images tokens height width], and ends it in time."""
+    """Adds up the weighted maps of one UNet call, those of one size together, and ends it in time."""
 
     def __init__(self, guidance: Guidance) -> None:
         self.reading = guidance.reading
         self.sites = set(self.reading.sites)
-        self.total: Tensor | None = None
         self.tokens: int | None = None
+        self._sums: dict[tuple[int, int], Tensor] = {}  # size -> [images sets pixels*tokens]
 
     def attach(self, call: ModelCall, receipt: Receipt) -> None:
         """Let it read the sites of one model call."""
         self.call = call
         call.receive(receipt, self, call.batch.size, frozenset(self.sites))
+        if self.reading.left_out:
+            receipt.leave(f"layers with {self.reading.left_out:.1%} of the relevance")
 
     def __call__(self, call: AttentionCall) -> Tensor:
         """Read the map, then go on with the attention that would have run, or stop."""
         site = call.site
         if site.key in self.sites:
             query, key, _ = call.joined
-            weights = torch.from_numpy(self.reading.weights[:, self.reading.layout.head_range(site.key)])
-            own, size = call.grid(self.call), self.reading.size(*self.call.x.shape[-2:])
-            part = again(_part, query, key, weights.to(query.device), own, size)[:, :, : self.tokens]
-            self.total = part if self.total is None else self.total + part
+            name = ("map weights", id(self.reading), site.key, query.device)
+            weights = self.call.run.made(name, lambda: self._weights(site.key, query.device))
+            size = call.grid(self.call)
+            if size not in self._sums:
+                shape = (len(query), len(weights), call.pixels * call.tokens)
+                self._sums[size] = torch.zeros(shape, device=query.device)
+            self._sums[size] = AddedMaps.apply(self._sums[size], query, key, weights)
             self.sites.discard(site.key)
             if not self.sites:
                 raise StopForward
         return call.proceed()
 
+    def maps(self) -> Tensor | None:
+        """float32 [sets images tokens height width] of all layers that were read, None if none was."""
+        if not self._sums:
+            return None
+        size, total = self.reading.size(*self.call.x.shape[-2:]), None
+        for own, sums in self._sums.items():
+            maps = sums.unflatten(-1, (math.prod(own), -1)).permute(1, 0, 3, 2)[:, :, : self.tokens]
+            part = resampled(maps.unflatten(-1, own), size)
+            total = part if total is None else total + part
+        return total
 
-def _part(query: Tensor, key: Tensor, weights: Tensor, own: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """One layer's share of the maps; recomputed for the gradient, so that only query and key are kept."""
-    maps = weighted_maps(query, key, weights)  # [sets images tokens pixels]
-    return resampled(maps.flatten(0, 1).unflatten(-1, own), size).unflatten(0, maps.shape[:2])
+    def _weights(self, key: SiteKey, device: torch.device) -> Tensor:
+        """[sets heads] of a site, an ordinary tensor."""
+        with torch.inference_mode(False):
+            return torch.from_numpy(self.reading.weights[:, self.reading.layout.head_range(key)]).to(device)
 
 
 class MapReading(Control):
@@ -167,6 +184,19 @@ def _differentiable_attention(_theirs: Callable, *args: Any, **kwargs: Any) -> T
 
 
 @contextmanager
+def differentiable(model: torch.nn.Module, recompute: bool, model_options: dict[str, Any]) -> Iterator[None]:
+    """Autograd passes through `model` inside and keeps little, with `recompute` less; all made once a run."""
+    run: Run | None = model_options.get("transformer_options", {}).get(RUN)
+    cache = {} if run is None else run.cache
+    name = ("differentiable", id(model), recompute)
+    if name not in cache:
+        cache[name] = OrdinaryWeights(model), Checkpoints(model, recompute)
+    weights, checkpoints = cache[name]
+    with weights.in_place(), checkpoints.in_place(), replaced_by_torch():
+        yield
+
+
+@contextmanager
 def repeatable(device: torch.device) -> Iterator[None]:
     """On a GPU, gradients inside are added up in a fixed order wherever a kernel offers one: same seed, same bits."""
     if device.type != "cuda":
@@ -178,47 +208,6 @@ def repeatable(device: torch.device) -> Iterator[None]:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-
-
-@contextmanager
-def differentiable(model: torch.nn.Module) -> Iterator[None]:
-    """Autograd works through `model` inside: weights are replaced by aliases of the same storage, and put back.
-
-    The host takes operations that have a gradient, as it does when it trains.
-    """
-    with torch.inference_mode(False), torch.enable_grad(), ExitStack() as undo:
-        undo.callback(setattr, comfy.model_management, "in_training", comfy.model_management.in_training)
-        comfy.model_management.in_training = True
-        for name, differentiable_twin in _twins().items():
-            undo.callback(setattr, comfy_kitchen, name, getattr(comfy_kitchen, name))
-            setattr(comfy_kitchen, name, differentiable_twin)
-        for module in model.modules():
-            for tensors in (module._parameters, module._buffers):
-                for name, tensor in tensors.items():
-                    if tensor is not None and (tensor.is_inference() or tensor.requires_grad):
-                        undo.callback(tensors.__setitem__, name, tensor)
-                        tensors[name] = _alias(tensor)
-        yield
-
-
-def _twins() -> dict[str, Callable]:
-    """The host's own PyTorch code of its fused kernels, by name; those that write into their inputs have none.
-
-    Some models (Cosmos-Predict2, Anima, Ernie-Image, JoyImage) call the fused ones even in training, and autograd
-    knows no formula for them.
-    """
-    return {
-        name: twin for name, twin in vars(eager).items() if name in FUSED and callable(twin) and not name.endswith("_")
-    }
-
-
-def _alias(tensor: Tensor) -> Tensor:
-    """An ordinary tensor on the storage of an inference tensor; copies only kinds that have no storage of their own."""
-    if type(tensor) not in (Tensor, torch.nn.Parameter):
-        return tensor.detach().clone()
-    alias = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
-    alias.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.size(), tensor.stride())
-    return torch.nn.Parameter(alias, requires_grad=False) if isinstance(tensor, torch.nn.Parameter) else alias
 
 
 def without_inference(value: Any) -> Any:

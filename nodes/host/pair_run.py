@@ -85,7 +85,8 @@ class BlendWatch:
         """The attention that would have run; the maps beside it."""
         query, key, _ = call.joined
         rows, site = list(self.pairing.rows), call.site
-        looks = AttentionCall(site, call.batch, (query, key, self._indicators(call)), call.stock, call.options)
+        parts = (query, key, self._indicators(call))
+        looks = AttentionCall(site, call.batch, parts, call.stock, call.options, stock_next=True)
         output = self.control(looks) if self.control else looks.proceed()
         maps = output[rows].unflatten(-1, (site.heads, -1))[..., 0].float().mean(dim=-1)
         maps = maps.unflatten(-1, call.grid(self.call))

@@ -8,8 +8,8 @@ import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 from torch import Tensor
 
-from ...hrv_engine.attention.heads import SELF, HeadLayout
-from ...hrv_engine.attention.values import mix_values, scale_values
+from ...hrv_engine.attention.heads import SELF
+from ...hrv_engine.attention.values import join_weights, scale_joined
 from ...hrv_engine.editing.paired_edit import Mixing, PairedEdit
 from ...hrv_engine.errors import HRVError
 from .calls import AttentionCall, ModelCall
@@ -116,7 +116,7 @@ def act_on_pairs(call: ModelCall, steps: dict[int, PairStep], receipt: Receipt) 
     run, control = call.options.get(PAIRS), None
     count = sum(len(pairing.rows) for pairing in pairings)
     if any(any(pairing.step.mixings) for pairing in pairings):
-        control = CrossControl(call.layout, pairings)
+        control = CrossControl(call, pairings)
     if run is not None and run.prompts.blend is not None:
         for pairing in pairings:
             if pairing.step.conditional:
@@ -132,45 +132,95 @@ def act_on_pairs(call: ModelCall, steps: dict[int, PairStep], receipt: Receipt) 
         call.add_patch(FEATURES, (ResBlock, FeatureControl(call, pairings, others, receipt)))
 
 
-class CrossControl:
-    """out_t = M_s (W_s V_t) + M_t (W_t V_t): one call over all rows, and a second over the edited rows alone."""
+@dataclass(frozen=True)
+class Placed:
+    """What edits every call of one length, type and device, as long as the same columns are edited.
 
-    def __init__(self, layout: HeadLayout, pairings: list[Pairing]) -> None:
-        self.layout = layout
-        self.edited: list[tuple[Tensor, Tensor, Mixing]] = []
-        for pairing in pairings:
-            for member, mixing in enumerate(pairing.step.mixings, start=1):
-                if mixing is not None and pairing.targets[member]:
-                    rows = torch.tensor(pairing.sources[member]), torch.tensor(pairing.targets[member])
-                    self.edited.append((*rows, mixing))
-        self._placed: dict[tuple[int, torch.device], tuple[Tensor, Tensor]] = {}
+    targets: rows that are edited; swapped: all rows, its source's in place of each target's; more: all rows, then the
+    source of each target; mixing: W_s [targets tokens tokens]; kept: W_t [targets tokens heads], None where the targets
+    keep nothing of their own maps.
+    """
+
+    targets: Tensor
+    swapped: Tensor
+    more: Tensor
+    mixing: Tensor
+    kept: Tensor | None
+
+
+class CrossControl:
+    """out_t = M_s (W_s V_t) + M_t (W_t V_t) in one attention call.
+
+    M_s is computed in the target's own row if W_t is 0, and in a row more if not. So any attention backend may compute
+    it: one softmax for two value sets needs values wider than keys, which most have not, and more operations.
+    """
+
+    def __init__(self, call: ModelCall, pairings: list[Pairing]) -> None:
+        self.layout = call.layout
+        self.edited: list[tuple[int, int, Mixing]] = [
+            (source, target, mixing)
+            for pairing in pairings
+            for member, mixing in enumerate(pairing.step.mixings, start=1)
+            if mixing is not None
+            for source, target in zip(pairing.sources[member], pairing.targets[member], strict=True)
+        ]
+        name = [(source, target, id(mixing)) for source, target, mixing in self.edited]
+        self.made: dict[Any, Any] = call.run.made(("edited maps", call.batch, call.layout), dict)
+        if self.made.get("edited") != name:  # other columns are edited than in the call before
+            self.made.clear()
+            self.made["edited"] = name
 
     def __call__(self, call: AttentionCall) -> Tensor:
-        """The stock call with W_t V_t for the edited rows, and M_s (W_s V_t) added to them."""
-        query, key, value = call.joined
+        """The output of all rows, edited where they are targets."""
         if not self.edited:
             return call.proceed()
-        heads, length = self.layout.head_range(call.site.key), value.shape[1]
-        owned, queries, keys, mixed = value.clone(), [], [], []
-        for number, (sources, targets, _) in enumerate(self.edited):
-            taken, kept = self._on(number, value.device)
-            theirs = value[targets]
-            owned[targets] = scale_values(theirs, _tiled(kept[:, heads], length, 1.0).expand(len(targets), -1, -1))
-            mixed.append(_tiled(mix_values(theirs[:, : taken.shape[1]], taken), length, 0.0))
-            queries.append(query[sources])
-            keys.append(key[sources])
-        output = call.with_joined(query, key, owned).proceed()
-        from_source = call.stock(torch.cat(queries), torch.cat(keys), torch.cat(mixed))
-        edited = torch.cat([targets for _, targets, _ in self.edited])
-        return output.index_add(0, edited.to(output.device), from_source)
+        query, key, value = call.joined
+        rows = self._placed(value)
+        own = value.index_select(0, rows.targets)
+        taken = rows.mixing @ own
+        if rows.kept is None and call.stock_next:
+            query, key = query.index_select(0, rows.swapped), key.index_select(0, rows.swapped)
+            return call.with_joined(query, key, value.index_copy(0, rows.targets, taken)).proceed()
+        own = torch.zeros_like(own) if rows.kept is None else scale_joined(own, self._of_site(call, rows.kept, own))
+        value = value.index_copy(0, rows.targets, own)
+        if call.stock_next:
+            query, key = query.index_select(0, rows.more), key.index_select(0, rows.more)
+            output = call.with_joined(query, key, torch.cat([value, taken])).proceed()
+            output, from_source = output.split([len(value), len(taken)])
+        else:
+            sources = rows.more[len(value) :]
+            output = call.with_joined(query, key, value).proceed()
+            from_source = call.stock(query.index_select(0, sources), key.index_select(0, sources), taken)
+        return output.index_add(0, rows.targets, from_source)
 
-    def _on(self, number: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """W_s and W_t of an edit on a device, moved once a call."""
-        if (number, device) not in self._placed:
-            mixing = self.edited[number][2]
-            placed = torch.from_numpy(mixing.source).to(device), torch.from_numpy(mixing.target).to(device)
-            self._placed[number, device] = placed
-        return self._placed[number, device]
+    def _placed(self, value: Tensor) -> Placed:
+        """For values [rows tokens channels]; made once as long as the same columns are edited."""
+        name = (*value.shape[:2], value.dtype, value.device)
+        if name not in self.made:
+            self.made[name] = self._place(value)
+        return self.made[name]
+
+    def _place(self, value: Tensor) -> Placed:
+        count, length = value.shape[:2]
+        sources, targets, mixings = zip(*self.edited, strict=True)
+        swapped = list(range(count))
+        for source, target in zip(sources, targets, strict=True):
+            swapped[target] = source
+        wide = value.new_zeros(len(targets), length, length)
+        for number, mixing in enumerate(mixings):
+            taken = _tiled(torch.from_numpy(mixing.source), length, 0.0)
+            wide[number, :, : taken.shape[1]] = taken.to(wide)
+        kept = torch.stack([_tiled(torch.from_numpy(mixing.target), length, 1.0) for mixing in mixings])
+        orders = (list(targets), swapped, [*range(count), *sources])
+        of_targets, as_sources, more = (torch.tensor(order, device=value.device) for order in orders)
+        return Placed(of_targets, as_sources, more, wide, kept.to(value.device) if kept.any() else None)
+
+    def _of_site(self, call: AttentionCall, kept: Tensor, own: Tensor) -> Tensor:
+        """W_t of one site, made ready to scale values [targets tokens channels] with."""
+        name = (call.site.key, own.shape, own.dtype, own.device)
+        if name not in self.made:
+            self.made[name] = join_weights(kept[..., self.layout.head_range(call.site.key)], own)
+        return self.made[name]
 
 
 class SelfControl:
@@ -184,20 +234,27 @@ class SelfControl:
     def __call__(self, call: AttentionCall) -> Tensor:
         """The attention that would have run, with the source's parts."""
         call.grid(self.model_call)  # merged tokens differ from row to row
-        parts = dict(zip(self.PARTS, call.joined, strict=True))
+        acting: dict[str, list[Pairing]] = {}
         for pairing in self.pairings:
             for injection in pairing.step.injections:
                 if call.site.key in injection.sites:
                     for name in injection.take:
-                        parts[name] = from_sources(parts[name], pairing)
-        return call.with_joined(*parts.values()).proceed()
+                        acting.setdefault(name, []).append(pairing)
+        parts = [
+            from_sources(part, acting[name], self.model_call) if name in acting else part
+            for name, part in zip(self.PARTS, call.joined, strict=True)
+        ]
+        return call.with_joined(*parts).proceed()
 
 
-def from_sources(tensor: Tensor, pairing: Pairing) -> Tensor:
+def from_sources(tensor: Tensor, pairings: list[Pairing], call: ModelCall) -> Tensor:
     """A copy of [rows ...] in which the targets hold what their source holds."""
-    changed = tensor.clone()
-    changed[pairing.all_targets] = tensor[pairing.all_sources]
-    return changed
+    rows = list(range(tensor.shape[0]))
+    for pairing in pairings:
+        for source, target in zip(pairing.all_sources, pairing.all_targets, strict=True):
+            rows[target] = source
+    name = ("rows", tuple(rows), tensor.device)
+    return tensor.index_select(0, call.run.made(name, lambda: torch.tensor(rows, device=tensor.device)))
 
 
 class FeatureControl:
@@ -220,7 +277,7 @@ class FeatureControl:
                 self.call.check_rows(x.shape[0])
                 self.receipt.act(self.call.step, transformer_options["block"], len(pairing.rows))
                 skip, targets = layer.skip_connection(x), pairing.all_targets
-                residual = from_sources(output - skip, pairing)
+                residual = from_sources(output - skip, [pairing], self.call)
                 output = output.index_copy(0, torch.tensor(targets).to(output.device), (skip + residual)[targets])
         return output
 

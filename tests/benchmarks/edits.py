@@ -1,7 +1,8 @@
-"""One sampling step of a source and its target, in several ways, on a full-size SD1.5."""
+"""Sampling steps of a source and its target, in several ways."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,13 +17,17 @@ from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.tests.nodes.explicit_pairs import ExplicitPairs
 
 from .full_size import random_vectors
-from .measure import Step
+
+Steps = Callable[..., Any]  # (steps = 1) -> what the sampler gave
 
 SOURCE, TARGET, COLUMN = "a blue car on a road", "a red car on a road", 2  # the column of the edited word
 
 
-def edits(model: Any, clip: Any, latent: int) -> dict[str, Step]:
-    """Name -> one step inside all windows: the plain rows, P2P, P2P-HRV, and the same with materialised maps."""
+def edits(model: Any, clip: Any, latent: int) -> dict[str, Steps]:
+    """Name -> steps inside all windows: the plain rows, P2P, P2P-HRV, and the same with materialised maps.
+
+    The last is P2P-HRV outside all windows.
+    """
     source, target = (HRVPrompt.execute(clip, text).args[0] for text in (SOURCE, TARGET))
     negative, hrv = nodes.CLIPTextEncode().encode(clip, "")[0], random_vectors(model)
     settings = {
@@ -34,6 +39,8 @@ def edits(model: Any, clip: Any, latent: int) -> dict[str, Step]:
     ends = (model, source, target, empty)
     plain_p2p, stacked, rows = HRVP2PEdit.execute(*ends, concept="", **settings).args
     with_hrv, marked, _ = HRVP2PEdit.execute(*ends, concept="Color", hrv=hrv, **settings).args
+    closed = settings | {"cross_replace": 0.0, "self_replace": 0.0}
+    outside, unedited, _ = HRVP2PEdit.execute(*ends, concept="Color", hrv=hrv, **closed).args
     context, values = stacked[0]
     r = torch.from_numpy(hrv.row("Color")).to(context.device)
 
@@ -45,8 +52,8 @@ def edits(model: Any, clip: Any, latent: int) -> dict[str, Step]:
     limit = small_maps(downsampling(model.model.diffusion_model), "auto")
     explicit = ExplicitPairs(layout_of(model), cross, limit, 1).on(model)
 
-    def step(model: Any, positive: list) -> Step:
-        return lambda: nodes.common_ksampler(model, 1, 1, 7.5, "euler", "normal", positive, negative, rows)
+    def step(model: Any, positive: list) -> Steps:
+        return lambda steps=1: nodes.common_ksampler(model, 1, steps, 7.5, "euler", "normal", positive, negative, rows)
 
     untagged = [[context, {**values, KEY: None}]]
     return {
@@ -54,4 +61,5 @@ def edits(model: Any, clip: Any, latent: int) -> dict[str, Step]:
         "P2P": step(plain_p2p, stacked),
         "P2P-HRV": step(with_hrv, marked),
         "P2P-HRV, explicit maps": step(explicit, untagged),
+        "P2P-HRV, outside its windows": step(outside, unedited),
     }

@@ -55,6 +55,6 @@ def guided(
         preset, concepts = ("hrv", ", ".join(asked.concepts)) if method == "A&E-HRV" else ("original", "")
         return HRVAttendExcite.execute(
             model, positive, ", ".join(asked.nouns), preset, concepts, WORDS, settings["sharpness"],
-            settings["thresholds"], 20, True, settings["steps"], settings["step_size"], False, hrv=session.vectors(),
+            settings["thresholds"], 20, True, settings["steps"], settings["step_size"], False, "all", session.vectors(),
         ).args  # fmt: skip
     return model, positive

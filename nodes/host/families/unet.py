@@ -105,7 +105,9 @@ def _replacement(
                 query, key, value, site.heads, attn_precision=options.get("attn_precision"), transformer_options=options
             )
 
-        return received(here, AttentionCall(site, call.batch, (query, key, value), go_on, options), call.step)
+        parts = (query, key, value)
+        asked = AttentionCall(site, call.batch, parts, go_on, options, stock_next=theirs is None)
+        return received(here, asked, call.step)
 
     return replace
 

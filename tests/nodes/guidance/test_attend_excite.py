@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import comfy.controlnet
 import comfy.model_management
 import pytest
@@ -14,6 +16,7 @@ from comfyui_hrv.hrv_engine.relevance.relevance import HeadRelevance
 from comfyui_hrv.nodes.guidance.attend_excite import HRVAttendExcite
 from comfyui_hrv.nodes.host import guidance
 from comfyui_hrv.nodes.host.conditioning import KEY
+from comfyui_hrv.nodes.host.control import receipts_of
 from comfyui_hrv.nodes.host.guidance import losses_of
 from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.nodes.steering.strengthen import HRVConceptStrengthen
@@ -138,12 +141,31 @@ def test_a_batch_of_three_is_three_single_images_each_with_its_own_losses_and_st
 
 def test_with_vectors_all_heads_are_read_weighted_and_the_image_differs_from_the_original_preset(trio, hrv):
     output = HRVAttendExcite.execute(
-        trio.model, prompt(trio), **SETTINGS | {"preset": "hrv", "concepts": "Animals, Animals", "hrv": hrv}
-    )
+        trio.model, prompt(trio),
+        **SETTINGS | {"preset": "hrv", "concepts": "Animals, Animals", "hrv": hrv, "layers": "all"},
+    )  # fmt: skip
     total = hrv.layout.total
     assert f"reads {total} of {total} heads" in output.ui.as_dict()["text"][0]
     ours = sample(trio, *output.args)
     assert relative(ours, sample(trio, *excited(trio))) > 1e-4 and relative(ours, plain(trio)) > 1e-4
+
+
+def test_layers_of_negligible_relevance_are_left_out_unless_all_are_asked_for(trio, hrv):
+    values = 0.5 + hrv.values / hrv.values.max()
+    last = hrv.layout.head_range(hrv.layout.sites[-1].key)
+    values[:, last] = 0.001
+    faint = dataclasses.replace(hrv, values=values)
+    settings = SETTINGS | {"preset": "hrv", "concepts": "Animals, Animals", "hrv": faint}
+    layers, notes, losses = len(hrv.layout.sites), {}, {}
+    for asked in ("relevant", "all"):
+        output = HRVAttendExcite.execute(trio.model, prompt(trio), **settings, layers=asked)
+        sample(trio, *output.args)
+        notes[asked] = (output.ui.as_dict()["text"][0], *receipts_of(output.args[0]))
+        losses[asked] = losses_of(output.args[0]).rows[0][2][0]
+    assert f"in {layers - 1} layers, without 0." in notes["relevant"][0] and f"in {layers} layers" in notes["all"][0]
+    assert any("% of the relevance" in line for line in notes["relevant"][1:])
+    assert not any("of the relevance" in line for line in notes["all"])
+    assert losses["relevant"] == pytest.approx(losses["all"], rel=1e-3) and losses["relevant"] != losses["all"]
 
 
 def test_the_words_are_the_nouns_when_none_are_given_and_the_node_says_which(trio):
