@@ -2,7 +2,7 @@
 RUN := python3 tools/bootstrap.py --
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test test-sdxl check attack bench operations figures figures-editing figures-multi figures-suggest figures-effect experiments-pocket steering prompt-weights train-pocket train-drawings pocket-vectors pocket-figures thumbnails clean
+.PHONY: help demo test test-sdxl check attack bench operations figures figures-editing figures-multi figures-suggest figures-effect experiments-pocket steering prompt-weights train-pocket train-drawings pocket-vectors pocket-figures thumbnails help-images docs clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -68,6 +68,12 @@ pocket-figures:  ## what the drawings model shows of what it is asked for: PROMP
 
 thumbnails:  ## the picture of each workflow, from the run that tests it
 	@HRV_WRITE_THUMBNAILS=1 $(RUN) pytest tests/server tests/browser -m thumbnail
+
+help-images:  ## the picture in each help page: the node at work in the graph that teaches it (10 minutes)
+	@$(RUN) python -m tools.help_images
+
+docs:  ## README, docs/, help pages and a gallery of the workflows as one site: output/site/
+	@$(RUN) python -m tools.docs_site
 
 clean:  ## remove what the targets wrote into the repository (the cache folder stays)
 	rm -rf output .pytest_cache .mypy_cache .ruff_cache

@@ -16,7 +16,7 @@ from hrv_engine.paths import ROOT, WORKFLOWS
 
 PAGES = ROOT / "output" / "site_pages"
 SITE = ROOT / "output" / "site"
-GENERATOR = "mkdocs-material==9.8.2"
+GENERATOR, THEME = "mkdocs==1.6.1", "mkdocs-material==9.8.2"
 LINK = re.compile(r"(?<!`)\[([^\[\]]*)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
 FILES = {".png", ".jpg", ".webp", ".gif"}
 
@@ -33,7 +33,8 @@ def main() -> None:
     config = PAGES.parent / "mkdocs.yml"
     config.write_text(yaml.safe_dump(settings(places), sort_keys=False), encoding="utf-8")
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    command = ["uv", "tool", "run", "--from", GENERATOR, "mkdocs", "build", "--strict", "--quiet", "-f", str(config)]
+    command = ["uv", "tool", "run", "--from", GENERATOR, "--with", THEME, "mkdocs", "build"]
+    command += ["--strict", "--quiet", "-f", str(config)]
     if subprocess.run(command, env=environment).returncode:
         sys.exit("The site was not built: MkDocs said why above.")
     sys.stdout.write(f"{SITE.relative_to(ROOT)}/index.html\n")
