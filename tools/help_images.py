@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from PIL import Image
+from playwright.sync_api import Page, Playwright, sync_playwright
 
 from hrv_engine.paths import ROOT, WORKFLOWS
 
@@ -19,7 +20,7 @@ from .chromium import find_chromium
 from .server import ComfyServer
 
 FOLDER = ROOT / "web" / "docs" / "images"
-WIDTH, HEIGHT, MARGIN = 1600, 1000, 24
+WIDTH, HEIGHT, MARGIN = 1800, 1200, 120
 READY = "() => window.app?.graph && window.LiteGraph?.registered_node_types?.HRVPrompt"
 SECONDS = 1000  # of Playwright's milliseconds
 LOOK_AT = """([type, width, height, margin]) => {
@@ -40,7 +41,7 @@ LOOK_AT = """([type, width, height, margin]) => {
     view.offset = [width / 2 / scale - (left + right) / 2, height / 2 / scale - (top + bottom) / 2];
     app.canvas.deselectAll?.();
     app.canvas.setDirty(true, true);
-    return [(right - left) * scale + margin, (bottom - top) * scale + margin];
+    return [(right - left) * scale + 24, (bottom - top) * scale + 24];
 }"""
 
 
@@ -50,13 +51,16 @@ def main() -> None:
     parser.add_argument("nodes", nargs="*", help="ids such as HRVWeaken; default: every node of the pack")
     wanted = set(parser.parse_args().nodes)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with ComfyServer() as server:
+    with ComfyServer() as server, sync_playwright() as playwright:
         nodes = {name for name in server.client.object_info() if name.startswith("HRV")}
         left = wanted & nodes or nodes
+        page = _frontend(playwright, server)
         for name, graph in _pocket_first():
             here = sorted(left & {node["type"] for node in graph["nodes"]})
             if here:
-                _write(server, name, graph, here)
+                _open(page, server, graph)
+                for node in here:
+                    sys.stdout.write(f"{node} from {name}: {_picture(page, node)} KB\n")
                 left -= set(here)
     if left:
         sys.exit(f"no graph has {', '.join(sorted(left))}")
@@ -73,30 +77,34 @@ def _runs(graph: dict[str, Any]) -> bool:
     return "HRVPocketModel" in types and "CheckpointLoaderSimple" not in types
 
 
-def _write(server: ComfyServer, name: str, graph: dict[str, Any], nodes: list[str]) -> None:
-    """Open a graph, run it if it can be run, and take a picture of each of these nodes."""
-    from playwright.sync_api import sync_playwright
-
+def _frontend(playwright: Playwright, server: ComfyServer) -> Page:
+    """ComfyUI's frontend with nothing over the graph."""
     hidden = {"Comfy.Minimap.Visible": False, "Comfy.Graph.CanvasInfo": False, "Comfy.TutorialCompleted": True}
     server.client.fetch("/settings", hidden)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": WIDTH + 200, "height": HEIGHT + 200})
-        page.set_default_timeout(600 * SECONDS)
-        page.goto(f"{server.client.url}/")
-        page.wait_for_function(READY)
-        page.evaluate("graph => app.loadGraphData(graph)", graph)
-        if _runs(graph):
-            before = set(server.client.get("/history"))
-            page.evaluate("() => app.queuePrompt(0, 1)")
-            while not set(server.client.get("/history")) - before:
-                page.wait_for_timeout(500)
-        for node in nodes:
+    browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    page.set_default_timeout(600 * SECONDS)
+    page.goto(f"{server.client.url}/")
+    page.wait_for_function(READY)
+    return page
+
+
+def _open(page: Page, server: ComfyServer, graph: dict[str, Any]) -> None:
+    """Open a graph, and run it if it can be run."""
+    page.evaluate("graph => app.loadGraphData(graph)", graph)
+    if _runs(graph):
+        before = set(server.client.get("/history"))
+        page.evaluate("() => app.queuePrompt(0, 1)")
+        while not set(server.client.get("/history")) - before:
             page.wait_for_timeout(500)
-            size = page.evaluate(LOOK_AT, [node, WIDTH + 200, HEIGHT + 200, 120])
-            page.wait_for_timeout(1000)
-            sys.stdout.write(f"{node} from {name}: {_cut(page.screenshot(), size, node)} KB\n")
-        browser.close()
+
+
+def _picture(page: Page, node: str) -> int:
+    """Take the picture of a node of the open graph; its size in KB."""
+    page.wait_for_timeout(500)
+    size = page.evaluate(LOOK_AT, [node, WIDTH, HEIGHT, MARGIN])
+    page.wait_for_timeout(1000)
+    return _cut(page.screenshot(), size, node)
 
 
 def _cut(shot: bytes, size: list[float], node: str) -> int:
