@@ -46,6 +46,11 @@ def test_an_order_that_changes_nothing_has_no_area_and_one_that_takes_all_at_onc
     assert table["beside"]["effect"] == pytest.approx(0), "the word beside fell with nothing"
 
 
+def test_a_word_beside_that_the_plain_images_do_not_show_has_no_area():
+    table = areas([*rows("votes", [0.8] * 4, kept=0.001), *rows("random 1", [0.8] * 4, kept=0.001)])["h"]["Color"]
+    assert np.isnan(table["beside"]["votes"]) and table["area"]["votes"] == pytest.approx(0)
+
+
 def test_the_summary_counts_concepts():
     table = {
         "a": {"area": {"votes": 0.2, "effect": 0.5}, "random": [0.1, 0.4]},

@@ -13,6 +13,7 @@ from hrv_engine.relevance.build_settings import BuildSettings, EffectSettings
 from hrv_engine.relevance.relevance import HeadRelevance
 
 TOP = 10
+SHOWN = 0.05  # mean probability from which a word counts as shown
 
 
 def areas(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
@@ -49,7 +50,9 @@ def areas(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]
 def _area(curve: dict[int, list[tuple[float, float]]], which: int) -> float:
     counts = sorted(curve)
     means = np.array([np.mean([score[which] for score in curve[count]]) for count in counts])
-    left = means / max(means[0], 1e-6)
+    if means[0] < SHOWN:
+        return float("nan")  # nothing is there to be lost
+    left = means / means[0]
     place = np.log1p(counts)
     return float(1 - ((left[1:] + left[:-1]) / 2 * np.diff(place)).sum() / (place[-1] - place[0]))
 
