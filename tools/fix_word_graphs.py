@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from .graph_parts import POCKET_SAMPLER, see
+from .graph_parts import MEANT, MISREAD, POCKET_SAMPLER, see
 from .litegraph import Graph
 
-ENLARGE, GAP = 8.0, 30
+ENLARGE, GAP = 4.0, 30
 
 
 def fix_word(graph: Graph) -> None:
     """40: the same prompt and seeds with and without the steering model, which alone makes the difference."""
     note = graph.note(440, wide=320)
-    loader = graph.node("HRVPocketModel", model="squares")
+    loader = graph.node("HRVPocketModel")
     fix = graph.node(
-        "HRVFixWord", wide=320, model=(loader, "MODEL"), clip=(loader, "CLIP"), word="orange", meaning="Color",
-        not_meaning="Fruit", more={"text": "an orange square"},
+        "HRVFixWord", wide=320, model=(loader, "MODEL"), clip=(loader, "CLIP"), word=MEANT["word"],
+        meaning=MEANT["desired"], not_meaning=MEANT["undesired"], more={"text": MISREAD},
     )  # fmt: skip
     negative = graph.node("CLIPTextEncode", "Negative prompt", clip=(loader, "CLIP"), text="")
     latent = graph.node("RepeatLatentBatch", samples=(loader, "LATENT"), amount=4)

@@ -1,6 +1,7 @@
-"""Write locales/en/nodeDefs.json from the schemas: `python3 tools/bootstrap.py -- python -m tools.make_locales`.
+"""Write locales/*/nodeDefs.json from the schemas: `python3 tools/bootstrap.py -- python -m tools.make_locales`.
 
-English repeats the schemas word for word, with blanks for underscores in names; a translation starts as a copy of it.
+English repeats the schemas word for word, with blanks for underscores in names. A translation keeps what it has for
+texts that are as they were; new and changed ones stand in it in English, for a translator to find.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from .pack import ROOT
 from .server import ComfyServer
 
-PATH = ROOT / "locales" / "en" / "nodeDefs.json"
+FOLDER, ENGLISH, NAME = ROOT / "locales", "en", "nodeDefs.json"
 
 
 def node_text(schema: dict[str, Any]) -> dict[str, Any]:
@@ -44,12 +45,29 @@ def as_json(texts: dict[str, Any]) -> str:
     return re.sub(r'\{\s+("name": .*)\s+("tooltip": .*)\s+\}', r"{\1 \2}", spread) + "\n"
 
 
+def carried(now: Any, before: Any, translated: Any) -> Any:
+    """English texts of `now` in another language, as far as `translated` has them and they were the same `before`."""
+    if isinstance(now, dict):
+        old, other = (each if isinstance(each, dict) else {} for each in (before, translated))
+        return {key: carried(text, old.get(key), other.get(key)) for key, text in now.items()}
+    return translated if isinstance(translated, str) and before == now else now
+
+
+def read(language: str) -> dict[str, Any]:
+    """The node texts of a language as they lie there."""
+    path = FOLDER / language / NAME
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
 def main() -> None:
-    """Write the file."""
+    """Write the files of all languages."""
     with ComfyServer() as server:
         object_info = server.client.object_info()
     texts = {name: node_text(schema) for name, schema in sorted(object_info.items()) if name.startswith("HRV")}
-    PATH.write_text(as_json(texts), encoding="utf-8")
+    before = read(ENGLISH)
+    for language in sorted(path.name for path in FOLDER.iterdir()):
+        own = texts if language == ENGLISH else carried(texts, before, read(language))
+        (FOLDER / language / NAME).write_text(as_json(own), encoding="utf-8")
 
 
 if __name__ == "__main__":

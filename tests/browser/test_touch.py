@@ -38,7 +38,7 @@ RUN = """strength => {
 }"""
 SHOWN = """text => app.graph.nodes.find(node => node.type === "HRVFixWord")
     .widgets.some(widget => widget.name === "$$node-text-preview" && String(widget.value).includes(text))"""
-CONCEPTS = ["Color", "Shape", "Fruit"]
+CONCEPTS = ["Animals", "Plants", "Fruits and Vegetables"]
 
 
 @pytest.fixture(params=[False, True], ids=["classic", "Nodes 2.0"])
@@ -67,10 +67,10 @@ def field(page, vue: bool, node: str, name: str):
 
 
 def test_a_click_on_a_word_of_the_prompt_chooses_it(page, renderer):
-    page.click(".hrv-words button:has-text('square')")
-    assert page.evaluate(VALUE, ["HRVFixWord", "word"]) == "square"
+    page.click(".hrv-words button:has-text('guitar')")
+    assert page.evaluate(VALUE, ["HRVFixWord", "word"]) == "guitar"
     pressed = page.locator(".hrv-words button[aria-pressed='true']")
-    assert pressed.all_inner_texts() == ["square"]
+    assert pressed.all_inner_texts() == ["guitar"]
 
 
 def test_concepts_of_the_vectors_are_offered_and_any_text_can_be_typed(page, renderer):
@@ -79,17 +79,17 @@ def test_concepts_of_the_vectors_are_offered_and_any_text_can_be_typed(page, ren
     page.wait_for_function(f"({PICKS})().length")
     assert page.evaluate(PICKS)[:3] == CONCEPTS
     asked.fill("Color,")
-    assert page.evaluate(PICKS)[0] == "Color, Color"
-    asked.fill("Shape, Color")
+    assert page.evaluate(PICKS)[0] == "Color, Animals"
+    asked.fill("Plants, Color")
     asked.press("Enter")
-    page.wait_for_function(f"value => ({VALUE})(['HRVFixWord', 'meaning']) === value", arg="Shape, Color")
+    page.wait_for_function(f"value => ({VALUE})(['HRVFixWord', 'meaning']) === value", arg="Plants, Color")
 
 
 def test_words_of_the_prompt_are_offered(page, renderer):
     asked = field(page, renderer, "HRVFixWord", "word")
     asked.click()
     page.wait_for_function(f"({PICKS})().length")
-    assert page.evaluate(PICKS) == ["an", "orange", "square"]
+    assert page.evaluate(PICKS) == ["an", "orange", "guitar"]
     asked.press("Escape")
 
 
@@ -107,8 +107,8 @@ def test_a_text_comes_back_when_the_same_graph_is_opened_and_run_again(page, vue
     page.evaluate(OPEN, {"graph": workflows.read(NAME), "vue": vue})
     page.evaluate(RUN, 0.3 + 0.1 * vue)
     page.wait_for_function(SHOWN, arg="2 of 2 steps", timeout=240_000)
-    assert page.evaluate(SHOWN, '"orange" means Color, not Fruit')
+    assert page.evaluate(SHOWN, '"orange" means Color, not Fruits and Vegetables')
     page.evaluate(OPEN, {"graph": workflows.read(NAME), "vue": vue})
     assert not page.evaluate(SHOWN, "orange")
     page.evaluate(RUN, 0.3 + 0.1 * vue)
-    page.wait_for_function(SHOWN, arg='"orange" means Color, not Fruit', timeout=60_000)
+    page.wait_for_function(SHOWN, arg='"orange" means Color, not Fruits and Vegetables', timeout=60_000)

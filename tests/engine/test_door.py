@@ -9,6 +9,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 YAML = sorted((ROOT / ".github").rglob("*.yml"))
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
+PAGES += sorted((ROOT / "docs").glob("README.*.md"))
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_a_bug_report_asks_for_the_receipt_and_the_hosted_run_is_make_test():
     assert [step["run"] for step in steps if "run" in step] == ["make test"]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_of_the_front_pages_lead_to_files(page: Path):
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+    assert [target for target in targets if not (page.parent / target).exists()] == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import runpy
 from pathlib import Path
@@ -45,17 +44,18 @@ def long_graph(prompt: dict, vectors: str) -> dict:
 
 @pytest.mark.thumbnail
 def test_40_turns_the_word_as_the_long_graph_does_and_says_so(server):
-    prompt = workflows.with_values(workflows.converted(NAME, server.client.object_info()), amount=2)
+    prompt = workflows.with_values(workflows.quick(NAME, server.client.object_info()), amount=2)
     before, after, outputs = drawn(server, prompt)
     assert np.abs(before - after).mean() > 1, "the images after are those before"
     (fix,) = workflows.nodes_of(prompt, "HRVFixWord")
     assert '"orange" means Color, not Fruit' in outputs[fix]["text"][0]
-    long = long_graph(prompt, "preset: pocket_effect.safetensors")
+    shipped = "drawings" if workflows.WRITE_THUMBNAILS else "pocket"
+    long = long_graph(prompt, f"preset: {shipped}_effect.safetensors")
     for ours, theirs in zip((before, after), drawn(server, long)[:2], strict=True):
         np.testing.assert_array_equal(ours, theirs)
     neutral = drawn(server, workflows.with_values(prompt, strength=0.0))
     np.testing.assert_array_equal(neutral[1], before)
-    if os.environ.get("HRV_WRITE_THUMBNAILS"):
+    if workflows.WRITE_THUMBNAILS:
         both = [server.client.images(outputs, node)[:2] for node in workflows.nodes_of(prompt, "PreviewImage")]
         write_thumbnail(NAME, [image for row in both for image in row])
 
@@ -63,10 +63,12 @@ def test_40_turns_the_word_as_the_long_graph_does_and_says_so(server):
 def test_the_script_of_the_readme_posts_a_prompt_and_saves_its_images(server, repository: Path, tmp_path, monkeypatch):
     (script,) = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "script.py").write_text(script.replace("http://127.0.0.1:8188", server.client.url), encoding="utf-8")
-    (tmp_path / "workflows").symlink_to(repository / "workflows")
+    quick = workflows.with_values(workflows.quick(NAME, server.client.object_info()), amount=1)
+    (tmp_path / "workflows" / "api").mkdir(parents=True)
+    (tmp_path / "workflows" / "api" / f"{NAME}.json").write_text(json.dumps(quick), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     runpy.run_path("script.py")
-    assert [Image.open(path).size for path in tmp_path.glob("*.png")] == [(256, 256)] * 8
+    assert [Image.open(path).size for path in tmp_path.glob("*.png")] == [(128, 128)] * 2
 
 
 def test_the_prompts_for_scripts_are_what_the_graphs_send(server):

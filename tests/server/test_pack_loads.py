@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from comfyui_hrv.tools.blueprints import BLUEPRINTS, FOLDER, blueprint_of
 from hrv_engine.errors import HRVError
 
 PACK = "comfyui-hrv"
@@ -124,6 +125,15 @@ def test_every_workflow_is_offered_as_a_template_with_an_image(server, repositor
             assert server.client.fetch(f"/api/workflow_templates/{PACK}/{name}.jpg").startswith(b"\xff\xd8"), name
         except HRVError as error:
             raise AssertionError(f"workflows/{name}.jpg is missing: `make thumbnails`") from error
+
+
+def test_every_blueprint_is_offered_and_is_what_the_schemas_of_today_make(server, repository: Path):
+    offered = server.client.get("/global_subgraphs").items()
+    ours = {entry["name"]: key for key, entry in offered if entry["info"]["node_pack"] == f"custom_nodes.{PACK}"}
+    assert set(ours) == set(BLUEPRINTS) == {path.stem for path in FOLDER.iterdir()}
+    object_info = server.client.object_info()
+    for name, key in ours.items():
+        assert json.loads(server.client.get(f"/global_subgraphs/{key}")["data"]) == blueprint_of(name, object_info)
 
 
 def test_translations_speak_of_inputs_that_exist(server, nodes):
