@@ -21,6 +21,10 @@ def main() -> int:
         from comfyui_hrv.tests.benchmarks.compiled import main as run
 
         return run(sys.argv[2:])
+    if sys.argv[1:2] == ["memory"]:
+        from comfyui_hrv.tests.benchmarks.memory import main as run
+
+        return run(sys.argv[2:])
     if sys.argv[1:2] == ["guidance"]:
         from comfyui_hrv.tests.benchmarks.run_guided import main as run
 
