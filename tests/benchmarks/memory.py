@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import comfy.model_management
+import comfy.ldm.modules.attention as host_attention
 import comfy.model_patcher
 import comfy.samplers
 import comfy.sd
@@ -51,6 +51,7 @@ class Subject:
         base = config.get_model({}, "", device=META)
         base.diffusion_model.requires_grad_(False)
         self.model = comfy.model_patcher.CoreModelPatcher(base, load_device=META, offload_device=META)
+        self.model.model_options["transformer_options"]["optimized_attention_override"] = _pytorch_attention
         self.clip, self.side = clip, side
         self.negative = nodes.CLIPTextEncode().encode(clip, "")[0]
 
@@ -122,6 +123,10 @@ class Subject:
         options = comfy.model_patcher.create_model_options_clone(model.model_options)
         comfy.sampler_helpers.prepare_model_patcher(model, conds, options)
         return x, sigma, [conds["positive"], conds["negative"]], options
+
+
+def _pytorch_attention(_: Callable, *args: Any, **named: Any) -> Any:
+    return host_attention.attention_pytorch(*args, **named)
 
 
 def _loaded(model: Any) -> None:
