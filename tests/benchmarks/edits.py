@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,9 +15,7 @@ from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.tests.nodes.explicit_pairs import ExplicitPairs
 
-from .full_size import random_vectors
-
-Steps = Callable[..., Any]  # (steps = 1) -> what the sampler gave
+from .full_size import Steps, random_vectors
 
 SOURCE, TARGET, COLUMN = "a blue car on a road", "a red car on a road", 2  # the column of the edited word
 
