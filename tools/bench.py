@@ -1,4 +1,4 @@
-"""The cost on a full-size SD1.5 (tests/benchmarks): python -m tools.bench [operations | guidance] [--rounds N]"""
+"""What everything costs (tests/benchmarks): python -m tools.bench [operations | memory | gpu | compiled | guidance]"""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ def main() -> int:
         return run(sys.argv[2:])
     if sys.argv[1:2] == ["compiled"]:
         from comfyui_hrv.tests.benchmarks.compiled import main as run
+
+        return run(sys.argv[2:])
+    if sys.argv[1:2] == ["gpu"]:
+        from comfyui_hrv.tests.benchmarks.gpu import main as run
+
+        return run(sys.argv[2:])
+    if sys.argv[1:2] == ["memory"]:
+        from comfyui_hrv.tests.benchmarks.memory import main as run
 
         return run(sys.argv[2:])
     if sys.argv[1:2] == ["guidance"]:

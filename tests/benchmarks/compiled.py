@@ -33,6 +33,28 @@ def seconds(sample: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
+def compiled_runs() -> dict[str, Callable[..., Any]]:
+    """Name -> a run of so many steps on a tiny model, compiled and not, plain and steered; the first is compiled."""
+    trio = tiny_trio()
+    compiled = trio.model.clone()
+    options = {"guard_filter_fn": skip_torch_compile_dict}
+    set_torch_compile_wrapper(model=compiled, backend="inductor", options=options)
+    positive, negative = HRVPrompt.execute(trio.clip, "a red car").args[0], trio.encode("")
+    hrv = random_vectors(trio.model, "Color", "Plants")
+
+    def run(model: Any, steered: bool) -> Callable[..., Any]:
+        senses = ("red", "Color", "Plants", 2.0, 1.0, 1.0, 0, 4.0, 0.0, 1.0)
+        marked = HRVConceptAdjust.execute(model, positive, hrv, *senses).args if steered else (model, positive)
+        return lambda steps=1: trio.sample(marked[0], marked[1], negative, steps=steps, size=128)
+
+    return {
+        "compiled": run(compiled, False),
+        "compiled, steered": run(compiled, True),
+        "eager": run(trio.model, False),
+        "eager, steered": run(trio.model, True),
+    }
+
+
 def main(arguments: list[str]) -> int:
     """Measure a tiny model in paired rounds, print the ratios, write output/bench_compiled.json."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench compiled", description=__doc__)
@@ -44,28 +66,11 @@ def main(arguments: list[str]) -> int:
     comfy.utils.PROGRESS_BAR_ENABLED = False
     torch.set_num_threads(1)
     with torch.inference_mode():
-        trio = tiny_trio()
-        compiled = trio.model.clone()
-        options = {"guard_filter_fn": skip_torch_compile_dict}
-        set_torch_compile_wrapper(model=compiled, backend="inductor", options=options)
-        positive, negative = HRVPrompt.execute(trio.clip, "a red car").args[0], trio.encode("")
-        hrv = random_vectors(trio.model, "Color", "Plants")
-
-        def steered(model: Any) -> tuple[Any, list]:
-            return HRVConceptAdjust.execute(
-                model, positive, hrv, "red", "Color", "Plants", 2.0, 1.0, 1.0, 0, 4.0, 0.0, 1.0
-            ).args
-
-        variants = {
-            "compiled": (compiled, positive),
-            "compiled, steered": steered(compiled),
-            "eager": (trio.model, positive),
-            "eager, steered": steered(trio.model),
-        }
+        variants = compiled_runs()
         times: dict[str, list[float]] = {name: [] for name in variants}
         for number in range(rounds + 1):
-            for name, (model, conditioning) in variants.items():
-                spent = seconds(partial(trio.sample, model, conditioning, negative, steps=8, size=128))
+            for name, sample in variants.items():
+                spent = seconds(partial(sample, 8))
                 if number:  # the first round compiles
                     times[name].append(spent)
     base = times["compiled"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,11 +15,15 @@ from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.tests.nodes.explicit_pairs import ExplicitPairs
 
-from .full_size import random_vectors
-
-Steps = Callable[..., Any]  # (steps = 1) -> what the sampler gave
+from .full_size import Steps, random_vectors
 
 SOURCE, TARGET, COLUMN = "a blue car on a road", "a red car on a road", 2  # the column of the edited word
+
+SETTINGS = {
+    "undesired": "", "edited_word": "", "cross_replace": 1.0, "self_replace": 1.0, "mode": "auto", "equalizer": "",
+    "word_windows": "", "tail": "aligned", "self_limit": "auto", "clamp": 0.0, "blend_words": "",
+    "blend_threshold": 0.3, "blend_start": 0.2, "seeds": 1,
+}  # fmt: skip
 
 
 def edits(model: Any, clip: Any, latent: int) -> dict[str, Steps]:
@@ -30,16 +33,11 @@ def edits(model: Any, clip: Any, latent: int) -> dict[str, Steps]:
     """
     source, target = (HRVPrompt.execute(clip, text).args[0] for text in (SOURCE, TARGET))
     negative, hrv = nodes.CLIPTextEncode().encode(clip, "")[0], random_vectors(model)
-    settings = {
-        "undesired": "", "edited_word": "", "cross_replace": 1.0, "self_replace": 1.0, "mode": "auto", "equalizer": "",
-        "word_windows": "", "tail": "aligned", "self_limit": "auto", "clamp": 0.0, "blend_words": "",
-        "blend_threshold": 0.3, "blend_start": 0.2, "seeds": 1,
-    }  # fmt: skip
     empty = {"samples": torch.zeros(1, 4, latent, latent)}
     ends = (model, source, target, empty)
-    plain_p2p, stacked, rows = HRVP2PEdit.execute(*ends, concept="", **settings).args
-    with_hrv, marked, _ = HRVP2PEdit.execute(*ends, concept="Color", hrv=hrv, **settings).args
-    closed = settings | {"cross_replace": 0.0, "self_replace": 0.0}
+    plain_p2p, stacked, rows = HRVP2PEdit.execute(*ends, concept="", **SETTINGS).args
+    with_hrv, marked, _ = HRVP2PEdit.execute(*ends, concept="Color", hrv=hrv, **SETTINGS).args
+    closed = SETTINGS | {"cross_replace": 0.0, "self_replace": 0.0}
     outside, unedited, _ = HRVP2PEdit.execute(*ends, concept="Color", hrv=hrv, **closed).args
     context, values = stacked[0]
     r = torch.from_numpy(hrv.row("Color")).to(context.device)

@@ -29,27 +29,30 @@ from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.host.words import word_bank
 from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.nodes.steering.adjust import HRVConceptAdjust
+from comfyui_hrv.nodes.steering.prompt_weights import HRVPromptWeights
 from comfyui_hrv.tests.nodes.explicit import with_explicit_maps
 from comfyui_hrv.tools.random_checkpoint import UNET
 
 PAPER34 = Path(__file__).parents[2] / "hrv_presets" / "concepts" / "paper34.yaml"
 PROMPT, WORD = "a vase in lavender color", "lavender"
-Step = Callable[[], None]
+Steps = Callable[..., Any]  # (steps = 1)
 
 
-def sd15(**smaller: Any) -> tuple[Any, Any]:
+def sd15(dtype: torch.dtype | None = None, **smaller: Any) -> tuple[Any, Any]:
     """MODEL and CLIP: the UNet of SD1.5 (`smaller` overrides its config) and a one-layer text encoder of its width."""
     unet = UNET | smaller
     encoder = {"hidden_size": unet["context_dim"], "num_hidden_layers": 1, "num_attention_heads": 8}
     encoder |= {"intermediate_size": 64, "projection_dim": 64}
     classes = comfy.sd1_clip.SD1Tokenizer, comfy.sd1_clip.SD1ClipModel
-    return with_text_encoder(comfy.supported_models.SD15(unet), *classes, {"clip_l_model_config": encoder})
+    return with_text_encoder(comfy.supported_models.SD15(unet), *classes, {"clip_l_model_config": encoder}, dtype)
 
 
-def with_text_encoder(config: Any, tokenizer: type, encoder: type, sizes: dict[str, Any]) -> tuple[Any, Any]:
-    """MODEL and CLIP of a host's model configuration, with random weights."""
+def with_text_encoder(
+    config: Any, tokenizer: type, encoder: type, sizes: dict[str, Any], dtype: torch.dtype | None = None
+) -> tuple[Any, Any]:
+    """MODEL and CLIP of a host's model configuration, with random weights; dtype: None for float16 if on a GPU."""
     device = comfy.model_management.get_torch_device()
-    config.set_inference_dtype(torch.float32 if device.type == "cpu" else torch.float16, None)
+    config.set_inference_dtype(dtype or (torch.float32 if device.type == "cpu" else torch.float16), None)
     base = config.get_model({}, "", device=device)
     model = comfy.model_patcher.CoreModelPatcher(base, load_device=device, offload_device=device)
     target = comfy.supported_models_base.ClipTarget(tokenizer, encoder)
@@ -77,19 +80,22 @@ def random_vectors(model: Any) -> HeadRelevance:
     return HeadRelevance(relevance.astype(np.float32), concepts, layout)
 
 
-def sweeps(model: Any, clip: Any, latent: int, images: int = 4) -> dict[str, Step]:
-    """Name -> one step of several images in one batch: plain, and weakened by another number of heads each."""
+def sweeps(model: Any, clip: Any, latent: int, images: int = 4) -> dict[str, Steps]:
+    """Name -> steps of several images in one batch: plain, and weakened by another number of heads each."""
     positive, negative = HRVPrompt.execute(clip, PROMPT).args[0], nodes.CLIPTextEncode().encode(clip, "")[0]
-    hrv, sampling = random_vectors(model), Sampling(1, 1, 7.5, "euler", "normal")
+    hrv = random_vectors(model)
     factors = np.stack([weaken(hrv, "Color", "MoRHF", heads) for heads in range(1, 10 * images, 10)])
     one = {"samples": torch.zeros(1, 4, latent, latent)}
     batch = {"samples": torch.zeros(images, 4, latent, latent)}
-    settings = (1, 1, 7.5, "euler", "normal", positive, negative, batch)
-    where = all_columns
-    return {
-        "plain": lambda: nodes.common_ksampler(model, *settings),
-        "weakening sweep": lambda: sweep(model, positive, negative, one, where, factors, sampling, images),
-    }
+
+    def plain(steps: int = 1) -> None:
+        nodes.common_ksampler(model, 1, steps, 7.5, "euler", "normal", positive, negative, batch)
+
+    def weakened(steps: int = 1) -> None:
+        sampling = Sampling(1, steps, 7.5, "euler", "normal")
+        sweep(model, positive, negative, one, all_columns, factors, sampling, images)
+
+    return {"plain": plain, "weakening sweep": weakened}
 
 
 def all_columns(table: TokenTable) -> tuple[int, ...]:
@@ -97,8 +103,8 @@ def all_columns(table: TokenTable) -> tuple[int, ...]:
     return table.columns
 
 
-def steps(model: Any, clip: Any, latent: int) -> dict[str, Step]:
-    """Name -> one step of the stock KSampler (positive and negative in one batch) on a latent of this side length.
+def steps(model: Any, clip: Any, latent: int, images: int = 1) -> dict[str, Steps]:
+    """Name -> steps of the stock KSampler (positive and negative in one batch) on a latent of this side length.
 
     The first is the plain step that the others are compared with.
     """
@@ -113,29 +119,35 @@ def steps(model: Any, clip: Any, latent: int) -> dict[str, Step]:
     r = r.to(comfy.model_management.get_torch_device())
     bank = word_bank(clip, concepts)
 
-    def step(model: Any, positive: list) -> Step:
-        empty = {"samples": torch.zeros(1, 4, latent, latent)}
-        return lambda: nodes.common_ksampler(model, 1, 1, 7.5, "euler", "normal", positive, negative, empty)
+    weighted, weights, _ = HRVPromptWeights.execute(
+        model, clip, PROMPT.replace(WORD, f"({WORD}:2)"), 1.0, 2.0, 0.0, 1.0
+    ).args
 
-    def voting(**options: Any) -> Step:
+    def step(model: Any, positive: list) -> Steps:
+        empty = {"samples": torch.zeros(images, 4, latent, latent)}
+        return lambda steps=1: nodes.common_ksampler(model, 1, steps, 7.5, "euler", "normal", positive, negative, empty)
+
+    def voting(**options: Any) -> Steps:
         recorder = VoteRecorder(WordSampler(bank, seed=0, **options), layout, steps=None)
         drawn = step(recorder.attach(model), positive)
 
-        def vote() -> None:
-            recorder.begin([0])
-            drawn()
-            assert recorder.take().sum() == layout.total * recorder.sampler.draws
+        def vote(steps: int = 1) -> None:
+            recorder.begin(list(range(images)))
+            drawn(steps)
+            votes = int(recorder.take().sum())
+            assert votes and votes % (layout.total * recorder.sampler.draws * images) == 0
 
         return vote
 
-    def token_maps() -> None:
+    def token_maps(steps: int = 1) -> None:
         recorder = TokenMapRecorder(model, positive, PROMPT.split(), 0.0, 1.0)
-        step(recorder.attach(model), positive)()
+        step(recorder.attach(model), positive)(steps)
         assert len(recorder.take().layers) == len(layout.sites)
 
     return {
         "plain": step(model, positive),
         "steering": step(steered, marked),
+        "prompt weights": step(weighted, weights),
         "voting": voting(),
         "voting, 4 draws": voting(draws=4),
         "token maps of 5 words": token_maps,

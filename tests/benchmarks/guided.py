@@ -32,8 +32,7 @@ from comfyui_hrv.nodes.host.unet import downsampling_of, layout_of
 from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.tools.random_checkpoint import UNET
 
-from .edits import Steps
-from .full_size import random_vectors
+from .full_size import Steps, random_vectors
 
 TEXT, WORDS, COLUMNS = "a cat and a dog", "cat, dog", ((2,), (5,))
 PLAIN, ALTERED, USUAL, DIFFUSERS = "plain", "altered", "usual way", "diffusers' pipeline"

@@ -16,22 +16,25 @@ from .full_size import with_text_encoder
 
 CHANNELS, FULL_CHANNELS = 128, 320  # of the first level, here and in SDXL
 SIDE, FULL_SIDE = 80, 128  # of the latent; pixels over channels is what it is in SDXL at 1024x1024
-WIDTHS = 256, 512  # of the two text encoders; 768 and 1280 in SDXL
+WIDTHS, FULL_WIDTHS = (256, 512), (768, 1280)  # of the two text encoders, here and in SDXL
 SIZES = 6 * 256  # channels of the conditioning on image sizes
 
 
-def small_sdxl(channels: int = CHANNELS) -> tuple[Any, Any]:
-    """MODEL and CLIP: transformers of depths 2 and 10, heads of 64 channels, none at full resolution."""
-    unet = UNET | {"model_channels": channels, "context_dim": sum(WIDTHS), "adm_in_channels": WIDTHS[1] + SIZES}
+def small_sdxl(channels: int = CHANNELS, widths: tuple[int, int] = WIDTHS, **smaller: Any) -> tuple[Any, Any]:
+    """MODEL and CLIP: transformers of depths 2 and 10, heads of 64 channels, none at full resolution.
+
+    widths: of the text encoders; smaller: overrides the UNet's config.
+    """
+    unet = UNET | {"model_channels": channels, "context_dim": sum(widths), "adm_in_channels": widths[1] + SIZES}
     encoders = {
         f"clip_{letter}_model_config": {
             "hidden_size": width, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64,
             "projection_dim": width,
         }
-        for letter, width in zip("lg", WIDTHS, strict=True)
+        for letter, width in zip("lg", widths, strict=True)
     }  # fmt: skip
     classes = comfy.sdxl_clip.SDXLTokenizer, comfy.sdxl_clip.SDXLClipModel
-    return with_text_encoder(comfy.supported_models.SDXL(unet), *classes, encoders)
+    return with_text_encoder(comfy.supported_models.SDXL(unet | smaller), *classes, encoders)
 
 
 def full_sdxl_numbers() -> int:
