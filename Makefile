@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
 
-demo:  ## build HRVs on the pocket model and steer misread words with them: output/demo/
+demo:  ## misread words on the pocket model, plain and steered, drawn and counted: output/demo/ (3 minutes)
 	@$(RUN) python -m tools.demo
 
 test: check  ## linter, type checker, and every test against a real ComfyUI server (at most 20 minutes)

@@ -29,7 +29,7 @@ from hrv_engine.pocket.shares import Share
 from hrv_engine.relevance import files
 
 from .demo_graphs import CHOOSING, EFFECT, SHOWN, SHUFFLED, VOTES, Condition, draw_graph, settings
-from .demo_sheet import Row, draw_sheet
+from .demo_sheet import Heads, Row, draw_sheet
 from .server import ComfyServer
 
 OUTPUT = ROOT / "output" / "demo"
@@ -141,6 +141,16 @@ def save_heat_map(server: ComfyServer) -> None:
     sheet.save(OUTPUT / "heatmap.png")
 
 
+def heads(counted: Counted, shuffles: Sequence[float]) -> Heads:
+    """What stands above the columns of the sheet, the last of which shows one shuffle and says the mean of all."""
+    kinds = {"plain": "", "strengthened": "votes: ", "adjusted": "votes: ", "by effect": "adjusted: "}
+    shown: Heads = {
+        name: (name, f"{kind}{Share.of(counted['misread'][name]).value:.0%} misread") for name, kind in kinds.items()
+    }
+    first = next(iter(SHUFFLED.values())).name
+    return {**shown, first: ("heads shuffled", f"{np.mean(shuffles):.0%} in {len(shuffles)} shuffles")}
+
+
 def demo(server: ComfyServer) -> Iterator[str]:
     """Draw, count, write the three files; yields the closing lines."""
     started = time.monotonic()
@@ -158,13 +168,8 @@ def demo(server: ComfyServer) -> Iterator[str]:
         "seconds": round(time.monotonic() - started),
     }
     (OUTPUT / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    first_shuffle = next(iter(SHUFFLED.values()))
-    shown = [condition.name for condition in (*SHOWN, first_shuffle)]
-    heads = {name: f"{Share.of(counted['misread'][name]).value:.0%} misread" for name in shown}
-    heads[first_shuffle.name] = f"{np.mean(shuffles):.0%} in {len(shuffles)} shuffles"
-    draw_sheet("One word, read right: plain images, and images steered by the model's own heads", heads, rows).save(
-        OUTPUT / "before_after.png"
-    )
+    heading = "One word, read right: plain images, and images steered by the model's own heads"
+    draw_sheet(heading, heads(counted, shuffles), rows).save(OUTPUT / "before_after.png")
     yield from lines(counted)
     spread = f"from {min(shuffles):.1%} to {max(shuffles):.1%}"
     yield f"heads shuffled, {len(shuffles)} times: misread {np.mean(shuffles):.1%}, {spread}"

@@ -24,7 +24,7 @@ class Condition:
     node: str | None = None
     file: str = VOTES
     clamp: float = OWN_CLAMP
-    images: int = 4
+    images: int = 2
 
     def steering(self, asked: Mapping[str, str]) -> dict[str, Any]:
         """The values of the node's inputs for a benchmark prompt."""
@@ -49,16 +49,16 @@ SHOWN = (
 #: File in models/hrv → the condition that steers with vectors by effect whose heads are shuffled.
 SHUFFLED = {
     f"shuffled_{seed}.safetensors": Condition(
-        f"heads shuffled {seed}", ADJUST, f"shuffled_{seed}.safetensors", images=2
+        f"heads shuffled {seed}", ADJUST, f"shuffled_{seed}.safetensors", images=1
     )
     for seed in (1, 2, 3, 4, 5)
 }
 CHOOSING = (
-    Condition("plain", images=2),
-    *(Condition(f"strengthened, clamp {clamp:g}", STRENGTHEN, VOTES, clamp, 2) for clamp in (1.0, 2.0, 4.0, 0.0)),
-    *(Condition(f"adjusted, clamp {clamp:g}", ADJUST, VOTES, clamp, 2) for clamp in (1.0, 2.0, 4.0, 0.0)),
-    *(Condition(f"by effect, clamp {clamp:g}", ADJUST, EFFECT, clamp, 2) for clamp in (0.5, 1.0, 2.0, 4.0)),
-    Condition("strengthened by effect", STRENGTHEN, EFFECT, images=2),
+    SHOWN[0],
+    *(Condition(f"strengthened, clamp {clamp:g}", STRENGTHEN, VOTES, clamp) for clamp in (1.0, 2.0, 4.0, 0.0)),
+    *(Condition(f"adjusted, clamp {clamp:g}", ADJUST, VOTES, clamp) for clamp in (1.0, 2.0, 4.0, 0.0)),
+    *(Condition(f"by effect, clamp {clamp:g}", ADJUST, EFFECT, clamp) for clamp in (0.5, 1.0, 2.0, 4.0)),
+    Condition("strengthened by effect", STRENGTHEN, EFFECT),
 )
 
 

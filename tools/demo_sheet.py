@@ -10,7 +10,10 @@ from PIL import Image, ImageDraw, ImageFont
 ZOOM, GAP, APART, LABEL, MARGIN, MARK, TOP = 2, 6, 30, 290, 24, 24, 190
 INK, FAINT, PAPER = (25, 25, 30), (105, 105, 115), (255, 255, 255)
 RIGHT, WRONG = (0, 114, 178), (213, 94, 0)  # blue and vermilion, told apart by every kind of colour vision
+NARROWEST = 230  # pixels of a column
 LEGEND = ("the asked colour, on one thing", "misread: the other thing is there, or the asked colour is not")
+
+Heads = Mapping[str, tuple[str, str]]  # condition → its column's title, and what is said below
 
 
 @dataclass(frozen=True)
@@ -36,28 +39,27 @@ def _mark(draw: ImageDraw.ImageDraw, x: int, y: int, misread: bool) -> None:
         draw.line((x + 6, y + 13, x + 10, y + 17, x + 17, y + 7), RIGHT, 4, joint="curve")
 
 
-def _columns(heads: Mapping[str, str], row: Row, side: int) -> dict[str, int]:
-    """The left edge of every condition."""
+def _columns(heads: Heads, row: Row, side: int) -> tuple[dict[str, int], int]:
+    """The left edge of every condition, and the right edge of the last; none is narrower than its head."""
     edges, left = {}, MARGIN + LABEL
     for name in heads:
         edges[name] = left
-        left += len(row.cells[name]) * (side + GAP) + APART
-    return edges
+        left += max(len(row.cells[name]) * (side + GAP), NARROWEST) + APART
+    return edges, left - APART
 
 
-def draw_sheet(heading: str, heads: Mapping[str, str], rows: Sequence[Row]) -> Image.Image:
-    """All rows under a heading, a legend and the heads of the columns: {condition: what is said below its name}."""
+def draw_sheet(heading: str, heads: Heads, rows: Sequence[Row]) -> Image.Image:
+    """All rows under a heading, a legend and the heads of the columns."""
     side = next(iter(rows[0].cells.values()))[0][0].width * ZOOM
-    edges = _columns(heads, rows[0], side)
-    width = max(edges.values()) + len(rows[0].cells[list(heads)[-1]]) * (side + GAP) + MARGIN
-    sheet = Image.new("RGB", (width, TOP + len(rows) * (side + GAP) + MARGIN), PAPER)
+    edges, right = _columns(heads, rows[0], side)
+    sheet = Image.new("RGB", (right + MARGIN, TOP + len(rows) * (side + GAP) + MARGIN), PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((MARGIN, 18), heading, INK, _font(38))
     for number, text in enumerate(LEGEND):
         _mark(draw, MARGIN + 400 * number, 76, bool(number))
         draw.text((MARGIN + 34 + 400 * number, 75), text, INK, _font(22))
-    for name, below in heads.items():
-        draw.text((edges[name], 122), name, INK, _font(28))
+    for name, (title, below) in heads.items():
+        draw.text((edges[name], 122), title, INK, _font(28))
         draw.text((edges[name], 154), below, FAINT, _font(22))
     for number, row in enumerate(rows):
         top = TOP + number * (side + GAP)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import HRVError, first_line
-from ..pocket.scoring import read_polysemous
 from ..tables import as_csv
 from .contact import add_contact_sheet
 from .plan import Experiment, Job
@@ -51,7 +50,7 @@ def _rows(experiment: Experiment, job: Job, store: Store, readers: Readers) -> l
     for condition in experiment.pictures:
         read: dict[str, Any] = {"misread": "", "asked_meaning": ""}
         if "pocket" in experiment.score:
-            seen = read_polysemous(readers.seen(store.pictures(job.name, condition)), job.case.about)
+            seen = readers.pocket.senses(store.pictures(job.name, condition), job.case.about)
             read = {"misread": int(seen.misread[0]), "asked_meaning": int(seen.intended[0])}
         scores = readers.score("clip", store, job, condition, job.case.group)
         rows.append(

@@ -1,19 +1,21 @@
 """Scores of the pocket models' images against a word, by the network that reads them: one for each size of image."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..errors import HRVError, nearest
 from .drawings.bank import SIDE as DRAWINGS_SIDE
-from .drawings.reading import word_shown
+from .drawings.reading import Senses, read_senses, word_shown
 from .drawings.scorer import SHIPPED_SCORER
 from .drawings.scorer import Scorer as DrawingsScorer
 from .model import SHIPPED
 from .scenes import KINDS, kind_of
-from .scoring import CLASSES, Scorer
+from .scoring import CLASSES, Scorer, SeenSenses, read_polysemous
 
 SIDE = 32  # pixels of the images of squares
 _PLURALS = {"cherries": "cherry", "crosses": "cross", "peaches": "peach"}
@@ -39,7 +41,7 @@ class PocketScorer:
     def score(self, images: Tensor, text: str) -> np.ndarray:
         """Scores float64 [images]; raises HRVError for a word it cannot read or images of another size."""
         size = tuple(images.shape[1:3])
-        pixels = images[..., :3].float().cpu().movedim(-1, 1)
+        pixels = _pixels(images)
         if size == (DRAWINGS_SIDE, DRAWINGS_SIDE):
             return word_shown(self.network_of_drawings(pixels), text).double().numpy()
         family, number = readable(text)
@@ -50,6 +52,17 @@ class PocketScorer:
                 " from VAE Decode. For other models use HRV CLIP Scorer."
             )
         return self.network(pixels)[family][:, number].double().numpy()
+
+    def senses(self, images: Tensor, asked: Mapping[str, str]) -> SeenSenses | Senses:
+        """How images of a prompt of a `polysemous` benchmark were read; images [images height width 3] in 0..1."""
+        with torch.no_grad():
+            if images.shape[1] == DRAWINGS_SIDE:
+                return read_senses(self.network_of_drawings(_pixels(images)), asked["color"], asked["noun"])
+            return read_polysemous(self.network(_pixels(images)), asked)
+
+
+def _pixels(images: Tensor) -> Tensor:
+    return images[..., :3].float().cpu().movedim(-1, 1)
 
 
 def readable(text: str) -> tuple[str, int]:

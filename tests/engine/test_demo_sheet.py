@@ -10,7 +10,7 @@ from comfyui_hrv.tools.demo import benchmark, lines
 from comfyui_hrv.tools.demo_graphs import CHOOSING, SHOWN, SHUFFLED, draw_graph
 from comfyui_hrv.tools.demo_sheet import RIGHT, WRONG, ZOOM, Row, draw_sheet
 
-HEADS = {"plain": "50 % misread", "adjusted": "0 % misread"}
+HEADS = {"plain": ("plain", "50 % misread"), "adjusted": ("adjusted", "0 % misread")}
 
 
 def row(misread: list[bool]) -> Row:

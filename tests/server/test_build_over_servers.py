@@ -121,7 +121,8 @@ def test_a_part_that_fails_is_told_with_what_its_node_said(server, tmp_path, cap
 def test_a_build_by_effect_over_servers_is_the_very_file_of_one_build(server, tmp_path, capsys):
     graph = "31_pocket_build_by_effect"
     small = {"steps": 6, "timesteps": 1, "batch_size": 4, "samples_per_word": 1, "width": 32, "height": 32}
-    squares = ("model=squares", "preset=pocket", "templates=pocket", "keep=Color, Fruit")
+    squares = ("HRVPocketModel.model=squares", "templates=pocket")
+    squares += ("HRVConcepts.preset=pocket", "HRVConcepts.keep=Color, Fruit")
     asked = ["build", "--server", server.client.url, "--workflow", graph, "--parts", "3"]
     asked += ["--save-as", "shared_effect", "--to", str(tmp_path)]
     assert main([*asked, "--set", *squares, *(f"{name}={value}" for name, value in small.items())]) == 0
