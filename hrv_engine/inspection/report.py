@@ -7,7 +7,7 @@ import numpy as np
 
 from ..attention.heads import HeadLayout
 from ..errors import HRVError
-from ..relevance.build_settings import NO_BEGIN
+from ..relevance.build_settings import NO_BEGIN, OWN_ROWS, OWN_RUNS
 from ..relevance.relevance import EFFECT, HeadRelevance
 from ..relevance.rescale import HeadScale
 from ..text.alignment import TokenTable
@@ -34,7 +34,7 @@ def report(relevance: HeadRelevance) -> str:
     settings = {key: value for key, value in votes.recipe.items() if not key.startswith("model_")}
     lines.append("Settings: " + ", ".join(f"{key} {value}" for key, value in sorted(settings.items())))
     if settings.get("bos_key") == NO_BEGIN:
-        lines.append(_begin_line("words" in settings))
+        lines.append(f"No begin-of-text key took part, whatever bos_key was: {_no_begin(settings.get('words'))}.")
     if votes.per_step is not None:
         lines.append(_steps_line(len(votes.per_step), settings.get("steps")))
     totals = votes.counts.sum(axis=1)
@@ -57,10 +57,10 @@ def _kind(relevance: HeadRelevance) -> str:
     return "vectors by effect without their sums" if relevance.method == EFFECT else "vectors without votes"
 
 
-def _begin_line(runs: bool) -> str:
-    if runs:
-        return "No begin-of-text key took part, whatever bos_key was: every word's own prompt has its own, if any."
-    return "No begin-of-text key took part, whatever bos_key was: this text encoder has none."
+def _no_begin(words: str | None) -> str:
+    if words == OWN_RUNS:
+        return "every word's own prompt has its own, if any"
+    return "a word rides beside the prompt without it" if words == OWN_ROWS else "this text encoder has none"
 
 
 def _steps_line(steps: int, asked: Any) -> str:

@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 NO_BEGIN = "none there"  # of `bos_key` where no begin-of-text key can take part
-OWN_RUNS = "run beside as prompts"  # of `words` in a recipe
+AUTO = "auto"  # a `sampling` that a build resolves by the model
+OWN_RUNS, OWN_ROWS = "run beside as prompts", "rows beside the prompt"  # of `words` in a recipe
 
 
 @dataclass(frozen=True)
@@ -23,24 +24,27 @@ class DrawingSettings:
 
 @dataclass(frozen=True)
 class BuildSettings(DrawingSettings):
-    """How images are drawn and votes are taken; everything but seed and batch_size must agree when votes are added."""
+    """How images are drawn and votes are taken; everything but seed and batch_size must agree when votes are added.
+
+    sampling: one of the word sampler's, or AUTO.
+    """
 
     draws: int = 1
-    sampling: str = "per layer"
+    sampling: str = AUTO
     bos_key: bool = True
     per_timestep: bool = False
     logit_scale: bool = False
 
-    def recipe(self, family: str, fingerprint: str, begins: bool = True, runs: bool = False) -> dict[str, Any]:
+    def recipe(self, family: str, fingerprint: str, begins: bool = True, words: str = "") -> dict[str, Any]:
         """The settings stored in the file, with the model's family and the fingerprint of its weights.
 
-        begins: whether there is a begin-of-text key that can take part; runs: whether words were prompts run beside.
+        begins: whether there is a begin-of-text key that can take part; words: how they came into runs of the model.
         """
         own = {key: value for key, value in asdict(self).items() if key not in ("seed", "batch_size")}
         if not begins:
             own["bos_key"] = NO_BEGIN
-        if runs:
-            own["words"] = OWN_RUNS
+        if words:
+            own["words"] = words
         if not self.logit_scale:
             del own["logit_scale"]  # so that files from before this setting can go on
         return {**own, "model_family": family, "model_fingerprint": fingerprint}

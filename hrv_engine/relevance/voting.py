@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..attention.values import split_heads
 from ..errors import HRVError
 from .concepts import ConceptSet
 
@@ -68,7 +67,7 @@ class DrawnWords:
     index: bank rows int64 [voters images draws keys]; bias: 0, or -inf for unused places, the same shape; share: 1 over
     the tokens of each concept's word [voters images draws concepts]; concepts: [keys concepts], 1 where a place belongs
     to a concept. alone: one image whose heads share their words; then index and bias are [draws*keys] and share is
-    [draws concepts].
+    [draws concepts]. whole: then there are no other keys, and these are in the order of `index`.
     """
 
     index: Tensor
@@ -76,6 +75,7 @@ class DrawnWords:
     share: Tensor
     concepts: Tensor
     alone: bool
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -210,17 +210,18 @@ class WordSampler:
         return table[..., 0], table[..., 1]
 
 
-def choices(query: Tensor, keys: Tensor, words: DrawnWords, heads: int) -> Tensor:
+def choices(query: Tensor, keys: Tensor, words: DrawnWords) -> Tensor:
     """The concept every head attends to most, for every image and draw (Algorithm 1); int64 [images heads draws].
 
-    query: [images pixels heads*dim], conditional rows only; keys: from `word_keys`. Softmax over the semantic tokens
+    query: [images heads pixels dim], conditional rows only; keys: from `word_keys`. Softmax over the semantic tokens
     (and the begin-of-text key), mean over pixels, mean over a word's tokens, argmax over concepts (ties: the first).
     All draws in one attention.
     """
+    heads = query.shape[1]
     if words.alone:
-        return choices_alone(query[0], keys, words, heads).view(1, heads, -1)
+        return choices_alone(query[0], keys, words).view(1, heads, -1)
     images, draws = words.index.shape[1:3]
-    q = split_heads(query, heads).float().flatten(0, 1)  # [images*heads pixels dim]
+    q = query.float().flatten(0, 1)  # [images*heads pixels dim]
     index = words.index.flatten(2).transpose(0, 1)  # [images voters draws*keys]
     head = torch.arange(heads, device=keys.device)[:, None]
     k = keys.transpose(1, 2)[head, index].flatten(0, 1).transpose(1, 2)  # [images*heads dim draws*keys]
@@ -230,14 +231,14 @@ def choices(query: Tensor, keys: Tensor, words: DrawnWords, heads: int) -> Tenso
     return ((share @ words.concepts) * words.share.transpose(0, 1)).argmax(dim=-1)
 
 
-def choices_alone(query: Tensor, keys: Tensor, words: DrawnWords, heads: int) -> Tensor:
-    """`choices` of one image [pixels heads*dim] whose heads share their words, in few operations; int64 [heads draws].
+def choices_alone(query: Tensor, keys: Tensor, words: DrawnWords) -> Tensor:
+    """`choices` of one image [heads pixels dim] whose heads share their words, in few operations; int64 [heads draws].
 
     With one draw the last axis is left out: [heads].
     """
-    q = query.unflatten(-1, (heads, -1)).transpose(0, 1)  # [heads pixels dim]
-    q = q if q.dtype == torch.float32 else q.float()
-    logits = torch.baddbmm(words.bias, q, keys.index_select(2, words.index), alpha=q.shape[-1] ** -0.5)
+    q = query if query.dtype == torch.float32 else query.float()
+    keys = keys if words.whole else keys.index_select(2, words.index)
+    logits = torch.baddbmm(words.bias, q, keys, alpha=q.shape[-1] ** -0.5)
     draws = words.share.shape[0]
     if draws == 1:
         return ((logits.softmax(dim=-1).mean(dim=1) @ words.concepts) * words.share).argmax(dim=-1)
@@ -262,13 +263,13 @@ def counted(chosen: Tensor, steps: list[int], shape: tuple[int, int]) -> Tensor:
     return votes.scatter_add_(1, place, torch.ones_like(place)).T.unflatten(0, (total, concepts)).contiguous()
 
 
-def logit_sizes(query: Tensor, keys: Tensor, ballot: Ballot, heads: int) -> Tensor:
+def logit_sizes(query: Tensor, keys: Tensor, ballot: Ballot) -> Tensor:
     """Mean |q k / sqrt(d)| of each head over pixels, tokens of drawn words, and draws (equation 6); [images heads].
 
-    query, keys: as in `vote`; the begin-of-text key does not count.
+    query, keys: as in `choices`; the begin-of-text key does not count.
     """
-    q = split_heads(query, heads).float()
-    k = keys.unflatten(-1, (heads, -1)).float().transpose(0, 1)  # [heads tokens dim]
+    heads = query.shape[1]
+    q, k = query.float(), keys.transpose(1, 2)  # [heads tokens dim]
     head = torch.arange(heads, device=k.device)[:, None]
     total = torch.zeros(q.shape[:2], device=q.device)
     for draw in range(ballot.rows.shape[1]):

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ...hrv_engine.inspection.report import report
-from ...hrv_engine.relevance.build_settings import PAPER, BuildSettings
+from ...hrv_engine.relevance.build_settings import AUTO, PAPER, BuildSettings
 from ...hrv_engine.relevance.voting import SAMPLING
 from ..host.build import build
 from ..host.folders import forget_listing, new_hrv_path
@@ -67,13 +67,14 @@ class HRVBuild(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "sampling",
-                    options=list(SAMPLING),
+                    options=[AUTO, *SAMPLING],
                     default=PAPER.sampling,
                     advanced=True,
                     tooltip=(
                         "per layer: the heads of a layer share the drawn words (the authors' code); per head: each head"
-                        " draws its own (the paper's Algorithm 1); per step: all heads share them, which models need"
-                        " whose text and image share one attention (Flux, Z-Image, Qwen-Image)."
+                        " draws its own (the paper's Algorithm 1); per step: all heads share them, the cheap way where"
+                        " words have keys only in a run of the model (Flux, Z-Image, Qwen-Image). auto: per step there,"
+                        " per layer elsewhere; the report says which."
                     ),
                 ),
                 io.Boolean.Input(

@@ -12,17 +12,18 @@ import torch
 
 from ...hrv_engine.benchmarks.prompts import PromptSet
 from ...hrv_engine.errors import HRVError
-from ...hrv_engine.relevance.build_settings import BuildSettings
+from ...hrv_engine.relevance.build_settings import AUTO, BuildSettings
 from ...hrv_engine.relevance.concepts import ConceptSet
 from ...hrv_engine.relevance.logit_scale import LogitScale
 from ...hrv_engine.relevance.parts import Part, chosen, joined
 from ...hrv_engine.relevance.relevance import HeadVotes
 from ...hrv_engine.relevance.vote_file import VoteFile
-from ...hrv_engine.relevance.voting import PER_STEP, WordSampler
+from ...hrv_engine.relevance.voting import PER_LAYER, PER_STEP, WordSampler
 from .families import family_of
 from .kept import Kept
 from .progress import ImageProgress
 from .recording import VoteRecorder
+from .riding_words import RidingWords
 from .steps import sigmas_of
 from .unet import fingerprint, layout_of, model_family
 from .word_prompts import WordPrompts
@@ -54,16 +55,18 @@ def build(
     layout = layout_of(model)
     run_steps = len(sigmas_of(model, settings)) - 1
     steps = run_steps if settings.per_timestep else None
-    prompted = prompts_of_words(model, clip, concepts, settings)
-    bank = word_bank(clip, concepts) if prompted is None else prompted.bank
+    settings = replace(settings, sampling=sampling_of(model, settings.sampling))
+    keys = keys_of_words(model, clip, concepts, settings)
+    bank = word_bank(clip, concepts) if keys is None else keys.bank
     sampler = WordSampler(bank, settings.seed, settings.draws, settings.sampling, settings.bos_key)
-    recipe = settings.recipe(model_family(model), fingerprint(model), bank.has_begin, prompted is not None)
+    how = "" if keys is None else keys.how
+    recipe = settings.recipe(model_family(model), fingerprint(model), bank.has_begin, how)
     ballot = HeadVotes.none(concepts, layout, recipe, steps)
     if settings.logit_scale:
         ballot = replace(ballot, logits=LogitScale.none(layout.total))
     kept = Kept(ballot, None if path is None else VoteFile(path, ballot, resume))
     wanted = set(chosen(prompts, start, count))
-    recorder = VoteRecorder(sampler, layout, steps, settings.logit_scale, prompted)
+    recorder = VoteRecorder(sampler, layout, steps, settings.logit_scale, keys)
     recorded = recorder.attach(model)
     negative = encode(clip, "") if negative is None else negative
     progress = ImageProgress(recorded, len(wanted - kept.counted(prompts, settings.seed)) * run_steps)
@@ -86,24 +89,37 @@ def build(
     return kept.sums
 
 
-def prompts_of_words(model: Any, clip: Any, concepts: ConceptSet, settings: BuildSettings) -> WordPrompts | None:
-    """The concept words as prompts to be run beside the images, None for a model that projects words as they are.
+def sampling_of(model: Any, sampling: str) -> str:
+    """Who draws words of their own: as asked, or for AUTO the heads of each layer wherever that costs nothing."""
+    if sampling != AUTO:
+        return sampling
+    module = model.model.diffusion_model
+    return PER_STEP if family_of(module).words_need_runs(module) else PER_LAYER
 
-    Raises HRVError where heads or layers that draw words of their own would make these runs too many.
+
+def keys_of_words(
+    model: Any, clip: Any, concepts: ConceptSet, settings: BuildSettings
+) -> RidingWords | WordPrompts | None:
+    """The concept words as rows that ride in the images' runs, or as prompts to be run beside them.
+
+    None for a model that projects words as they are. Raises HRVError where heads or layers that draw words of their own
+    would make runs beside the images too many.
     """
     module = model.model.diffusion_model
     family = family_of(module)
     if not family.words_need_runs(module):
         return None
+    if family.words_ride(module):
+        return word_prompts(clip, concepts, RidingWords)
     if settings.sampling != PER_STEP:
         concept_count, every = len(concepts.concepts), len({w for one in concepts.concepts for w in one.words})
         raise HRVError(
             f"In {family.name} a concept word has keys only in a run of its own beside the image, so every drawn word"
             f' costs a run of the model at each step. With sampling "{settings.sampling}" that may be all {every} words'
-            f' of {concept_count} concepts. Set sampling to "{PER_STEP}": all heads share one word a concept, which is'
-            f" {concept_count} runs a draw. HRV Build by Effect works here too."
+            f' of {concept_count} concepts. Set sampling to "{AUTO}" or "{PER_STEP}": all heads share one word a'
+            f" concept, which is {concept_count} runs a draw. HRV Build by Effect works here too."
         )
-    return word_prompts(clip, concepts)
+    return word_prompts(clip, concepts, WordPrompts)
 
 
 def _batches(clip: Any, prompts: PromptSet, todo: set[int], size: int) -> Iterator[tuple[list[int], list]]:

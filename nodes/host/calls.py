@@ -15,6 +15,7 @@ from ...hrv_engine.errors import HRVError
 from .identity import BatchPlan
 from .receipt import Receipt, owner
 from .run import Run
+from .word_rows import WordRows
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 TOKEN_PATCHES = ("attn1_patch", "attn2_patch", "middle_patch")  # kinds that may merge tokens
@@ -28,25 +29,30 @@ class RowsApart(HRVError):
 class AttentionCall:
     """One attention call at a site: the image's queries, and the prompt's keys and values.
 
-    query, key, value: [batch heads tokens dim]; the output of a call is [batch tokens heads*dim]. batch: whose rows
-    these are. parts: the tensors as the model gave them, [batch tokens heads*dim] or if `split` [batch heads tokens
-    dim]; viewed otherwise only when a control asks. prompt: which of their keys are the prompt's (first, one after the
-    last), None for all; a joint site has the image's own keys too, which controls do not see. references: likewise,
-    which of all keys are each reference image's, in the order the model joins them. mask: the host's, of the image's
-    queries and all keys. stock_next: whether `proceed` is the host's attention and nothing else, so that it takes any
-    number of rows.
+    query, key, value: [batch heads tokens dim]; the output of a call is [batch tokens heads*dim], or in transformers
+    [batch heads tokens dim], which their controls hand on as it is. batch: whose rows these are. parts: the tensors as
+    the model gave them, [batch tokens heads*dim] or if `split` [batch heads tokens dim]; viewed otherwise only when a
+    control asks. prompt: which of their keys are the prompt's (first, one after the last), None for all; a joint site
+    has the image's own keys too, which controls do not see. references: likewise, which of all keys are each reference
+    image's, in the order the model joins them. mask: the host's, of the image's queries and all keys. stock_next:
+    whether `proceed` is the host's attention and nothing else, so that it takes any number of rows. words: keys [batch
+    heads rows dim] of word rows that ride in the call.
     """
 
-    __slots__ = ("batch", "go_on", "mask", "options", "parts", "prompt", "references", "site", "split", "stock_next")
+    __slots__ = (
+        "batch", "go_on", "mask", "options", "parts", "prompt", "references", "site", "split", "stock_next", "words",
+    )  # fmt: skip
 
     def __init__(
         self, site: AttentionSite, batch: BatchPlan, parts: tuple[Tensor, Tensor, Tensor], go_on: Attend,
         options: dict[str, Any], split: bool = False, prompt: tuple[int, int] | None = None,
         references: tuple[tuple[int, int], ...] = (), mask: Tensor | None = None, stock_next: bool = False,
+        words: Tensor | None = None,
     ) -> None:  # fmt: skip
         self.stock_next = stock_next
         self.site, self.batch, self.parts, self.go_on = site, batch, parts, go_on
         self.options, self.split, self.prompt, self.references, self.mask = options, split, prompt, references, mask
+        self.words = words
 
     @property
     def query(self) -> Tensor:
@@ -129,7 +135,7 @@ class AttentionCall:
         parts = (query, key, value)
         return AttentionCall(
             self.site, self.batch, parts, go_on or self.go_on, self.options, self.split, self.prompt, self.references,
-            self.mask, self.stock_next and go_on is None,
+            self.mask, self.stock_next and go_on is None, self.words,
         )  # fmt: skip
 
     @property
@@ -220,7 +226,7 @@ class ModelCall:
     """One call of the model: x [rows channels (frames) height width] before scaling, whose rows they are, its options.
 
     options: transformer_options of this call, which controls may add patches to. context: the text the model gets
-    [rows tokens channels]; inputs: what else it gets, by name.
+    [rows tokens channels]; inputs: what else it gets, by name; words: rows of concept words that ride beside its text.
     """
 
     x: Tensor
@@ -234,6 +240,7 @@ class ModelCall:
     context: Tensor | None = None
     inputs: dict[str, Any] = field(default_factory=dict)
     receivers: list[Receiver] = field(default_factory=list)
+    words: WordRows | None = None
     acted: bool = False
 
     @property

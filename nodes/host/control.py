@@ -208,7 +208,7 @@ def plan_call(executor: Any, model: Any, conds: list, x_in: Tensor, timestep: Te
         [Planned(number, cond, _tokens(cond, model_options)) for number, cond in _numbered(conds, place)]
         for place in range(len(conds))
     ]
-    sigma = float(timestep.max())
+    sigma = float(timestep if timestep.numel() == 1 else timestep.max())
     every = tuple(planned for group in numbered for planned in group if _used_at(planned.cond, sigma))
     step = StepPlan(every, model, sigma, x_in, options, run)
     actions = {}
@@ -286,6 +286,8 @@ def _acted(
             acting.act(call, present, run.receipt(key, acting.name))
     if not call.acted:
         return executor(x, t, c_concat, c_crossattn, control, _without_ours(options), **named)
+    if call.words is not None:
+        c_crossattn, named = call.family.with_words(call, c_crossattn, named)
     with eager(), family.around(call) as options:
         return executor(x, t, c_concat, c_crossattn, control, _without_ours(options), **named)
 

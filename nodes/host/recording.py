@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from ...hrv_engine.attention.heads import HeadLayout, SiteKey
+from ...hrv_engine.attention.heads import AttentionSite, HeadLayout, SiteKey
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.relevance.logit_scale import LogitScale
 from ...hrv_engine.relevance.voting import (
@@ -24,10 +24,33 @@ from ...hrv_engine.relevance.voting import (
 from .calls import AttentionCall, ModelCall
 from .control import Control, StepPlan, controlled
 from .receipt import Receipt
-from .word_prompts import WordPrompts
 
 POSITIVE = "positive"  # the name of the list of positives in the host's samplers
 AHEAD = 16 << 20  # bytes of drawn words that are prepared at once, for as many model calls as they hold
+
+
+class WordKeys(Protocol):
+    """Where the keys of concept words come from."""
+
+    def attach(self, model: Any, recorder: "VoteRecorder") -> Any:
+        """A clone of MODEL in whose runs they are made."""
+        ...
+
+    def ride(self, call: ModelCall, rows: Sequence[int], drawn: DrawnWords) -> None:
+        """Prepare a model call for the words that are drawn for its rows; `drawn`: those of the first layer."""
+        ...
+
+    def keys(self, call: ModelCall, attention: AttentionCall, rows: Sequence[int]) -> Tensor:
+        """The keys of words at a site as votes of some rows read them, float32 [heads dim tokens]."""
+        ...
+
+    def words(self, drawn: DrawnWords, images: Sequence[int]) -> DrawnWords:
+        """Words drawn for some images, by their places among the keys."""
+        ...
+
+    def ballot(self, ballot: Ballot, images: Sequence[int]) -> Ballot:
+        """The same for a ballot."""
+        ...
 
 
 class BankKeys:
@@ -36,27 +59,29 @@ class BankKeys:
     def __init__(self, bank: WordBank) -> None:
         self.bank = bank
         self._keys: dict[SiteKey, Tensor] = {}
-        self._ready: dict[SiteKey, Tensor] = {}
 
-    def joined_keys(self, call: ModelCall, site: SiteKey, like: Tensor) -> Tensor:
-        """The word bank as keys of a site [tokens heads*dim]."""
-        if site not in self._keys:
+    def attach(self, model: Any, recorder: "VoteRecorder") -> Any:
+        """The MODEL: nothing else is to be done."""
+        return model
+
+    def ride(self, call: ModelCall, rows: Sequence[int], drawn: DrawnWords) -> None:
+        """Nothing: keys do not depend on the call."""
+
+    def keys(self, call: ModelCall, attention: AttentionCall, rows: Sequence[int]) -> Tensor:
+        """The word bank as keys of a site, float32 [heads dim tokens]."""
+        site = attention.site
+        if site.key not in self._keys:
+            like = attention.parts[0]
             bank = self.bank.embeddings.to(device=like.device, dtype=like.dtype)
-            self._keys[site] = call.family.project_words(call.module, site, bank)
-        return self._keys[site]
-
-    def ready_keys(self, call: ModelCall, site: SiteKey, heads: int, like: Tensor) -> Tensor:
-        """The same as votes read them, float32 [heads dim tokens]."""
-        if site not in self._ready:
-            self._ready[site] = word_keys(self.joined_keys(call, site, like), heads)
-        return self._ready[site]
+            self._keys[site.key] = word_keys(call.family.project_words(call.module, site.key, bank), site.heads)
+        return self._keys[site.key]
 
     def words(self, drawn: DrawnWords, images: Sequence[int]) -> DrawnWords:
-        """Words drawn for some images, by their rows among the keys: those of the bank."""
+        """The same: places among the keys are rows of the bank."""
         return drawn
 
     def ballot(self, ballot: Ballot, images: Sequence[int]) -> Ballot:
-        """The same for a ballot."""
+        """The same."""
         return ballot
 
 
@@ -64,29 +89,24 @@ class VoteRecorder(Control):
     """Counts the votes of one batch of images at a time; `take` hands them over, int64 [steps or 1, concepts, heads].
 
     images: the image numbers of the batch, which (with the model call) choose the drawn words; logit_scale: also
-    measure how strongly each head attends (`scale`). prompts: of the words, for a model in which they have keys only
-    so; else a layer's own projection makes them.
+    measure how strongly each head attends (`scale`). keys: of the words, for a model in which they have some only in a
+    run; else a layer's own projection makes them.
     """
 
     name = "HRV Build"
 
     def __init__(
         self, sampler: WordSampler, layout: HeadLayout, steps: int | None, logit_scale: bool = False,
-        prompts: WordPrompts | None = None,
+        keys: WordKeys | None = None,
     ) -> None:  # fmt: skip
         self.sampler, self.layout, self.steps, self.logit_scale = sampler, layout, steps, logit_scale
         self.key = f"hrv_build {id(self)}"  # several may record one run
-        self.prompts = prompts
-        self.keys: BankKeys | WordPrompts = BankKeys(sampler.bank) if prompts is None else prompts
+        self.keys: WordKeys = BankKeys(sampler.bank) if keys is None else keys
         self.begin([])
 
     def attach(self, model: Any) -> Any:
         """A clone of MODEL whose calls are recorded here."""
-        model = controlled(model, self)
-        if self.prompts is None:
-            return model
-        self.prompts.upcoming = self.upcoming
-        return self.prompts.attach(model)
+        return self.keys.attach(controlled(model, self), self)
 
     def upcoming(self) -> list[set[tuple[int, int]]]:
         """The (concept, word) numbers that the images' heads vote with in the next model call."""
@@ -192,6 +212,7 @@ class _CallVotes:
         self.places = batch.images_of(self.number)  # of its images in the batch that is drawn
         self.images = [recorder.images[image] for image in self.places]
         drawn = recorder.words(self.images, self.number_of_call, self.call.x.device)
+        recorder.keys.ride(self.call, self.rows, drawn[0])
         sites = recorder.layout.sites
         self.words: dict[SiteKey, DrawnWords] = {
             site.key: recorder.keys.words(words, self.places) for site, words in zip(sites, drawn, strict=True)
@@ -201,24 +222,23 @@ class _CallVotes:
     def __call__(self, call: AttentionCall) -> Tensor:
         """Vote with the conditional queries, then go on with the attention that would have run."""
         recorder, site = self.recorder, call.site
-        query, words = call.joined[0], self.words[site.key]
-        keys = recorder.keys.ready_keys(self.call, site.key, site.heads, query)
+        query, words = call.query, self.words[site.key]
+        keys = recorder.keys.keys(self.call, call, self.rows)
         if words.alone:
-            self.chosen[site.key] = choices_alone(query.select(0, self.rows[0]), keys, words, site.heads)
+            self.chosen[site.key] = choices_alone(query.select(0, self.rows[0]), keys, words)
         else:
-            self.chosen[site.key] = choices(rows_of(query, self.rows), keys, words, site.heads)
+            self.chosen[site.key] = choices(rows_of(query, self.rows), keys, words)
         if recorder.logit_scale:
-            self._measure(call, rows_of(query, self.rows))
+            self._measure(site, rows_of(query, self.rows), keys)
         return call.proceed()
 
-    def _measure(self, call: AttentionCall, query: Tensor) -> None:
-        recorder, site = self.recorder, call.site
+    def _measure(self, site: AttentionSite, query: Tensor, keys: Tensor) -> None:
+        recorder = self.recorder
         heads = [one.heads for one in recorder.layout.sites]
         ballot = recorder.sampler.ballots(self.images, self.number_of_call, heads, query.device)[
             recorder.layout.sites.index(site)
         ]
-        keys = recorder.keys.joined_keys(self.call, site.key, query)
-        sizes = logit_sizes(query, keys, recorder.keys.ballot(ballot, self.places), site.heads)
+        sizes = logit_sizes(query, keys, recorder.keys.ballot(ballot, self.places))
         counting = [row for row, image in enumerate(self.images) if image not in recorder.uncounted]
         recorder.measure(recorder.layout.head_range(site.key), sizes[counting])
 

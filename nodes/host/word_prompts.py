@@ -18,6 +18,7 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ...hrv_engine.attention.heads import SiteKey
+from ...hrv_engine.relevance.build_settings import OWN_RUNS
 from ...hrv_engine.relevance.voting import Ballot, DrawnWords, WordBank
 from .calls import AttentionCall, ModelCall
 from .control import Control, StepPlan, controlled, install
@@ -42,7 +43,7 @@ class WordPrompts(Control):
     the words drawn for each image of the next model call.
     """
 
-    name = "HRV Build, concept words"
+    name, how = "HRV Build, concept words", OWN_RUNS
 
     def __init__(self, bank: WordBank, prompts: Sequence[WordPrompt], numbers: Sequence[Sequence[int]]) -> None:
         self.bank, self.prompts, self.numbers = bank, prompts, numbers
@@ -53,8 +54,9 @@ class WordPrompts(Control):
         self._keys: dict[SiteKey, Tensor] = {}
         self._places = torch.zeros(0)
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: Any, recorder: Any) -> Any:
         """A clone of MODEL in whose runs the words are run too."""
+        self.upcoming = recorder.upcoming
         wrappers: dict[str, Callable] = {
             WrappersMP.OUTER_SAMPLE: self.join,
             WrappersMP.PREDICT_NOISE: self.predict,
@@ -153,13 +155,12 @@ class WordPrompts(Control):
         for columns, (prompts, rows) in alike.items():
             yield prompts, rows, list(columns)
 
-    def joined_keys(self, call: ModelCall, site: SiteKey, like: Tensor) -> Tensor:
-        """The keys of this call's words at a site [tokens heads*dim]."""
-        return self._keys[site].permute(2, 0, 1).flatten(1)
+    def ride(self, call: ModelCall, rows: Sequence[int], drawn: DrawnWords) -> None:
+        """Nothing: the words of a call were run before it."""
 
-    def ready_keys(self, call: ModelCall, site: SiteKey, heads: int, like: Tensor) -> Tensor:
-        """The same as votes read them, float32 [heads dim tokens]."""
-        return self._keys[site]
+    def keys(self, call: ModelCall, attention: AttentionCall, rows: Sequence[int]) -> Tensor:
+        """The keys of this call's words at a site, float32 [heads dim tokens]."""
+        return self._keys[attention.site.key]
 
     def words(self, drawn: DrawnWords, images: Sequence[int]) -> DrawnWords:
         """Words that were drawn for some images, by their places in this call's bank instead of the whole one."""

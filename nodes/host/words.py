@@ -1,7 +1,7 @@
 """Concept words -> text embeddings: each word encoded alone, its semantic tokens kept (section 3.1)."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import comfy.model_management
@@ -12,8 +12,11 @@ import torch
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.relevance.concepts import ConceptSet
 from ...hrv_engine.relevance.voting import WordBank
+from .riding_words import RidingWords
 from .tokens import has_begin, semantic_columns, token_table
 from .word_prompts import WordPrompt, WordPrompts
+
+Keys = TypeVar("Keys", RidingWords, WordPrompts)
 
 AT_ONCE = 32  # words encoded together
 _vectors: "WeakKeyDictionary[Any, tuple[Any, dict[str, np.ndarray]]]" = WeakKeyDictionary()  # of the last concepts
@@ -30,8 +33,8 @@ def word_bank(clip: Any, concepts: ConceptSet) -> WordBank:
     return WordBank.of(concepts, encoded, context[0] if has_begin(clip, first) else None)
 
 
-def word_prompts(clip: Any, concepts: ConceptSet) -> WordPrompts:
-    """The same as prompts to be run, for models in which words have keys only so.
+def word_prompts(clip: Any, concepts: ConceptSet, kind: type[Keys]) -> Keys:
+    """The same as prompts, for models in which words have keys only in a run; kind: what makes these of them.
 
     Each prompt has a begin-of-text token of its own, if any, and none is shared: so none takes part in votes.
     """
@@ -39,7 +42,7 @@ def word_prompts(clip: Any, concepts: ConceptSet) -> WordPrompts:
     numbers = {word: number for number, word in enumerate(columns)}
     prompts = [WordPrompt([encode_once(clip, word)], own) for word, own in columns.items()]
     bank = WordBank.of(concepts, {word: torch.zeros(len(own), 0) for word, own in columns.items()}, None)
-    return WordPrompts(bank, prompts, [[numbers[word] for word in concept.words] for concept in concepts.concepts])
+    return kind(bank, prompts, [[numbers[word] for word in concept.words] for concept in concepts.concepts])
 
 
 def _columns(clip: Any, concepts: ConceptSet) -> dict[str, tuple[int, ...]]:

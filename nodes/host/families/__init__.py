@@ -47,7 +47,11 @@ class Family(Protocol):
         ...
 
     def words_need_runs(self, module: Any) -> bool:
-        """Whether a concept word has keys only in a run of the model with the word as its prompt."""
+        """Whether a concept word has keys only in a run of the model with the word in its text."""
+        ...
+
+    def words_ride(self, module: Any) -> bool:
+        """Whether words that need a run can ride in the image's, as `Riding` has it; else each has one of its own."""
         ...
 
     def project_words(self, module: Any, site: SiteKey, embeddings: Any) -> Any:

@@ -5,10 +5,10 @@ from typing import Any
 
 from ....hrv_engine.attention.heads import JOINT
 from .layers import Layer, layer
-from .transformer import JointTransformer
+from .riding import Riding
 
 
-class AuraFlow(JointTransformer):
+class AuraFlow(Riding):
     """The host's MMDiT of AuraFlow."""
 
     name = "AuraFlow"

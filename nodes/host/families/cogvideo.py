@@ -5,10 +5,11 @@ from typing import Any
 
 from ....hrv_engine.attention.heads import JOINT
 from .layers import Layer, layer
-from .transformer import JointTransformer, repeated
+from .riding import Riding
+from .transformer import repeated
 
 
-class CogVideo(JointTransformer):
+class CogVideo(Riding):
     """The host's CogVideoX."""
 
     name = "CogVideoX"

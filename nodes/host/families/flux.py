@@ -6,12 +6,12 @@ from typing import Any
 from ....hrv_engine.attention.heads import JOINT
 from ._unreachable import class_names
 from .layers import Layer, layer
-from .transformer import JointTransformer
+from .riding import Riding
 
 CHROMA = "comfy.ldm.chroma.model.Chroma"
 
 
-class Flux(JointTransformer):
+class Flux(Riding):
     """The host's Flux class and those with its blocks."""
 
     name = "Flux"
@@ -26,6 +26,9 @@ class Flux(JointTransformer):
 
     def patch(self, module: Any) -> Sequence[int]:
         return (module.patch_size, module.patch_size)
+
+    def embedder(self, module: Any) -> Any:
+        return module.pe_embedder
 
     def refuses_references(self, module: Any) -> str:
         """Chroma's classes are given reference images as the others are, and leave them out."""

@@ -2,19 +2,25 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from ....hrv_engine.attention.heads import JOINT
 from ..calls import ModelCall
 from .layers import Layer, Segments, layer
-from .transformer import JointTransformer
+from .riding import Riding, rows_of
 
 
-class HunyuanVideo(JointTransformer):
+class HunyuanVideo(Riding):
     """The host's HunyuanVideo class: 1, 1.5, HunyuanImage 2.1; the refiner is no site."""
 
     name = "HunyuanVideo"
     classes = ("comfy.ldm.hunyuan_video.model.HunyuanVideo",)
+
+    text_masks = ("attention_mask",)
 
     def layers(self, module: Any) -> Iterator[Layer]:
         for number, block in enumerate(module.double_blocks):
@@ -25,6 +31,28 @@ class HunyuanVideo(JointTransformer):
 
     def patch(self, module: Any) -> Sequence[int]:
         return module.patch_size
+
+    def text_layers(self, module: Any) -> Sequence[Any]:
+        return module.txt_in.individual_token_refiner.blocks
+
+    @contextmanager
+    def riding(self, call: ModelCall) -> Iterator[None]:
+        """The refiner is told the mean of the text: that of the prompt."""
+        if call.words is None:
+            yield
+            return
+        text, refiner = self.text(call), call.module.txt_in
+        heard: list[Tensor] = []
+
+        def mean(module: Any, given: Any) -> tuple[Tensor]:
+            prompt = heard.pop()[:, rows_of(call).count :]
+            prompt = prompt.float() if prompt.dtype == torch.float16 else prompt
+            return ((prompt.sum(dim=1) / text).to(given[0].dtype),)
+
+        with ExitStack() as undo:
+            undo.callback(refiner.register_forward_pre_hook(lambda module, given: heard.append(given[0])).remove)
+            undo.callback(refiner.c_embedder.register_forward_pre_hook(mean).remove)
+            yield
 
     def refuses_references(self, module: Any) -> str:
         return "Its one reference comes to it by another way than a reference latent."

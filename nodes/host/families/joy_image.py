@@ -6,14 +6,17 @@ from typing import Any
 from ....hrv_engine.attention.heads import JOINT
 from ..calls import ModelCall
 from .layers import Layer, layer
+from .riding import Riding
 from .transformer import ImageFirst
 
 
-class JoyImage(ImageFirst):
+class JoyImage(ImageFirst, Riding):
     """The host's JoyImage."""
 
     name = "JoyImage"
     classes = ("comfy.ldm.joyimage.model.JoyImageTransformer3DModel",)
+
+    words_last = True
 
     def layers(self, module: Any) -> Iterator[Layer]:
         for number, block in enumerate(module.double_blocks):

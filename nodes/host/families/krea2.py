@@ -5,10 +5,10 @@ from typing import Any
 
 from ....hrv_engine.attention.heads import JOINT
 from .layers import Layer, layer
-from .transformer import JointTransformer
+from .riding import Riding
 
 
-class Krea2(JointTransformer):
+class Krea2(Riding):
     """The host's single-stream transformer of Krea 2; the fusion of text layers is no site."""
 
     name = "Krea 2"
@@ -22,6 +22,9 @@ class Krea2(JointTransformer):
 
     def patch(self, module: Any) -> Sequence[int]:
         return (module.patch, module.patch)
+
+    def text_layers(self, module: Any) -> Sequence[Any]:
+        return [block.attn for block in module.txtfusion.refiner_blocks]
 
     def refuses_references(self, module: Any) -> str:
         return ""

@@ -23,6 +23,14 @@ class Layer:
     before: int = 0
 
 
+@dataclass(frozen=True)
+class TextLayer:
+    """A module whose first attention is that of text among itself: a refiner of the prompt."""
+
+    module: Any
+    before: int = 0
+
+
 class Segments(NamedTuple):
     """Which queries of an attention call are the image's pixels, and which keys are the prompt's tokens.
 

@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from torch import Tensor
+
 from ....hrv_engine.attention.heads import JOINT
 from ..calls import ModelCall
 from .layers import Layer, Segments, layer
-from .transformer import JointTransformer
+from .riding import Riding, rows_of
 
 
-class Lumina(JointTransformer):
+class Lumina(Riding):
     """The host's NextDiT. Text and image are padded to a multiple with learned tokens; refiners are no sites."""
 
     name = "Z-Image and Lumina 2"
@@ -23,6 +25,27 @@ class Lumina(JointTransformer):
 
     def patch(self, module: Any) -> Sequence[int]:
         return (module.patch_size, module.patch_size)
+
+    def row_multiple(self, module: Any) -> int:
+        return module.pad_tokens_multiple or 1
+
+    def text_layers(self, module: Any) -> Sequence[Any]:
+        return [block.attention for block in module.context_refiner]
+
+    def embedder(self, module: Any) -> Any:
+        return module.rope_embedder
+
+    def words_at(self, call: ModelCall, segments: Segments) -> tuple[int, tuple[int, int]]:
+        return 0, (0, segments.image.start)  # pads of the text are the prompt's too
+
+    def pinned(self, call: ModelCall, positions: Tensor, number: int) -> Tensor:
+        """The text's positions come first; those of the image begin after them."""
+        rows = rows_of(call)
+        if number == 0:
+            return self.moved(call, positions, positions.shape[1] - rows.count)
+        moved = positions.repeat(len(rows.columns), 1, 1)
+        moved[:, : self.pixels(call), 0] -= rows.count
+        return moved
 
     def refuses_references(self, module: Any) -> str:
         return "Its refiner mixes reference images into the image before the layers where HRV nodes act."

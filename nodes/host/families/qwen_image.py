@@ -5,10 +5,10 @@ from typing import Any
 
 from ....hrv_engine.attention.heads import JOINT
 from .layers import Layer, layer
-from .transformer import JointTransformer
+from .riding import Riding
 
 
-class QwenImage(JointTransformer):
+class QwenImage(Riding):
     """The host's Qwen-Image class and those with its blocks."""
 
     name = "Qwen-Image"
@@ -16,6 +16,8 @@ class QwenImage(JointTransformer):
         "comfy.ldm.qwen_image.model.QwenImageTransformer2DModel",
         "comfy.ldm.mage_flow.model.MageFlowTransformer2DModel",
     )
+
+    text_masks = ("attention_mask",)
 
     def layers(self, module: Any) -> Iterator[Layer]:
         for number, block in enumerate(module.transformer_blocks):
@@ -25,6 +27,9 @@ class QwenImage(JointTransformer):
 
     def patch(self, module: Any) -> Sequence[int]:
         return (module.patch_size, module.patch_size)
+
+    def embedder(self, module: Any) -> Any:
+        return module.pe_embedder
 
     def refuses_references(self, module: Any) -> str:
         return ""

@@ -5,10 +5,10 @@ from typing import Any
 
 from ....hrv_engine.attention.heads import JOINT
 from .layers import Layer, layer
-from .transformer import JointTransformer
+from .riding import Riding
 
 
-class SD3(JointTransformer):
+class SD3(Riding):
     """The host's MMDiT; the second attention of an MMDiT-X block is the image's own and no site."""
 
     name = "SD3"

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from torch import Tensor
@@ -66,6 +66,13 @@ class Transformer(ABC):
     def words_need_runs(self, module: Any) -> bool:
         return True
 
+    def words_ride(self, module: Any) -> bool:
+        return False
+
+    def text_layers(self, module: Any) -> Sequence[Any]:
+        """Modules whose first attention is that of the text among itself, where words ride."""
+        return ()
+
     def project_words(self, module: Any, site: SiteKey, embeddings: Tensor) -> Tensor:
         raise HRVError(
             f"In {self.name} a concept word has keys only in a run of the model with the word as its prompt: what comes"
@@ -84,8 +91,12 @@ class Transformer(ABC):
             return self.segments(call, layer, queries, keys, options)
 
         theirs = None if self.optionless else call.options.get(OVERRIDE)  # which such models would not ask either
-        with overridden(call, layers, where, theirs) as options, lent(options, self.optionless):
+        with overridden(call, layers, where, theirs) as options, lent(options, self.optionless), self.riding(call):
             yield options
+
+    def riding(self, call: ModelCall) -> AbstractContextManager[Any]:
+        """What else is done to the model while concept words ride in a call."""
+        return nullcontext()
 
     def pixels(self, call: ModelCall) -> int:
         """How many tokens the image has."""

@@ -54,6 +54,9 @@ class UNet:
     def words_need_runs(self, module: Any) -> bool:
         return False
 
+    def words_ride(self, module: Any) -> bool:
+        return False
+
     def project_words(self, module: Any, site: SiteKey, embeddings: Tensor) -> Tensor:
         return dict(cross_attentions(module))[site].to_k(embeddings[None])[0]
 

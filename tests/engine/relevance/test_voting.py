@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from hrv_engine.attention.values import split_heads
 from hrv_engine.errors import HRVError
 from hrv_engine.relevance.concepts import Concept, ConceptSet
 from hrv_engine.relevance.voting import SAMPLING, Ballot, DrawnWords, WordBank, WordSampler, choices, counted, word_keys
@@ -36,7 +37,7 @@ def sampler(**changes) -> WordSampler:
 
 def vote(query: Tensor, keys: Tensor, words: DrawnWords, heads: int = HEADS) -> Tensor:
     """Counts int64 [images concepts heads]."""
-    chosen, concepts = choices(query, word_keys(keys, heads), words, heads), words.concepts.shape[1]
+    chosen, concepts = choices(split_heads(query, heads), word_keys(keys, heads), words), words.concepts.shape[1]
     return torch.cat([counted(of_image[None, None], [0], (1, concepts)) for of_image in chosen])
 
 
@@ -107,7 +108,9 @@ def test_draws_accumulate_and_more_draws_begin_with_the_same_words(sampling):
     [two] = sampler(sampling=sampling, draws=2).ballots([0, 1], 0, [HEADS])
     assert torch.equal(five.rows[:, :2], two.rows) and torch.equal(five.concept[:, :2], two.concept)
     of_five, of_two = (
-        choices(query, word_keys(keys, HEADS), drawn(sampler(sampling=sampling, draws=draws), [0, 1]), HEADS)
+        choices(
+            split_heads(query, HEADS), word_keys(keys, HEADS), drawn(sampler(sampling=sampling, draws=draws), [0, 1])
+        )
         for draws in (5, 2)
     )
     assert of_five.shape == (2, HEADS, 5) and torch.equal(of_five[..., :2], of_two)

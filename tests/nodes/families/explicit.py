@@ -41,11 +41,15 @@ class Explicit:
         here = text.shape[1] == self.text
         self.rows = [row for row in range(len(text)) if here and torch.equal(own[row], self.own[0])]
         self.text, self.site = self.tiny.inside(text.shape[1]), 0
+        return self.run(function, given, **given["c"])
+
+    def run(self, function: Any, given: dict, **inputs: Any) -> torch.Tensor:
+        """The model itself, its attention asked in any case."""
         if not self.tiny.optionless:
-            return function(given["input"], given["timestep"], **given["c"])
+            return function(given["input"], given["timestep"], **inputs)
         home = sys.modules[self.tiny.optionless]
         with patch.object(home, "optimized_attention", partial(self.attend, home.optimized_attention)):
-            return function(given["input"], given["timestep"], **given["c"])
+            return function(given["input"], given["timestep"], **inputs)
 
     def is_site(self, queries: int, keys: int) -> bool:
         tiny = self.tiny

@@ -10,7 +10,7 @@ import torch
 from comfy.nested_tensor import NestedTensor
 from comfy.patcher_extension import WrappersMP
 
-from comfyui_hrv.hrv_engine.relevance.voting import WordSampler
+from comfyui_hrv.hrv_engine.relevance.voting import PER_HEAD, WordSampler
 
 from .explicit import Explicit, halves
 from .tiny_models import Tiny
@@ -46,17 +46,41 @@ class Heard(Explicit):
         return function(query, key, value, heads, *more, **named)
 
 
+class Count:
+    """The votes int64 [concepts heads] of Algorithm 1; numbers: of the words of each concept."""
+
+    def __init__(self, sampler: WordSampler, numbers: list[list[int]], heads: list[int]) -> None:
+        self.sampler, self.numbers, self.heads = sampler, numbers, heads
+        self.votes: np.ndarray = np.zeros((len(numbers), sum(heads)), np.int64)
+        self.calls: dict[int, int] = {}  # so far, of every image
+
+    def __call__(self, image: int, keys: list[list[torch.Tensor]], queries: list[torch.Tensor]) -> None:
+        """Let an image vote in its next model call: keys [heads tokens dim] by word and site, queries by site."""
+        assert len(queries) == len(self.heads)
+        sampler, heads, call = self.sampler, self.heads, self.calls.setdefault(image, 0)
+        self.calls[image] += 1
+        drawn = sampler._words([image], call, sampler._voters(heads))[0]  # [draws voters concepts]
+        for draw in range(sampler.draws):
+            for site, query in enumerate(queries):
+                for head in range(heads[site]):
+                    own = sum(heads[:site]) + head
+                    voter = own if sampler.sampling == PER_HEAD else site
+                    chosen = [self.numbers[concept][word] for concept, word in enumerate(drawn[draw, voter])]
+                    every = torch.cat([keys[word][site][head] for word in chosen])
+                    share = torch.softmax(query[head] @ every.T / query.shape[-1] ** 0.5, dim=-1).mean(dim=0)
+                    scores = share.unflatten(0, (len(chosen), -1)).mean(dim=1)
+                    self.votes[int(scores.argmax()), own] += 1
+
+
 def slow_votes(
-    tiny: Tiny, model: Any, prompt: torch.Tensor, negative: torch.Tensor, words: list[torch.Tensor],
-    numbers: list[list[int]], sampler: WordSampler, heads: list[int], batch: int, steps: int,
-) -> np.ndarray:  # fmt: skip
-    """Votes int64 [concepts heads]; words: the context of each, whose tokens are at COLUMNS; numbers: by concept."""
+    tiny: Tiny, model: Any, prompt: torch.Tensor, negative: torch.Tensor, words: list[torch.Tensor], count: Count,
+    batch: int, steps: int,
+) -> None:  # fmt: skip
+    """Count the votes of a run; words: the context of each, whose tokens are at COLUMNS."""
     module = model.model.diffusion_model
-    counts: np.ndarray = np.zeros((len(numbers), sum(heads)), np.int64)
-    heard, calls = Heard(tiny, prompt), 0
+    heard = Heard(tiny, prompt)
 
     def predict(executor: Any, x: Any, timestep: Any, options: Any, seed: Any = None) -> Any:
-        nonlocal calls
         guider = executor.class_obj
         keys: list[list[list[torch.Tensor]]] = []
         for image in range(batch):
@@ -71,20 +95,7 @@ def slow_votes(
         predicted = executor(x, timestep, options, seed)
         for image in range(batch):
             count(image, keys[image], [site[image] for site in heard.queries])
-        calls += 1
         return predicted
-
-    def count(image: int, keys: list, queries: list[torch.Tensor]) -> None:
-        assert len(queries) == len(heads)
-        drawn = sampler._words([image], calls, [1] * len(heads))[0]  # [draws layers concepts]
-        for draw in range(sampler.draws):
-            for site, query in enumerate(queries):
-                for head in range(heads[site]):
-                    chosen = [numbers[concept][word] for concept, word in enumerate(drawn[draw, site])]
-                    every = torch.cat([keys[word][site][head] for word in chosen])
-                    share = torch.softmax(query[head] @ every.T / query.shape[-1] ** 0.5, dim=-1).mean(dim=0)
-                    scores = share.unflatten(0, (len(chosen), -1)).mean(dim=1)
-                    counts[int(scores.argmax()), sum(heads[:site]) + head] += 1
 
     listening = heard.on(model)
     listening.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, "slow", predict)
@@ -100,4 +111,3 @@ def slow_votes(
     latent: Any = [torch.zeros_like(part) for part in noise]
     noise, latent = (NestedTensor(parts) if tiny.sound else parts[0] for parts in (noise, latent))
     guider.sample(noise, latent, comfy.samplers.sampler_object("euler"), sampling.sigmas, disable_pbar=True, seed=5)
-    return counts

@@ -28,8 +28,9 @@ from .pairs import PAIRS, pair
 pytestmark = pytest.mark.usefixtures("inference_mode")
 CONCEPTS = ConceptSet("two", (Concept("Color", ("red", "blue")), Concept("Things", ("car", "old house", "light"))))
 PROMPTS = PromptSet("three", ("a red car", "blue trees beside the old house", "a house"))
-SETTINGS = BuildSettings(64, 64, 2, 3.0, "euler", "simple", 7, 2, 2, "per step", True, False, False)
-RUN = ("Flux.1", "Z-Image", "Qwen-Image", "Anima")  # families whose words are run as prompts
+SETTINGS = BuildSettings(64, 64, 2, 3.0, "euler", "simple", 7, 2, 2, "auto", True, False, False)
+RUN = ("HiDream", "Anima")  # families whose words are run as prompts
+RIDE = ("Flux.1", "klein", "Z-Image", "Qwen-Image")  # families whose words ride beside the prompt
 BEGINNING = {"SD3", "Lumina 2"}
 
 
@@ -82,8 +83,13 @@ def test_without_a_begin_of_text_key_bos_key_changes_nothing_and_the_report_says
     on, off = run(name), run(name, bos_key=False)
     assert np.array_equal(on.counts, off.counts) and on.recipe == off.recipe
     assert on.recipe["bos_key"] == "none there"
-    assert ("words" in on.recipe) == (name not in ("Wan", "LTX", "Cosmos-Predict2"))
-    why = "every word's own prompt has its own, if any" if "words" in on.recipe else "this text encoder has none"
+    words, why = None, "this text encoder has none"
+    if name in RUN:
+        words, why = "run beside as prompts", "every word's own prompt has its own, if any"
+    if name in RIDE:
+        words, why = "rows beside the prompt", "a word rides beside the prompt without it"
+    assert on.recipe.get("words") == words
+    assert on.recipe["sampling"] == ("per layer" if words is None else "per step")
     assert f"No begin-of-text key took part, whatever bos_key was: {why}" in report(on.relevance())
 
 
@@ -98,11 +104,13 @@ def test_which_text_encoders_have_a_begin_of_text_token(name):
 @pytest.mark.parametrize("sampling", ["per layer", "per head"])
 def test_drawings_that_need_too_many_runs_are_refused_with_the_way_out(name, sampling):
     with pytest.raises(
-        HRVError, match=f'With sampling "{sampling}" that may be all 5 words.*Set sampling to "per step"'
+        HRVError, match=f'With sampling "{sampling}" that may be all 5 words.*Set sampling to "auto" or "per step"'
     ):
         run(name, sampling=sampling)
 
 
 @pytest.mark.parametrize("sampling", ["per layer", "per head"])
-def test_where_layers_project_words_every_drawing_works(sampling):
-    assert run("Wan", sampling=sampling).counts.sum() == 3 * 2 * 2 * layout_of(pair("Wan")[0]).total
+@pytest.mark.parametrize("name", ["Wan", "Z-Image"])
+def test_where_words_need_no_runs_of_their_own_every_drawing_works(sampling, name):
+    votes = run(name, sampling=sampling)
+    assert votes.counts.sum() == 3 * 2 * 2 * layout_of(pair(name)[0]).total and votes.recipe["sampling"] == sampling

@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 import torch
 
+from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.relevance.concepts import Concept, ConceptSet
 from comfyui_hrv.hrv_engine.relevance.voting import WordBank, WordSampler
 from comfyui_hrv.nodes.host.families import family_of
 from comfyui_hrv.nodes.host.recording import VoteRecorder
+from comfyui_hrv.nodes.host.riding_words import RidingWords
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.host.word_prompts import WordPrompt, WordPrompts
 
-from .slow_votes import COLUMNS, slow_votes
-from .tiny_models import Tiny
+from .slow_rows import Rows
+from .slow_votes import COLUMNS, Count, slow_votes
+from .tiny_models import TINY, Tiny
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 CONCEPTS = ConceptSet("three", (Concept("A", ("a", "b")), Concept("B", ("c", "d", "e")), Concept("C", ("f", "g"))))
@@ -34,15 +37,67 @@ def recorder_of(tiny: Tiny, model: Any, sampling: str = "per step") -> VoteRecor
     words, module = contexts(tiny), model.model.diffusion_model
     if family_of(module).words_need_runs(module):
         bank = WordBank.of(CONCEPTS, {word: torch.zeros(len(COLUMNS), 0) for word in WORDS}, None)
-        prompts = WordPrompts(bank, [WordPrompt(tiny.conditioning(context), COLUMNS) for context in words], NUMBERS)
+        kind = RidingWords if family_of(module).words_ride(module) else WordPrompts
+        keys = kind(bank, [WordPrompt(tiny.conditioning(context), COLUMNS) for context in words], NUMBERS)
     else:
         encoded = {word: context[0, list(COLUMNS)] for word, context in zip(WORDS, words, strict=True)}
-        bank, prompts = WordBank.of(CONCEPTS, encoded, None), None
-    return VoteRecorder(WordSampler(bank, 3, 2, sampling), layout_of(model), None, False, prompts)
+        bank, keys = WordBank.of(CONCEPTS, encoded, None), None
+    return VoteRecorder(WordSampler(bank, 3, 2, sampling), layout_of(model), None, False, keys)
 
 
 def drawn(tiny: Tiny, model: Any, batch: int = 1) -> torch.Tensor:
     return tiny.sample(model, tiny.conditioning(tiny.prompt(7, 1)), tiny.conditioning(tiny.prompt(7, 2)), batch)
+
+
+def counted_slowly(tiny: Tiny, model: Any, count: Count, batch: int) -> np.ndarray:
+    """Votes of the same images by the slow reference: with words beside the prompt where they ride, else run alone."""
+    prompt, negative, words = tiny.prompt(7, 1), tiny.prompt(7, 2), contexts(tiny)
+    module = model.model.diffusion_model
+    if family_of(module).words_ride(module):
+        drawn(tiny, Rows(tiny, prompt, words, module, count).on(model), batch)
+    else:
+        slow_votes(tiny, model, prompt, negative, words, count, batch, 2)
+    return count.votes
+
+
+@pytest.mark.parametrize("sampling", ["per layer", "per head"])
+@pytest.mark.parametrize("name", ["Flux.2", "Z-Image", "Ernie-Image"])
+def test_where_words_ride_every_drawing_is_algorithm_1_beside_a_negative_of_another_length(name, sampling):
+    tiny = TINY[name]
+    model, negative = tiny.model(), tiny.conditioning(tiny.prompt(9, 2))
+    recorder, positive = recorder_of(tiny, model, sampling), tiny.conditioning(tiny.prompt(7, 1))
+    recorder.begin([0])
+    recorded = tiny.sample(recorder.attach(model), positive, negative)
+    assert torch.equal(recorded, tiny.sample(model, positive, negative))
+    count = Count(recorder.sampler, NUMBERS, [site.heads for site in layout_of(model).sites])
+    module = model.model.diffusion_model
+    tiny.sample(Rows(tiny, tiny.prompt(7, 1), contexts(tiny), module, count).on(model), positive, negative)
+    assert np.array_equal(recorder.take()[0].numpy(), count.votes)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.int64])
+def test_where_words_ride_the_prompts_own_mask_is_kept(kind):
+    tiny = TINY["Qwen-Image"]
+    model, mask = tiny.model(), torch.tensor([[1, 1, 1, 1, 1, 0, 0]])
+    mask = mask if kind == torch.int64 else (mask - 1) * 1e4
+    positive, negative = (tiny.conditioning(tiny.prompt(7, seed), attention_mask=mask) for seed in (1, 2))
+    recorder = recorder_of(tiny, model)
+    recorder.begin([0])
+    recorded = tiny.sample(recorder.attach(model), positive, negative)
+    assert torch.equal(recorded, tiny.sample(model, positive, negative))
+    assert (recorder.take().sum(dim=1) == 2 * 2).all()
+    assert not torch.equal(recorded, drawn(tiny, model))
+
+
+def test_two_builds_whose_words_would_ride_in_one_call_are_refused():
+    tiny = TINY["Qwen-Image"]
+    model = tiny.model()
+    recorders = [recorder_of(tiny, model) for _ in range(2)]
+    for recorder in recorders:
+        recorder.begin([0])
+        model = recorder.attach(model)
+    with pytest.raises(HRVError, match="Two builds of head vectors take votes in one model call"):
+        drawn(tiny, model)
 
 
 def test_votes_equal_algorithm_1_written_out_and_the_image_is_plain_to_the_bit(tiny, model):
@@ -52,9 +107,7 @@ def test_votes_equal_algorithm_1_written_out_and_the_image_is_plain_to_the_bit(t
     recorded, plain = drawn(tiny, recorder.attach(model), batch), drawn(tiny, model, batch)
     heads = [site.heads for site in layout_of(model).sites]
     votes = recorder.take()[0].numpy()
-    expected = slow_votes(
-        tiny, model, tiny.prompt(7, 1), tiny.prompt(7, 2), contexts(tiny), NUMBERS, recorder.sampler, heads, batch, 2
-    )
+    expected = counted_slowly(tiny, model, Count(recorder.sampler, NUMBERS, heads), batch)
     assert (votes.sum(axis=0) == 2 * 2 * batch).all() and (expected.sum(axis=0) == 2 * 2 * batch).all()
     assert np.array_equal(votes, expected)
     assert torch.equal(recorded, plain)

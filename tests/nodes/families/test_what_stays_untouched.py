@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from comfyui_hrv.hrv_engine.attention.values import join_heads
 from comfyui_hrv.nodes.host.conditioning import KEY
 from comfyui_hrv.nodes.host.steering import steered
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("inference_mode")
 
 
 class Notes:
-    """An override that notes the values of every attention call, and its output, by query length."""
+    """An override that notes the values of every attention call, and its output, each by token, and how many ask."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[int, torch.Tensor, torch.Tensor]] = []
@@ -26,7 +27,9 @@ class Notes:
     def __call__(self, function: Any, query: Any, key: Any, value: Any, heads: int, *more: Any, **named: Any) -> Any:
         output = function(query, key, value, heads, *more, **named)
         axis = 2 if named.get("skip_reshape") else 1
-        self.calls.append((query.shape[axis], value.clone(), output.clone()))
+        value = join_heads(value) if axis == 2 else value.flatten(2)
+        joined = join_heads(output) if named.get("skip_output_reshape") else output
+        self.calls.append((query.shape[axis], value.clone(), joined.clone()))
         return output
 
 
@@ -65,8 +68,7 @@ def test_the_first_site_gives_text_queries_what_they_had_to_the_bit(name):
     image = next(call for call in split if call[0] == tiny.image)
     assert not torch.equal(image[1], value)
     start = tiny.image + tiny.between if tiny.image_first else 0
-    axis = 2 if whole.ndim == 4 else 1
-    assert torch.equal(text[2], whole.narrow(axis, start, text[0]))
+    assert torch.equal(text[2], whole.narrow(1, start, text[0]))
 
 
 @pytest.mark.parametrize("name", [name for name, tiny in TINY.items() if not tiny.joint and not tiny.optionless])
@@ -82,8 +84,7 @@ def test_only_attention_to_the_prompt_gets_other_values(name):
     first = changed[0]
     for place in range(first):
         assert torch.equal(plain[place][2], ours[place][2])
-    axis = 2 if plain[first][1].ndim == 4 else 1
-    rows = (plain[first][1] != ours[first][1]).movedim(axis, 0).flatten(1).any(dim=1).nonzero().flatten().tolist()
+    rows = (plain[first][1] != ours[first][1]).movedim(1, 0).flatten(1).any(dim=1).nonzero().flatten().tolist()
     assert plain[first][0] == tiny.image and tuple(rows) == COLUMNS
 
 
