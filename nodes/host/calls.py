@@ -29,38 +29,25 @@ class RowsApart(HRVError):
 class AttentionCall:
     """One attention call at a site: the image's queries, and the prompt's keys and values.
 
-<<<<<<< HEAD
-    query, key, value: [batch heads tokens dim]; the output of a call is [batch tokens heads*dim]. batch: whose rows
-    these are. parts: the tensors as the model gave them, [batch tokens heads*dim] or if `split` [batch heads tokens
-    dim]; viewed otherwise only when a control asks. prompt: which of their keys are the prompt's (first, one after the
-    last), None for all; a joint site has the image's own keys too, which controls do not see. references: likewise,
-    which of all keys are each reference image's, in the order the model joins them. mask: the host's, of the image's
-    queries and all keys. stock_next: whether `proceed` is the host's attention and nothing else, so that it takes any
-    number of rows.
-    """
-
-    __slots__ = ("batch", "go_on", "mask", "options", "parts", "prompt", "references", "site", "split", "stock_next")
-=======
     query, key, value: [batch heads tokens dim]; the output of a call is [batch tokens heads*dim], or in transformers
     [batch heads tokens dim], which their controls hand on as it is. batch: whose rows these are. parts: the tensors as
     the model gave them, [batch tokens heads*dim] or if `split` [batch heads tokens dim]; viewed otherwise only when a
     control asks. prompt: which of their keys are the prompt's (first, one after the last), None for all; a joint site
     has the image's own keys too, which controls do not see. references: likewise, which of all keys are each reference
-    image's, in the order the model joins them. mask: the host's, of the image's queries and all keys. words: keys
-    [batch heads rows dim] of word rows that ride in the call.
+    image's, in the order the model joins them. mask: the host's, of the image's queries and all keys. stock_next:
+    whether `proceed` is the host's attention and nothing else, so that it takes any number of rows. words: keys [batch
+    heads rows dim] of word rows that ride in the call.
     """
 
-    __slots__ = ("batch", "go_on", "mask", "options", "parts", "prompt", "references", "site", "split", "words")
->>>>>>> fe9e6bb (Concept words ride in the image's own run of most joint models: voting costs 1.27 of a step's operations, not 3.67; sampling auto works everywhere)
+    __slots__ = (
+        "batch", "go_on", "mask", "options", "parts", "prompt", "references", "site", "split", "stock_next", "words",
+    )  # fmt: skip
 
     def __init__(
         self, site: AttentionSite, batch: BatchPlan, parts: tuple[Tensor, Tensor, Tensor], go_on: Attend,
         options: dict[str, Any], split: bool = False, prompt: tuple[int, int] | None = None,
-<<<<<<< HEAD
         references: tuple[tuple[int, int], ...] = (), mask: Tensor | None = None, stock_next: bool = False,
-=======
-        references: tuple[tuple[int, int], ...] = (), mask: Tensor | None = None, words: Tensor | None = None,
->>>>>>> fe9e6bb (Concept words ride in the image's own run of most joint models: voting costs 1.27 of a step's operations, not 3.67; sampling auto works everywhere)
+        words: Tensor | None = None,
     ) -> None:  # fmt: skip
         self.stock_next = stock_next
         self.site, self.batch, self.parts, self.go_on = site, batch, parts, go_on
@@ -148,11 +135,7 @@ class AttentionCall:
         parts = (query, key, value)
         return AttentionCall(
             self.site, self.batch, parts, go_on or self.go_on, self.options, self.split, self.prompt, self.references,
-<<<<<<< HEAD
-            self.mask, self.stock_next and go_on is None,
-=======
-            self.mask, self.words,
->>>>>>> fe9e6bb (Concept words ride in the image's own run of most joint models: voting costs 1.27 of a step's operations, not 3.67; sampling auto works everywhere)
+            self.mask, self.stock_next and go_on is None, self.words,
         )  # fmt: skip
 
     @property

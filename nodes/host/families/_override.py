@@ -170,7 +170,7 @@ class _Attention:
         whole = prompt == (0, key.shape[self.axis])
         asked = AttentionCall(
             self.site, self.call.batch, parts, go_on, self.options, self.split, None if whole else prompt,
-            self.segments.references, self._mask(self.start, self.stop), self.words,
+            self.segments.references, self._mask(self.start, self.stop), words=self.words,
         )  # fmt: skip
         return received(receivers, asked, self.call.step)
 
