@@ -112,3 +112,11 @@ def test_a_text_comes_back_when_the_same_graph_is_opened_and_run_again(page, vue
     assert not page.evaluate(SHOWN, "orange")
     page.evaluate(RUN, 0.3 + 0.1 * vue)
     page.wait_for_function(SHOWN, arg='"orange" means Color, not Fruits and Vegetables', timeout=60_000)
+
+
+def test_a_graph_that_was_saved_with_the_words_on_it_opens_as_it_was(page, renderer):
+    page.click(".hrv-words button:has-text('guitar')")
+    before = page.evaluate("async () => (await app.graphToPrompt()).output")
+    page.evaluate(OPEN, {"graph": page.evaluate("() => app.graph.serialize()"), "vue": renderer})
+    assert page.evaluate("async () => (await app.graphToPrompt()).output") == before
+    assert page.evaluate(VALUE, ["HRVFixWord", "word"]) == "guitar"

@@ -1,0 +1,42 @@
+"""What a new person does: from the templates to a word read right, in as few clicks as we say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from comfyui_hrv.tests import workflows
+
+from .test_frontend import next_finished
+
+NAME = "40_fix_a_misread_word"
+MOST_CLICKS = 5
+SHORT = """() => {
+    for (const widget of app.graph.nodes.flatMap(node => node.widgets ?? [])) {
+        const values = { amount: 1, steps: 8 };
+        if (widget.name in values) widget.value = values[widget.name];
+    }
+}"""
+
+
+def test_from_the_templates_to_a_word_read_right(page, server):
+    clicks = 0
+
+    def click(selector: str) -> None:
+        nonlocal clicks
+        page.click(selector)
+        clicks += 1
+
+    click(".templates-tab-button")
+    page.get_by_role("dialog").get_by_placeholder("Search").first.fill("misread word")
+    clicks += 1
+    click(f"[data-testid='template-workflow-{NAME}']")
+    page.wait_for_function("() => app.graph.nodes.some(node => node.type === 'HRVFixWord')")
+    page.evaluate(SHORT)  # for the time of this test
+    before = set(server.client.get("/history"))
+    click("[data-testid='queue-button']")
+    outputs = server.client.wait(next_finished(server, before))
+    prompt = workflows.converted(NAME, server.client.object_info())
+    plain, fixed = (
+        np.asarray(server.client.images(outputs, node)[0], int) for node in workflows.nodes_of(prompt, "PreviewImage")
+    )
+    assert clicks <= MOST_CLICKS and np.abs(plain - fixed).mean() > 1
