@@ -2,7 +2,7 @@
 RUN := python3 tools/bootstrap.py --
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test test-sdxl check attack bench operations figures figures-editing figures-multi figures-suggest figures-effect experiments-pocket steering prompt-weights train-pocket train-drawings pocket-vectors pocket-figures thumbnails help-images docs clean
+.PHONY: help demo test test-sdxl check attack bench operations figures figures-editing figures-multi figures-suggest figures-effect figures-dit experiments-pocket steering prompt-weights train-pocket train-drawings pocket-vectors pocket-figures thumbnails help-images docs clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -44,6 +44,9 @@ figures-suggest:  ## how often HRV Suggest names a word's concept, and pictures 
 
 figures-effect:  ## heads by effect beside heads by votes, on both pocket models: output/figures/effect/ (an hour on two cores)
 	@$(RUN) python -m tools.figures.effect
+
+figures-dit:  ## the same on a Flux-shaped pocket model, make figures-dit WEIGHTS=FILE: output/figures/dit/ (15 minutes on one core)
+	@$(RUN) python -m tools.figures.dit $(WEIGHTS)
 
 experiments-pocket:  ## every experiment of the paper on the pocket model, through a real server: output/experiments/ (30 minutes)
 	@$(RUN) python -m tools.experiments_pocket

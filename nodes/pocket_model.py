@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..hrv_engine.pocket.model import MODELS
+from ..hrv_engine.pocket.model import models
 from .host.pocket import load_pocket
 from .types import CATEGORY
 
@@ -33,7 +33,7 @@ class HRVPocketModel(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "model",
-                    options=list(MODELS),
+                    options=list(models()),
                     default="drawings",
                     tooltip=(
                         "drawings: everyday things in 64×64 pixels, 128 cross-attention heads. squares: shapes, fruits"
@@ -64,4 +64,4 @@ class HRVPocketModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
-        return io.NodeOutput(*load_pocket(MODELS[model]))
+        return io.NodeOutput(*load_pocket(models()[model]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,9 +22,17 @@ from .weights import read_weights, write_weights
 SHIPPED = PRESETS / "pocket"
 #: The models that ship, by name: 64×64 drawings of everyday things, and 32×32 squares and other shapes.
 MODELS = {"drawings": SHIPPED / "drawings" / "unet.safetensors", "squares": SHIPPED / "pocket.safetensors"}
+#: A Flux-shaped model of the drawings, offered where there is one: this file, or the one that FLUX_VARIABLE names.
+FLUX, FLUX_FILE, FLUX_VARIABLE = "drawings (DiT)", SHIPPED / "drawings" / "flux.safetensors", "HRV_POCKET_DIT"
 #: Side in pixels of a model whose file does not say.
-SIDE = 32
+SIDE, FLUX_SIDE = 32, 64
 CFG = 3.0
+
+
+def models() -> dict[str, Path]:
+    """The files of all pocket models that can be loaded here, by name."""
+    flux = Path(os.environ.get(FLUX_VARIABLE) or FLUX_FILE)
+    return {**MODELS, FLUX: flux} if flux.is_file() else MODELS
 
 
 class PocketModel(nn.Module):

@@ -7,55 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import comfy.latent_formats
-import comfy.model_base
-import comfy.model_management
 import comfy.model_patcher
-import comfy.model_sampling
 import comfy.patcher_extension
 import comfy.pixel_space_convert
 import comfy.sd
-import comfy.sd1_clip
-import comfy.supported_models_base
 import torch
 from torch import Tensor
 
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.pocket.diffusion import LATENT_CHANNELS, PATCH
-from ...hrv_engine.pocket.model import SIDE
-from ...hrv_engine.pocket.network import UNetConfig
+from ...hrv_engine.pocket.model import FLUX_SIDE, SIDE
 from ...hrv_engine.pocket.text import TextConfig, Vocabulary
 from ...hrv_engine.pocket.weights import read_weights
+from .pocket_denoiser import PocketConfig, load_flux, load_unet
 
 _EMBEDDING = "text_model.embeddings.token_embedding.weight"
-
-
-class PocketLatent(comfy.latent_formats.LatentFormat):
-    """48 channels at a quarter of the resolution: the pixels themselves, so previews are exact."""
-
-    latent_channels = LATENT_CHANNELS
-    spacial_downscale_ratio = PATCH
-
-    def __init__(self) -> None:
-        self.latent_rgb_factors = torch.eye(3).tolist()
-        self.latent_rgb_factors_reshape = lambda latent: torch.nn.functional.pixel_shuffle(latent, PATCH)
-
-
-class PocketConfig(comfy.supported_models_base.BASE):
-    """ComfyUI's model configuration of the pocket model: an SD1.x in small."""
-
-    latent_format = PocketLatent
-    unet_extra_config: dict[str, Any] = {}
-
-    def inpaint_model(self) -> bool:
-        return False
-
-    def clip_target(self, state_dict: dict | None = None) -> comfy.supported_models_base.ClipTarget:
-        return comfy.supported_models_base.ClipTarget(comfy.sd1_clip.SD1Tokenizer, comfy.sd1_clip.SD1ClipModel)
-
-
-class PocketSampling(comfy.model_sampling.ModelSamplingDiscrete, comfy.model_sampling.X0):
-    """Stable Diffusion's schedule with a model that predicts the clean latent."""
 
 
 class PixelUnshuffle(comfy.pixel_space_convert.PixelspaceConversionVAE):
@@ -81,17 +47,6 @@ class PocketVAE(comfy.sd.VAE):
 
 def _without(prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name[len(prefix) :]: value for name, value in weights.items() if name.startswith(prefix)}
-
-
-def _load_unet(config: UNetConfig, weights: dict[str, Tensor]) -> comfy.model_patcher.ModelPatcher:
-    model_config = PocketConfig(config.comfy())
-    model_config.set_inference_dtype(torch.float32, None)
-    offload = comfy.model_management.unet_offload_device()
-    model = comfy.model_base.BaseModel(model_config, comfy.model_base.ModelType.EPS, device=offload)
-    model.model_sampling = PocketSampling(model_config)
-    model.diffusion_model.load_state_dict(weights, strict=True)
-    patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
-    return patcher(model.eval(), load_device=comfy.model_management.get_torch_device(), offload_device=offload)
 
 
 def _load_clip(config: TextConfig, vocabulary: Vocabulary, weights: dict[str, Tensor]) -> comfy.sd.CLIP:
@@ -135,8 +90,11 @@ class Pocket(NamedTuple):
     latent: dict[str, Any]
 
 
-def load_pocket(path: str | Path) -> Pocket:
-    """The pocket model of a file, one of `MODELS` or your own; an HRVError if the file is missing or is none."""
+def load_pocket(path: str | Path, dtype: torch.dtype = torch.float32) -> Pocket:
+    """The pocket model of a file, one of `models()` or your own; an HRVError if the file is missing or is none.
+
+    dtype: of the denoiser.
+    """
     if not Path(path).is_file():
         raise HRVError(
             f'There is no pocket model at "{path}". It comes with the pack: fetch the pack again, or train the model'
@@ -149,10 +107,10 @@ def load_pocket(path: str | Path) -> Pocket:
             " hrv_presets/pocket."
         )
     config = json.loads(metadata["pocket"])
-    side = config.get("side", SIDE)
-    settings: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in config["unet"].items()}
-    unet = UNetConfig(**settings)
-    model = _load_unet(unet, _without("unet.", weights))
+    flux = config.get("flux")
+    side = config.get("side", FLUX_SIDE if flux else SIDE)
+    denoiser = _without("unet.", weights)
+    model = load_flux(flux, denoiser, dtype) if flux else load_unet(config["unet"], denoiser, dtype)
     model.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.OUTER_SAMPLE, "hrv_pocket", SizeCheck(side))
     clip = _load_clip(TextConfig(**config["text"]), Vocabulary(config["words"]), _without("text.", weights))
     return Pocket(model, clip, PocketVAE(), empty_latent(side))

@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 
 @contextmanager
-def pool() -> Iterator[ProcessPoolExecutor]:
-    """One process per core, each ready to draw; ended with the caller, whatever happens."""
+def pool(processes: int | None = None) -> Iterator[ProcessPoolExecutor]:
+    """Processes, one per core or as many as said, each ready to draw; ended with the caller, whatever happens."""
     context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=context, initializer=_start)
+    executor = ProcessPoolExecutor(processes or len(os.sched_getaffinity(0)), mp_context=context, initializer=_start)
     try:
         yield executor
     except BaseException:

@@ -6,7 +6,6 @@ Every finished part is kept and not done again; `--again` starts over.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from collections.abc import Callable
@@ -14,10 +13,11 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from ...pack import load_pack
-from .. import workers
 from ..workers import results
+from .cases import cases
 from .lines import lines
 from .orders import names
+from .parts import finished
 from .tables import agreement as alike
 from .tables import areas, few_words, oracle_table, passes_of_effect, passes_of_votes, rates
 from .worlds import EVERYTHING, FOLDER, VARIANTS, WORD, WORLDS, vectors, vectors_path
@@ -26,7 +26,6 @@ PARTS = ("build", "criterion", "choosing", "misreading", "agreement", "weakening
 CLAMPS = (0.5, 1.0, 2.0, 4.0, 1000.0)
 SHUFFLES = (1, 2, 3, 4, 5)
 COUNTS = {"squares": [0, 4, 8, 16, 32, 64, 112], "drawings": [0, 8, 24, 64, 128]}
-PROMPTS = 3  # of a concept
 IMAGES = {"squares": 8, "drawings": 2}
 
 
@@ -40,16 +39,7 @@ def main() -> None:
     load_pack()
     if options.again:
         shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    path = FOLDER / "effect.json"
-    done: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    with workers.pool() as executor:
-        for part in options.only:
-            for world in options.worlds:
-                if part in done.get(world, {}):
-                    continue
-                done.setdefault(world, {})[part] = WORK[part](executor, world)
-                path.write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
+    done = finished(FOLDER / "effect.json", {name: WORK[name] for name in options.only}, options.worlds)
     text = "\n".join(line for world in options.worlds for line in lines(world, done.get(world, {})))
     (FOLDER / "effect.md").write_text(text + "\n", encoding="utf-8")
     sys.stdout.write(text + "\n")
@@ -77,23 +67,6 @@ def build(executor: ProcessPoolExecutor, world: str) -> dict[str, Any]:
             "effect gradient": passes_of_effect(there.effect_settings(integration=1), samples),
         },
     }
-
-
-def cases(world: str) -> list[tuple[str, str, str, str]]:
-    """(concept, prompt, scored word, word beside it) of the weakening benchmark, in turn through both lists."""
-    rows, lists = WORLDS[world].weakened
-    found = []
-    for concept, row in rows.items():
-        first, second = lists[row["a"]], lists[row["b"]]
-        for number in range(PROMPTS):
-            a, b = first[number % len(first)], second[(number + number // len(first)) % len(second)]
-            text = row["template"].replace("{a}", a).replace("{b}", b)
-            words = text.split()
-            articles = [
-                ("an" if words[i + 1][0] in "aeiou" else "a") if word == "a" else word for i, word in enumerate(words)
-            ]
-            found.append((concept, " ".join(articles), a, b))
-    return found
 
 
 def weakening(executor: ProcessPoolExecutor, world: str) -> Any:

@@ -21,7 +21,7 @@ def lines(world: str, done: dict[str, Any]) -> Iterator[str]:
         yield f"Of renders the scorer calls right: {told}."
     for how, table in done.get("weakening", {}).items():
         yield f"\n### Weakened in order, {how}\n"
-        yield from _areas(table)
+        yield from areas_lines(table)
     if done.get("oracle"):
         yield "\n### Against every head alone (correlation)\n\n| concept | votes | effect |\n|---|---|---|"
         for concept, one in done["oracle"].items():
@@ -40,10 +40,10 @@ def lines(world: str, done: dict[str, Any]) -> Iterator[str]:
                     f" {one['thing']:.1%} | {one['color']:.1%} |"
                 )
     if "agreement" in done:
-        yield from _agreement(done["agreement"])
+        yield from agreement_lines(done["agreement"])
 
 
-def _areas(table: dict[str, dict[str, Any]]) -> Iterator[str]:
+def areas_lines(table: dict[str, dict[str, Any]]) -> Iterator[str]:
     yield (
         "| concept | plain | votes | effect | both | random: least, median, largest | least first: votes, effect |"
         " word beside: votes / effect / random |"
@@ -61,7 +61,7 @@ def _areas(table: dict[str, dict[str, Any]]) -> Iterator[str]:
     yield "\n" + ", ".join(f"{name}: {count}" for name, count in summary(table).items())
 
 
-def _agreement(found: dict[str, Any]) -> Iterator[str]:
+def agreement_lines(found: dict[str, Any]) -> Iterator[str]:
     few = found["few words"]
     kinds = [kind for kind in found if kind != "few words"]
     yield "\n### Agreement with the vectors by effect: cosine (heads in common of the first ten)\n"

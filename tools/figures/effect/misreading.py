@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import Any
 
 import torch
@@ -12,8 +13,8 @@ from ....nodes.host.words import encode
 from ....nodes.prompt import HRVPrompt
 from ....nodes.steering.adjust import HRVConceptAdjust
 from ....nodes.steering.strengthen import HRVConceptStrengthen
-from .session import latent, pocket, read_senses
-from .worlds import CFG, SAMPLER, SCHEDULER, STEPS, vectors
+from .session import latent, pocket, read_senses, sampling
+from .worlds import vectors
 
 PLAIN, STRENGTHENED, ADJUSTED = "plain", "strengthened", "adjusted"
 
@@ -39,7 +40,8 @@ def task(
             model, positive = HRVConceptAdjust.execute(model, positive, hrv, asked["word"], *senses, *window).args
     start = latent(world)
     start["samples"] = start["samples"].repeat(images, 1, 1, 1)
-    settings = (seed, STEPS, CFG, SAMPLER, SCHEDULER)
     with torch.no_grad():
-        drawn = core.common_ksampler(model, *settings, positive, encode(clip, ""), start)[0]["samples"]
+        drawn = core.common_ksampler(model, *astuple(sampling(world, seed)), positive, encode(clip, ""), start)[0][
+            "samples"
+        ]
         return {"images": images, **read_senses(world, vae.decode(drawn), asked)}

@@ -18,7 +18,7 @@ def task(world: str, concept: str, text: str, word: str, seed: int) -> tuple[str
     positive, total = HRVPrompt.execute(clip, text).args[0], vectors(world, "votes").layout.total
     factors: np.ndarray = np.ones((total + 1, total), np.float32)
     factors[np.arange(total), np.arange(total)] = -2.0
-    everything = (lambda table: table.columns, factors, sampling(seed), AT_ONCE)
+    everything = (lambda table: table.columns, factors, sampling(world, seed), AT_ONCE)
     images = vae.decode(sweep(model, positive, encode(clip, ""), latent(world), *everything))
     scores = shown(images, word)
     return concept, (scores[-1] - scores[:-1]).tolist()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .worlds import vectors
 
 RANDOM = 10
+KINDS = ("votes", "effect", "both", "votes least", "effect least")
 
 
 def order(world: str, concept: str, name: str) -> np.ndarray:
@@ -20,6 +23,6 @@ def order(world: str, concept: str, name: str) -> np.ndarray:
     return vectors(world, kind).order(concept, "LeRHF" if which else "MoRHF")
 
 
-def names(random: int = RANDOM) -> list[str]:
-    """All of them."""
-    return ["votes", "effect", "both", "votes least", "effect least", *(f"random {n}" for n in range(1, random + 1))]
+def names(random: int = RANDOM, kinds: Sequence[str] = KINDS) -> list[str]:
+    """All of them, with so many random ones."""
+    return [*kinds, *(f"random {n}" for n in range(1, random + 1))]

@@ -7,25 +7,27 @@ from typing import Any
 
 import comfy.utils
 import numpy as np
+import torch
 from torch import Tensor
 
 import nodes as core
 
 from ....hrv_engine.pocket.drawings.reading import read_senses as read_drawings
-from ....hrv_engine.pocket.model import MODELS
+from ....hrv_engine.pocket.model import models
 from ....hrv_engine.pocket.scorer import PocketScorer
 from ....hrv_engine.pocket.scoring import read_polysemous
 from ....nodes.host.pocket import load_pocket
 from ....nodes.host.sweep import Sampling
-from .worlds import CFG, SAMPLER, SCHEDULER, STEPS, WORLDS
+from .worlds import WORLDS
 
 comfy.utils.PROGRESS_BAR_ENABLED = False
 
 
 @cache
-def pocket(world: str) -> tuple[Any, Any, Any]:
-    """MODEL, CLIP and VAE, loaded once a process."""
-    return load_pocket(MODELS[world])[:3]
+def pocket(world: str, dtype: str = "") -> tuple[Any, Any, Any]:
+    """MODEL, CLIP and VAE, loaded once a process; dtype: if other than the world's."""
+    there = WORLDS[world]
+    return load_pocket(models()[there.model], getattr(torch, dtype or there.dtype))[:3]
 
 
 @cache
@@ -34,9 +36,10 @@ def scorer() -> PocketScorer:
     return PocketScorer()
 
 
-def sampling(seed: int) -> Sampling:
+def sampling(world: str, seed: int) -> Sampling:
     """How the images of the figures are drawn."""
-    return Sampling(seed, STEPS, CFG, SAMPLER, SCHEDULER)
+    there = WORLDS[world]
+    return Sampling(seed, there.steps, there.cfg, there.sampler, there.scheduler)
 
 
 def latent(world: str) -> dict[str, Any]:

@@ -90,13 +90,14 @@ def agreement(first: HeadRelevance, second: HeadRelevance) -> dict[str, dict[str
     found = {}
     for name in first.concepts.names:
         if name in second.concepts.names and name in first.voted and name in second.voted:
-            a, b = (_row(one, name) for one in (first, second))
+            a, b = (row_of(one, name) for one in (first, second))
             shared = len(set(first.order(name)[:TOP].tolist()) & set(second.order(name)[:TOP].tolist()))
             found[name] = {"cosine": float(a @ b / np.linalg.norm(a) / np.linalg.norm(b)), "top": shared}
     return found
 
 
-def _row(relevance: HeadRelevance, name: str) -> np.ndarray:
+def row_of(relevance: HeadRelevance, name: str) -> np.ndarray:
+    """A concept's elements float64 [heads], signed where they are."""
     rows = relevance.values if relevance.signed is None else relevance.signed
     return rows[relevance.concepts.index(name)].astype(np.float64)
 
@@ -141,6 +142,6 @@ def oracle_table(world: str, rows: Iterable[tuple[str, list[float]]]) -> dict[st
     for concept, several in drops.items():
         mean = np.mean(several, axis=0)
         found[concept] = {
-            kind: float(np.corrcoef(_row(vectors(world, kind), concept), mean)[0, 1]) for kind in ("votes", "effect")
+            kind: float(np.corrcoef(row_of(vectors(world, kind), concept), mean)[0, 1]) for kind in ("votes", "effect")
         }
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,18 +26,20 @@ def task(
     seed: int,
     wanted: dict[str, list[str]],
     counts: list[int],
+    given: Mapping[str, Sequence[int]] | None = None,
 ) -> list[dict[str, Any]]:
     """Rows {concept, prompt, how, order, heads, score, kept}; wanted: the orders by how heads are weakened.
 
-    counts: numbers of weakened heads, 0 and all of them included, which are drawn once for all orders.
+    counts: numbers of weakened heads, 0 and all of them included, which are drawn once for all orders. given: orders
+    of heads that are not those of vectors.
     """
     model, clip, vae = pocket(world)
     positive, negative = HRVPrompt.execute(clip, text).args[0], encode(clip, "")
-    rows = []
+    rows, known = [], given or {}
     for how, orders in wanted.items():
         factor = -2.0 if how == EVERYTHING else 0.0
         where = (lambda table: table.columns) if how == EVERYTHING else (lambda table: table.columns_of(word))
-        sequences = {name: order(world, concept, name) for name in orders}
+        sequences = {name: known[name] if name in known else order(world, concept, name) for name in orders}
         total = len(next(iter(sequences.values())))
         variants: dict[tuple[str, int], np.ndarray] = {}
         for name, sequence in sequences.items():
@@ -45,7 +48,7 @@ def task(
                 factors[sequence[:count]] = factor
                 variants["" if count in (0, total) else name, count] = factors
         latents = sweep(
-            model, positive, negative, latent(world), where, np.stack(list(variants.values())), sampling(seed),
+            model, positive, negative, latent(world), where, np.stack(list(variants.values())), sampling(world, seed),
             AT_ONCE,
         )  # fmt: skip
         images = vae.decode(latents)
