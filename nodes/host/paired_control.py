@@ -152,7 +152,7 @@ class CrossControl:
     """out_t = M_s (W_s V_t) + M_t (W_t V_t) in one attention call.
 
     M_s is computed in the target's own row if W_t is 0, and in a row more if not. So any attention backend may compute
-    it: one softmax for two value sets needs values wider than keys, which most have not, and more operations.
+    it: one softmax for two value sets would need values wider than keys, which few of them take.
     """
 
     def __init__(self, call: ModelCall, pairings: list[Pairing]) -> None:
