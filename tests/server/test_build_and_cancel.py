@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from comfyui_hrv.tests.workflows import with_values
-from comfyui_hrv.tools.demo_graphs import build_graph, draw_graph
 from hrv_engine.relevance import files
 from hrv_engine.remote.progress import events
 from hrv_engine.remote.prompt import PromptCancelled
+
+from .squares_graphs import build_graph, draw_graph
 
 ASKED = {"text": "a rose square", "word": "rose", "desired": "Color", "undesired": "Plant"}
 IMAGES, BATCH, STEPS = 20, 4, 8
@@ -26,8 +27,8 @@ def votes(server, name: str):
 def plain_image(server) -> np.ndarray:
     """Drawn anew: the server forgets its cached results first."""
     server.client.fetch("/free", {"free_memory": True})
-    outputs = server.client.run(draw_graph(ASKED, "plain", [5], [""]))
-    return np.asarray(server.client.images(outputs, "image 5")[0])
+    outputs = server.client.run(draw_graph(ASKED, 5))
+    return np.asarray(server.client.images(outputs, "image")[0])
 
 
 @pytest.fixture(scope="module")
@@ -71,5 +72,5 @@ def test_a_build_that_goes_on_ends_with_the_votes_of_one_that_was_never_cancelle
 
 def test_a_plain_run_after_a_steered_one_is_bit_identical(server, cancelled):
     server.client.run(small_build("steering"))
-    server.client.run(draw_graph(ASKED, "adjusted", [5], ["steering.safetensors"]))
+    server.client.run(draw_graph(ASKED, 5, "steering.safetensors"))
     np.testing.assert_array_equal(plain_image(server), cancelled["before"])

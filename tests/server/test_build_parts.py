@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from comfyui_hrv.tests.workflows import with_values
-from comfyui_hrv.tools.demo_graphs import build_graph
 from hrv_engine.remote.prompt import PromptFailed
+
+from .squares_graphs import build_graph
 
 SMALL = {"limit": 22, "batch_size": 4, "steps": 4, "per_timestep": True, "logit_scale": True}
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from comfyui_hrv.tests.workflows import with_values
-from comfyui_hrv.tools.demo_graphs import build_graph, draw_graph
 from hrv_engine.remote.prompt import PromptFailed
+
+from .squares_graphs import build_graph, draw_graph
 
 ASKED = {"text": "a rose square", "word": "rose", "desired": "Color", "undesired": "Plant"}
 FILE = "errors.safetensors"
@@ -16,7 +17,7 @@ FILE = "errors.safetensors"
 def steered(server) -> dict:
     """A working prompt with vectors of its own."""
     server.client.run(with_values(build_graph("errors", "Color"), limit=2))
-    return draw_graph(ASKED, "adjusted", [5], [FILE])
+    return draw_graph(ASKED, 5, FILE)
 
 
 @pytest.mark.parametrize(
