@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "web" / "docs"
@@ -54,6 +55,16 @@ def test_the_input_table_names_every_input_once_and_no_other(node: str):
 def test_the_output_table_names_the_outputs_in_their_order(node: str):
     outputs = NODES[node]["outputs"]
     assert first_column(section(page(node), "Outputs")) == [outputs[str(i)]["name"] for i in range(len(outputs))]
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_a_page_shows_its_node_at_work(node: str):
+    (picture,) = re.findall(r"!\[[^\]]+\]\(images/(.+?)\)", page(node))
+    assert picture == f"{node}.webp"  # python -m tools.help_images makes it
+    image = Image.open(PAGES / "images" / picture)
+    assert (
+        image.format == "WEBP" and min(image.size) > 50 and len(image.convert("RGB").getcolors(1 << 20) or "many") > 3
+    )
 
 
 @pytest.mark.parametrize("node", NODES)

@@ -100,6 +100,7 @@ def test_every_node_has_a_help_page(server, nodes):
     for name in nodes:
         page = server.client.fetch(f"/extensions/{PACK}/docs/{name}.md").decode()
         assert page.startswith("#"), name
+        assert server.client.fetch(f"/extensions/{PACK}/docs/images/{name}.webp").startswith(b"RIFF"), name
         missing = [word for word in inputs_of(nodes[name]) if word not in page]
         assert missing == [], f"{name}.md does not mention these inputs"
 
