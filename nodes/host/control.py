@@ -187,7 +187,7 @@ def _check_planned(run: Run) -> None:
 
 @contextmanager
 def _receipts(guider: Any, run: Run) -> Iterator[None]:
-    """Leave the receipts of the run on the model, for the report."""
+    """Leave the receipts of the run on the model, for the report, and let go of what was made for it, weights too."""
     record = getattr(guider, "model_patcher", None)
     kept = record.get_attachment(CORE) if record is not None else None
     try:
@@ -196,6 +196,7 @@ def _receipts(guider: Any, run: Run) -> Iterator[None]:
         if isinstance(kept, dict):
             kept.clear()
             kept.update(run.receipts)
+        run.cache.clear()
 
 
 def plan_call(executor: Any, model: Any, conds: list, x_in: Tensor, timestep: Tensor, model_options: dict) -> Any:
