@@ -14,7 +14,7 @@ import nodes
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.relevance.relevance import HeadRelevance
 from comfyui_hrv.nodes.guidance.attend_excite import HRVAttendExcite
-from comfyui_hrv.nodes.host import guidance
+from comfyui_hrv.nodes.host import control, guidance
 from comfyui_hrv.nodes.host.conditioning import KEY
 from comfyui_hrv.nodes.host.control import receipts_of
 from comfyui_hrv.nodes.host.guidance import losses_of
@@ -166,6 +166,20 @@ def test_layers_of_negligible_relevance_are_left_out_unless_all_are_asked_for(tr
     assert any("% of the relevance" in line for line in notes["relevant"][1:])
     assert not any("of the relevance" in line for line in notes["all"])
     assert losses["relevant"] == pytest.approx(losses["all"], rel=1e-3) and losses["relevant"] != losses["all"]
+
+
+def test_what_was_made_for_a_run_is_let_go_when_it_is_over(trio, monkeypatch):
+    """Aliases of the weights are: kept, they would hold a model that the host has unloaded."""
+    runs: list[control.Run] = []
+
+    class Seen(control.Run):
+        def __init__(self, *given) -> None:
+            super().__init__(*given)
+            runs.append(self)
+
+    monkeypatch.setattr(control, "Run", Seen)
+    sample(trio, *excited(trio))
+    assert len(runs) == 1 and runs[0].planned and {key[0] for key in runs[0].cache} <= {"annotated"}
 
 
 def test_the_words_are_the_nouns_when_none_are_given_and_the_node_says_which(trio):
