@@ -23,6 +23,7 @@ from .receipt import Receipt
 from .run import RUN, Run
 
 READER = "hrv_reader"
+NO_PATH = ("nference tensor", "does not require grad", "no autograd formula", "derivative for")  # in PyTorch's words
 HALF_SCALE = 2.0**10  # keeps gradients of float16 models above their smallest numbers
 
 
@@ -102,7 +103,7 @@ def _out_of_place(patches: dict[str, list]) -> dict[str, list]:
 
 def no_path(error: RuntimeError) -> Exception:
     """The reason why autograd cannot pass, for the errors that mean so; other errors as they are."""
-    if "nference tensor" not in str(error) and "does not require grad" not in str(error):
+    if not any(part in str(error) for part in NO_PATH):
         return error
     return HRVError(
         "There is no path for a gradient from the attention maps to the latent: another node's patch on this model"

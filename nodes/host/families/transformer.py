@@ -74,7 +74,10 @@ class Transformer(ABC):
         return ()
 
     def project_words(self, module: Any, site: SiteKey, embeddings: Tensor) -> Tensor:
-        raise HRVError(
+        raise self._only_in_runs()
+
+    def _only_in_runs(self) -> HRVError:
+        return HRVError(
             f"In {self.name} a concept word has keys only in a run of the model with the word as its prompt: what comes"
             " to the layers depends on the image and on layers before them. HRV Build runs words so."
         )
@@ -135,7 +138,7 @@ class CrossTransformer(Transformer):
 
     def words(self, attention: Any, embeddings: Tensor) -> Tensor:
         """Keys [1 tokens heads*dim] of embeddings [1 tokens channels] in the attention module of a layer."""
-        raise NotImplementedError
+        raise self._only_in_runs()
 
     def embedded(self, module: Any, embeddings: Tensor) -> Tensor:
         """What a text encoder's embeddings [1 tokens channels] become before they come to the layers."""

@@ -252,6 +252,17 @@ def test_a_patch_with_weights_of_its_own_that_has_no_gradient_is_named_as_the_re
         stage.measure(guidance(readings(trio)["mean"]), options=options)
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["Trying to backward through pack.kernel.default but no autograd formula was registered", "the derivative for 'x'"],
+)
+def test_a_kernel_of_another_pack_that_has_no_gradient_is_named_as_the_reason(words):
+    error = gradients.no_path(RuntimeError(words))
+    assert isinstance(error, HRVError) and words in str(error) and "Take that patch" in str(error)
+    other = RuntimeError("shapes cannot be multiplied")
+    assert gradients.no_path(other) is other
+
+
 @pytest.mark.parametrize("dtype, likeness", [(torch.bfloat16, 0.97), (torch.float16, 0.99)])
 def test_half_precision_models_give_nearly_the_same_gradient(trio, dtype, likeness):
     exact = Stage(trio).measure(guidance(readings(trio)["mean"]))
