@@ -108,17 +108,24 @@ class Trainer(ABC):
             average.copy_(current)
 
     def run(self, seconds: float, save_every: float = 180, say_every: int = 100) -> None:
-        """Trains until the budget is used up, time before an interruption included."""
-        started = time.monotonic() - self.progress.seconds
+        """Trains until the budget is used up, time before an interruption included; stopped by Ctrl+C it is saved."""
+        try:
+            self._run(seconds, save_every, say_every)
+        finally:
+            self.save()
+
+    def _run(self, seconds: float, save_every: float, say_every: int) -> None:
+        begun, first_seen = time.monotonic(), self.progress.seen
+        started = begun - self.progress.seconds
         saved, smooth = self.progress.seconds, torch.zeros((), device=self.device)
         while self.progress.seconds < seconds:
             loss = self.step(self.progress.seconds / seconds)
             smooth = torch.where(smooth == 0, loss, 0.98 * smooth + 0.02 * loss)
             self.progress.seconds = time.monotonic() - started
             if self.progress.step % say_every == 0:
-                value, pace = smooth.item(), self.progress.seen / (time.monotonic() - started)
+                value = smooth.item()
+                pace = (self.progress.seen - first_seen) / (time.monotonic() - begun)
                 logger.info("step %d, %.0f images a second, loss %.4f", self.progress.step, pace, value)
             if self.progress.seconds - saved > save_every:
                 self.save()
                 saved = self.progress.seconds
-        self.save()
