@@ -1,8 +1,10 @@
 """The one client of a running ComfyUI server's HTTP API; progress.py has its websocket."""
 
 import io
+import math
 import time
 import uuid
+from contextlib import suppress
 from functools import cached_property
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from typing import Any
@@ -20,6 +22,7 @@ from .prompt import Outputs, Prompt, PromptForgotten, PromptRefused, outputs_of
 PACK = "HRVPrompt"  # a node that every version of this pack has
 TIMEOUT = 60  # seconds, for one answer
 POLL = 0.05  # seconds
+LEAVING = 10  # seconds that are waited for a prompt to end which was refused in part
 RETRIES = Retry(
     5,  # after the first try, with waits of 0, 1, 2, 4 and 8 seconds
     backoff_factor=0.5,
@@ -80,7 +83,8 @@ class Server:
         if _succeeded(response) and not answer.get("node_errors"):
             return prompt_id
         if _succeeded(response):
-            self.cancel(prompt_id)
+            with suppress(HRVError):
+                self.stop(prompt_id, LEAVING)
         raise PromptRefused(self.url, prompt, answer)
 
     def outputs(self, prompt_id: str) -> Outputs | None:
@@ -115,11 +119,17 @@ class Server:
         """Take a prompt from the queue, or interrupt it if it runs."""
         self._send("POST", f"/api/jobs/{prompt_id}/cancel", {})
 
-    def stop(self, prompt_id: str) -> None:
-        """Cancel a prompt and return when it no longer runs."""
+    def stop(self, prompt_id: str, timeout: float = math.inf) -> None:
+        """Cancel a prompt and return when it no longer runs, or after `timeout` seconds.
+
+        Asked again and again: the server forgets an interrupt that comes while a prompt begins (`execute_async` in its
+        execution.py resets the flag).
+        """
+        deadline = time.monotonic() + timeout
         self.cancel(prompt_id)
-        while self._in_queue(prompt_id):
+        while self._in_queue(prompt_id) and time.monotonic() < deadline:
             time.sleep(POLL)
+            self.cancel(prompt_id)
 
     def file(self, reference: dict[str, str]) -> bytes:
         """The bytes of a file an output names, {"filename", "subfolder", "type"}; raises FileGone."""

@@ -169,6 +169,6 @@ def _cancel(server: Server, in_flight: InFlight) -> None:
     impatient = Server(server.url, WITHOUT_WAITING)
     for prompt_id in in_flight:
         try:
-            impatient.cancel(prompt_id)
+            impatient.stop(prompt_id, timeout=1)
         except HRVError:
             return

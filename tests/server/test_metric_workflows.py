@@ -111,6 +111,7 @@ def test_a_judge_that_is_not_there_is_named_before_anything_runs(server, object_
     with pytest.raises(PromptRefused) as refusal:
         server.client.submit(prompt)
     assert "blip9" in str(refusal.value.node_errors)
+    assert not server.client.get("/queue")["queue_running"], "what the server took of it would run for hours"
 
 
 def judged(model: str, segmenter: str) -> dict[str, dict]:
