@@ -294,15 +294,18 @@ def _eight_gigabytes(scale: Scale, timed: Timed, report: Report) -> None:
     model, clip = scale.sdxl()
     side = scale.side(FULL_SIDE)
     wanted = {SAVING: guided_steps, BOTH: guided_steps, "P2P-HRV": edits}
+    runs = {name: make(model, clip, side)[name] for name, make in wanted.items()}  # encodes the prompts
     gpu = torch.cuda.is_available()
+    comfy.model_management.unload_all_models()  # the host sees the whole card: it would keep the text encoders there
+    gc.collect()
     if gpu:
         total = torch.cuda.get_device_properties(0).total_memory
         torch.cuda.empty_cache()
         torch.cuda.set_per_process_memory_fraction(LIMIT / total)
     try:
-        for name, make in wanted.items():
+        for name, run in runs.items():
             with report.guarded("SDXL on 8 GB", name):
-                peak = _peak(partial(make(model, clip, side)[name], scale.few))
+                peak = _peak(partial(run, scale.few))
                 in_all = torch.cuda.max_memory_allocated() if gpu else 0
                 report.add("SDXL on 8 GB", name, fits=True, peak_mb=round(peak / 1e6), in_all_mb=round(in_all / 1e6))
     finally:
@@ -315,6 +318,7 @@ def _dynamic(scale: Scale, timed: Timed, report: Report) -> None:
     import comfy_aimdo.control  # type: ignore[import-untyped]
     from comfy.cli_args import args
 
+    model, clip = scale.sd15()  # made before, since the host then leaves new weights on the meta device
     comfy_aimdo.control.init(simple_vram_headroom=None, nvml_pressure=True)
     devices = comfy.model_management.get_all_torch_devices()
     try:
@@ -324,12 +328,11 @@ def _dynamic(scale: Scale, timed: Timed, report: Report) -> None:
     if not on:
         report.add("DynamicVRAM", "all", skipped="comfy-aimdo does not run here")
         return
-    comfy.memory_management.aimdo_enabled = True
-    model, clip = scale.sd15()
     weights = {name: weight.to("cpu", copy=True) for name, weight in model.model.diffusion_model.state_dict().items()}
     config, load, offload = model.model.model_config, model.load_device, torch.device("cpu")
     base = type(model.model)(config, device=offload)
     base.diffusion_model.load_state_dict(weights, assign=True)
+    comfy.memory_management.aimdo_enabled = True
     dynamic = comfy.model_patcher.ModelPatcherDynamic(base, load_device=load, offload_device=offload)
     timed(steps(dynamic, clip, scale.side(64)))
     timed(edits(dynamic, clip, scale.side(64)))

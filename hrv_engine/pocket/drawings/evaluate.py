@@ -106,6 +106,28 @@ def pair_rates(model: PocketModel, scorer: Scorer, count: int, steps: int = 20, 
     return {name: Share.of(there == number) for number, name in ((2, "both"), (1, "one"), (0, "none"))}
 
 
+def colored_pair_rates(
+    model: PocketModel, scorer: Scorer, count: int, steps: int = 20, cfg: float = CFG
+) -> dict[str, Share]:
+    """Of held-out pairs of nouns, each with a colour ("a red cat and a blue tree"): share with both, and with whose."""
+    rng = random.Random(4)
+    pairs = rng.sample(held_out_pairs(), count)
+    colors = [rng.sample(words.PLAIN_COLORS, 2) for _ in pairs]
+    requests = [Request(tuple(map(Named, *asked))) for asked in zip(pairs, colors, strict=True)]
+    scores = scorer(torch.cat(list(sampled(model, [describe(request) for request in requests], steps, cfg))))
+    read = [
+        [CLASSES["paint"][int(scores[f"{side}_paint"][row].argmax())] for side in ("left", "right")]
+        for row in range(count)
+    ]
+    return {
+        "both things": Share.of(
+            all(bool(thing_shown(scores, noun)[row] > PRESENT) for noun in pair) for row, pair in enumerate(pairs)
+        ),
+        "both colours": Share.of(asked == shown for asked, shown in zip(colors, read, strict=True)),
+        "colours swapped": Share.of(asked == shown[::-1] for asked, shown in zip(colors, read, strict=True)),
+    }
+
+
 def misread_rates(
     model: PocketModel, scorer: Scorer, count: int, steps: int = 20, cfg: float = CFG
 ) -> dict[str, Share]:
@@ -149,6 +171,8 @@ def main() -> None:
     seconds = (time.monotonic() - started) / args.prompts
     fewer = args.prompts // 5
     say(f"things shown, {fewer} held-out pairs of nouns", pair_rates(model, scorer, fewer, args.steps, args.cfg))
+    rates = colored_pair_rates(model, scorer, fewer, args.steps, args.cfg)
+    say(f"{fewer} held-out pairs of nouns, each with a colour", rates)
     say(f"{fewer} held-out polysemous captions", misread_rates(model, scorer, fewer, args.steps, args.cfg))
     sys.stdout.write(f"{seconds:.2f} s an image of {args.steps} steps on {torch.get_num_threads()} threads\n")
 

@@ -9,8 +9,15 @@ import torch
 
 from hrv_engine.pocket.drawings import words
 from hrv_engine.pocket.drawings.captions import draw_caption
-from hrv_engine.pocket.drawings.evaluate import misread_rates, pair_rates, sampled, shown_rates, single_thing_requests
-from hrv_engine.pocket.drawings.reading import word_shown
+from hrv_engine.pocket.drawings.evaluate import (
+    colored_pair_rates,
+    misread_rates,
+    pair_rates,
+    sampled,
+    shown_rates,
+    single_thing_requests,
+)
+from hrv_engine.pocket.drawings.reading import thing_shown, word_shown
 from hrv_engine.pocket.drawings.scorer import SHIPPED_SCORER, Scorer
 from hrv_engine.pocket.model import MODELS, PocketModel
 from hrv_engine.pocket.scorer import PocketScorer
@@ -47,6 +54,14 @@ def test_it_draws_places_and_faces_that_the_scorer_reads(model, scorer):
     assert sum(share > 0.5 for share in shown) >= 3
 
 
+def test_it_draws_things_in_their_colours(model, scorer):
+    asked = [("teal", "guitar"), ("purple", "castle"), ("green", "lion"), ("red", "robot")]
+    scores = scorer(model.sample([f"a {color} {noun}" for color, noun in asked], steps=10))
+    things = [thing_shown(scores, noun)[row].item() for row, (_, noun) in enumerate(asked)]
+    colors = [word_shown(scores, color)[row].item() for row, (color, _) in enumerate(asked)]
+    assert sum(share > 0.5 for share in things) >= 3 and sum(share > 0.5 for share in colors) >= 3
+
+
 def test_a_saved_model_draws_the_same(model, tmp_path):
     model.save(tmp_path / "model.safetensors")
     again = PocketModel.load(tmp_path / "model.safetensors")
@@ -61,6 +76,10 @@ def test_rates_are_shares_of_the_images(model, scorer):
     assert rates["object"].images == 4 and {share.images for name, share in rates.items() if name != "object"} == {1}
     assert all(share.images == 2 for share in misread_rates(model, scorer, 2, steps=1).values())
     assert sum(share.hits for share in pairs.values()) == 2
+    colored = colored_pair_rates(model, scorer, 2, steps=1)
+    assert {share.images for share in colored.values()} == {2} and list(colored) == [
+        *("both things", "both colours", "colours swapped"),
+    ]
 
 
 def test_an_interval_holds_its_share_and_narrows_with_more_images():
