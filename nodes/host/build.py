@@ -19,6 +19,7 @@ from ...hrv_engine.relevance.parts import Part, chosen, joined
 from ...hrv_engine.relevance.relevance import HeadVotes
 from ...hrv_engine.relevance.vote_file import VoteFile
 from ...hrv_engine.relevance.voting import PER_LAYER, PER_STEP, WordSampler
+from .build_identity import heard
 from .families import family_of
 from .kept import Kept
 from .progress import ImageProgress
@@ -60,7 +61,7 @@ def build(
     bank = word_bank(clip, concepts) if keys is None else keys.bank
     sampler = WordSampler(bank, settings.seed, settings.draws, settings.sampling, settings.bos_key)
     how = "" if keys is None else keys.how
-    recipe = settings.recipe(model_family(model), fingerprint(model), bank.has_begin, how)
+    recipe = settings.recipe(model_family(model), fingerprint(model), bank.has_begin, how) | heard(clip, negative)
     ballot = HeadVotes.none(concepts, layout, recipe, steps)
     if settings.logit_scale:
         ballot = replace(ballot, logits=LogitScale.none(layout.total))

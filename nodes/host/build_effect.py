@@ -14,6 +14,7 @@ from ...hrv_engine.relevance.parts import Part, chosen, joined
 from ...hrv_engine.relevance.samples import Sample, SampleSet
 from ...hrv_engine.relevance.vote_file import VoteFile
 from .build import company, empty_latent, stacked
+from .build_identity import heard
 from .effect import NEGATIVE, POSITIVE, WITHOUT, Measurement, measurable, measure
 from .kept import Kept
 from .progress import ImageProgress
@@ -44,7 +45,7 @@ def build_by_effect(
     no tokens or no effect, and where a gradient is asked for that is not to be had.
     """
     layout = layout_of(model)
-    recipe = settings.recipe(model_family(model), fingerprint(model))
+    recipe = settings.recipe(model_family(model), fingerprint(model)) | heard(clip, negative)
     empty = HeadEffects.none(samples.concepts, layout, recipe, settings.estimate == FORWARD)
     kept = Kept(empty, None if path is None else VoteFile(path, empty, resume))
     wanted = set(chosen(samples, start, count))

@@ -36,6 +36,7 @@ from .schedule import is_part, whole_schedule
 
 OURS = "hrv_"  # what all our keys in transformer_options begin with
 CONTROLS, PLAN, CORE = "hrv_controls", "hrv_plan", "hrv_core"
+READER, LENDING = "hrv_reader", "hrv_values"  # keys of the controls of guidance and of lent values
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ def follow_run(
     run.by_call = getattr(sampler, "steps_are_calls", False)
     run.beside = neighbours(extra_args["model_options"], guider, sampler, *parts)
     options[RUN] = run
+    _check_controls(run, controls_of(options))
     for key, control in controls_of(options).items():
         run.receipt(key, control.name)
     with numbered_images(guider, run.images), _receipts(guider, run):
@@ -172,12 +174,33 @@ def follow_run(
     return samples
 
 
+def _asked(run: Run) -> dict[str, str]:
+    """{key of the control that carries it out: what prompts of the run ask for}."""
+    prompts = [annotation for _, annotation in run.annotated(PromptAnnotation)]
+    asked = {
+        PromptAnnotation.key: ("HRV steering", any(one.scales for one in prompts) or run.annotated(PairedPrompts)),
+        READER: ("HRV guidance", any(one.guidance for one in prompts)),
+        LENDING: ("HRV Structured Diffusion", any(one.values for one in prompts)),
+        ReferenceAnnotation.key: ("HRV Reference Strength", run.annotated(ReferenceAnnotation)),
+    }
+    return {key: name for key, (name, wanted) in asked.items() if wanted}
+
+
+def _check_controls(run: Run, there: dict[str, Control]) -> None:
+    """Raise HRVError when prompts ask for something that no control on this MODEL carries out."""
+    missing = [name for key, name in _asked(run).items() if key not in there]
+    if missing:
+        raise HRVError(
+            f"A prompt of this run asks for {' and '.join(missing)}, but the MODEL came through other HRV nodes only"
+            f" ({', '.join(control.name for control in there.values())}), so nothing would be done. Connect the MODEL"
+            " output of the node that wrote this CONDITIONING to the next HRV node or the sampler, or take its"
+            " CONDITIONING away."
+        )
+
+
 def _check_planned(run: Run) -> None:
     """Raise HRVError when prompts ask for something in a run whose model calls never came by here."""
-    prompts = [annotation for _, annotation in run.annotated(PromptAnnotation)]
-    asked = any(one.scales or one.guidance or one.values for one in prompts)
-    asked = asked or bool(run.annotated(PairedPrompts)) or bool(run.annotated(ReferenceAnnotation))
-    if asked and run.steps > 0 and not run.planned:
+    if _asked(run) and run.steps > 0 and not run.planned:
         raise HRVError(
             "The prompts ask for HRV steering, but no model call of this run came by HRV nodes, so nothing was done:"
             f" another node calls the model in its own way ({', '.join(run.beside) or 'a guider or a sampler'})."

@@ -16,13 +16,12 @@ from ...hrv_engine.guidance.latent_guidance import Guidance
 from ...hrv_engine.guidance.readings import AddedMaps, resampled
 from .activation_checkpointing import Checkpoints
 from .calls import AttentionCall, ModelCall
-from .control import Control, StepPlan
+from .control import READER, Control, StepPlan
 from .fused_kernels import replaced_by_torch
 from .ordinary_weights import OrdinaryWeights
 from .receipt import Receipt
 from .run import RUN, Run
 
-READER = "hrv_reader"
 NO_PATH = ("nference tensor", "does not require grad", "no autograd formula", "derivative for")  # in PyTorch's words
 HALF_SCALE = 2.0**10  # keeps gradients of float16 models above their smallest numbers
 

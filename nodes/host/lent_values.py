@@ -9,7 +9,7 @@ from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.phrase_values import LentValues
 from .calls import ModelCall
 from .conditioning import PairedPrompts, PromptAnnotation
-from .control import Control, StepPlan, controlled
+from .control import LENDING, Control, StepPlan, controlled
 from .receipt import Receipt
 
 Plan = dict[int, tuple[LentValues, int]]
@@ -18,7 +18,7 @@ Plan = dict[int, tuple[LentValues, int]]
 class ValueLending(Control):
     """Exchanges the rows of the value context that a prompt's annotation names, before they are projected."""
 
-    key, name = "hrv_values", "HRV Structured Diffusion"
+    key, name = LENDING, "HRV Structured Diffusion"
 
     def plan(self, step: StepPlan) -> Plan:
         """Which conditionings carry values of their own, and the length of their context."""

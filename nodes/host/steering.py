@@ -132,6 +132,12 @@ class ValueScaling:
         touched: np.ndarray = np.zeros(layout.total, bool)
         for plan in self.plans.values():
             for scale in plan.scales:
+                if scale.factors.shape[-1] != layout.total:
+                    raise HRVError(
+                        f"A word of a prompt was steered for a model of {scale.factors.shape[-1]} heads, and the one"
+                        f" that samples has {layout.total}. Connect the MODEL you sample with to the HRV node that"
+                        " steers the word."
+                    )
                 touched |= (np.atleast_2d(scale.factors) != 1).any(axis=0)
         return frozenset(site.key for site in layout.sites if touched[layout.head_range(site.key)].any())
 

@@ -1,6 +1,7 @@
 """What a ComfyUI MODEL tells about itself: its head layout, its name and its fingerprint."""
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -44,17 +45,43 @@ def model_family(model: Any) -> str:
 
 
 def fingerprint(model: Any) -> str:
-    """A short hash over a few weights of every site and the strengths of LoRA-like patches.
+    """A short hash over a few weights of every site, and over strengths and a few weights of LoRA-like patches.
 
     Taken from the weights as loaded, at half precision, so that fp16 and fp32 files of one checkpoint agree.
     """
     digest = hashlib.sha256()
     module = model.model.diffusion_model
     for key, weight in family_of(module).key_weights(module):
-        part = weight.detach().flatten()[:64].to("cpu", torch.float16)
-        digest.update(repr(key).encode() + part.clone().numpy().tobytes())
-    for name in sorted(map(str, model.patches)):
-        digest.update(name.encode())
-    for patches in model.patches.values():
-        digest.update(repr([patch[0] for patch in patches]).encode())
+        digest.update(repr(key).encode() + sample(weight))
+    digest.update(patches_digest(model.patches))
     return digest.hexdigest()[:16]
+
+
+def patches_digest(patches: dict[Any, list[tuple]]) -> bytes:
+    """Bytes that tell a ModelPatcher's patches apart, whatever order they came in; none for no patches."""
+    if not patches:
+        return b""
+    told = [
+        repr((str(name), strength, of_model)).encode() + b"".join(_parts(patch))
+        for name, there in patches.items()
+        for strength, patch, of_model, *_ in there
+    ]
+    return hashlib.sha256(b"\n".join(sorted(told))).digest()
+
+
+def sample(weight: torch.Tensor) -> bytes:
+    """The first numbers of a weight at half precision."""
+    return weight.detach().flatten()[:64].to("cpu", torch.float16).clone().numpy().tobytes()
+
+
+def _parts(patch: Any) -> Iterator[bytes]:
+    """Bytes of one of the host's patches: a tensor, a number, tuples of them, or an adapter that has `weights`."""
+    if isinstance(patch, torch.Tensor):
+        yield sample(patch)
+    elif isinstance(patch, (list, tuple)):
+        for one in patch:
+            yield from _parts(one)
+    elif hasattr(patch, "weights"):
+        yield from _parts(patch.weights)
+    elif isinstance(patch, (str, int, float)):
+        yield repr(patch).encode()

@@ -203,3 +203,43 @@ def test_a_concept_word_without_tokens_is_named(trio):
     concepts = ConceptSet("odd", (Concept("Color", ("red",)), Concept("Nothing", ("()",))))
     with pytest.raises(HRVError, match=r'"\(\)" of the concept "Nothing"'):
         build(trio.model, trio.clip, concepts, PROMPTS, SETTINGS)
+
+
+def lora(trio: Trio, seed: int) -> object:
+    key = "diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_v.weight"
+    weight = torch.randn(trio.model.model.state_dict()[key].shape, generator=torch.Generator().manual_seed(seed))
+    patched = trio.model.clone()
+    patched.add_patches({key: ("diff", (weight,))}, 1.0)
+    return patched
+
+
+def test_two_loras_of_the_same_keys_and_strengths_have_different_fingerprints(trio):
+    one, two = lora(trio, 1), lora(trio, 2)
+    assert fingerprint(one) == fingerprint(lora(trio, 1)) != fingerprint(two)
+    both, turned = one.clone(), two.clone()
+    both.add_patches({key: patches[0][1] for key, patches in two.patches.items()}, 1.0)
+    turned.add_patches({key: patches[0][1] for key, patches in one.patches.items()}, 1.0)
+    assert fingerprint(both) == fingerprint(turned), "whichever was added first"
+
+
+@pytest.mark.parametrize("what", ["text_encoder", "negative"])
+def test_resuming_with_another_encoder_or_negative_is_refused_and_names_it(trio, tmp_path, what):
+    path = tmp_path / "mine.safetensors"
+    run(trio, path, prompts=PromptSet("two", PROMPTS.prompts[:2]))
+    before = path.read_bytes()
+    clip, negative = trio.clip, None
+    if what == "text_encoder":
+        clip = trio.clip.clone()
+        clip.clip_layer(-2)
+    else:
+        negative = trio.encode("ugly, blurry")
+    with pytest.raises(HRVError, match=what):
+        build(trio.model, clip, CONCEPTS, PROMPTS, SETTINGS, negative, path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_from_before_encoders_were_written_down_goes_on(trio):
+    one = run(trio, prompts=PromptSet("one", PROMPTS.prompts[:2]))
+    two = run(trio, prompts=PromptSet("two", PROMPTS.prompts[2:]), seed=SETTINGS.seed + 2)
+    old = replace(one, recipe={key: value for key, value in one.recipe.items() if key != "text_encoder"})
+    assert (old + two).recipe == (two + old).recipe == two.recipe

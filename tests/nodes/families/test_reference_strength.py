@@ -296,3 +296,10 @@ def test_models_without_references_among_their_keys_are_refused_by_name_with_a_r
 def test_a_unet_is_refused(trio):
     with pytest.raises(HRVError, match="UNet.*IP-Adapter"):
         asked(trio.model, [[torch.zeros(1, 77, 8), {"reference_latents": PIXELS}]], 0, 0.5)
+
+
+@only("Flux Kontext")
+def test_a_request_on_a_model_that_only_words_are_steered_on_is_refused(edit, model):
+    _, positive, _ = asked(model, edit.conditioning(1), 1, 0.0)
+    with pytest.raises(HRVError, match=r"asks for HRV Reference Strength.*other HRV nodes only \(HRV steering\)"):
+        drawn(edit, steered(model), positive)
