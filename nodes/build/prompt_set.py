@@ -1,6 +1,5 @@
 """HRV Prompt Set: the prompts whose images vote."""
 
-import os
 from pathlib import Path
 
 import folder_paths
@@ -8,7 +7,7 @@ from comfy_api.latest import io
 
 from ...hrv_engine.benchmarks.prompts import LINES, PLAIN, READINGS, PromptSet
 from ...hrv_engine.errors import HRVError, nearest
-from ..host.folders import FOLDER, preset_names, preset_path
+from ..host.folders import FOLDER, last_changes, preset_names, preset_path
 from ..types import CATEGORY, Prompts
 
 
@@ -68,9 +67,10 @@ class HRVPromptSet(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, preset, custom, **_) -> float:
-        own = str(preset).endswith(LINES) and not (custom or "").strip()
-        return os.path.getmtime(prompts_path(preset)) if own else 0.0
+    def fingerprint_inputs(cls, preset, custom, **_) -> list[float]:
+        """Of a link (None), which may name any list, all lists count."""
+        own = own_lists() if preset is None else [preset] if preset.endswith(LINES) else []
+        return last_changes([] if (custom or "").strip() else own, prompts_path)
 
     @classmethod
     def execute(cls, preset, custom, limit, reading=PLAIN) -> io.NodeOutput:

@@ -1,5 +1,7 @@
 """Where files live: ComfyUI's models folder as types `hrv` and `hrv_eval`, and the pack's own hrv_presets."""
 
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import folder_paths
@@ -50,6 +52,18 @@ def hrv_path(name: str) -> Path:
             f"Build one with HRV Build, or put it into models/{FOLDER}."
         )
     return Path(found)
+
+
+def last_changes(names: Iterable[str], find: Callable[[str], Path] = hrv_path) -> list[float]:
+    """When the files behind menu names last changed, for a node's fingerprint; 0 for one that `find` does not find."""
+    return [_last_change(name, find) for name in names]
+
+
+def _last_change(name: str, find: Callable[[str], Path]) -> float:
+    try:
+        return os.path.getmtime(find(name))
+    except (HRVError, OSError):  # the node says so when it runs
+        return 0.0
 
 
 def _way_to_get(name: str) -> str:
