@@ -75,6 +75,13 @@ def test_a_text_file_of_2100_lines_in_models_hrv_is_a_prompt_set(lists):
     )
 
 
+def test_a_list_with_a_suffix_in_capitals_is_listed_read_and_watched(lists):
+    (lists / "List.TXT").write_text("a dog\na cat: 3", encoding="utf-8")
+    assert own_lists() == ["List.TXT"]
+    assert HRVPromptSet.execute("List.TXT", "", 0).args[0] == PromptSet("List", ("a dog", "a cat: 3"))
+    assert HRVPromptSet.fingerprint_inputs(preset="List.TXT", custom="")[0] > 0
+
+
 def test_an_edited_list_is_noticed_typed_or_linked_and_a_shipped_preset_never_changes(lists):
     for name, changed in (("one.txt", 100), ("two.txt", 200)):
         (lists / name).write_text("a dog", encoding="utf-8")

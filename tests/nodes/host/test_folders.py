@@ -9,7 +9,7 @@ import pytest
 
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.nodes.files.hrv_files import NO_ORDER, HRVImport, HRVLoad
-from comfyui_hrv.nodes.host.folders import FOLDER, forget_listing, hrv_path, new_hrv_path
+from comfyui_hrv.nodes.host.folders import FOLDER, forget_listing, hrv_files, hrv_path, new_hrv_path
 
 
 @pytest.fixture
@@ -26,6 +26,9 @@ def folder(tmp_path, monkeypatch):
         ("my_hrv", "my_hrv.safetensors"),
         ("sd15/my_hrv.safetensors", "sd15/my_hrv.safetensors"),
         ("Été 夏", "Été 夏.safetensors"),
+        ("my_hrv\n", "my_hrv.safetensors"),
+        ("\t my_hrv.safetensors ", "my_hrv.safetensors"),
+        ("my hrv", "my hrv.safetensors"),
         ("v1.5", "v1.5.safetensors"),
         ("a" * 200, "a" * 200 + ".safetensors"),
     ],
@@ -37,12 +40,19 @@ def test_a_name_becomes_a_file_in_the_folder(folder, name, inside):
 @pytest.mark.parametrize(
     "name",
     ["", " ", ".", "..", "../up", "a/../../up", "/etc/passwd", "a\x00b", "a\x1b[31m", "\ud83c", "a" * 250, "夏" * 90]
-    + ["b/" + "a" * 250, "/", "a/..", ".safetensors", "\n", "a/ /b", "sd15/", "a\u202eb"],
+    + ["b/" + "a" * 250, "/", "a/..", ".safetensors", "\n", "a/ /b", "sd15/", "a\u202eb", "a\nb", "sd15\t/b"],
 )
 def test_what_is_no_name_is_refused_in_one_sentence(folder, name):
     with pytest.raises(HRVError, match="is not a file name inside") as error:
         new_hrv_path(name)
     assert len(str(error.value)) < 400 + len(str(folder))
+
+
+def test_a_suffix_in_capitals_is_listed_as_core_lists_it(folder):
+    for name in ("Up.SAFETENSORS", "V.NPY"):
+        (folder / name).touch()
+    assert hrv_files()[0] == "Up.SAFETENSORS" and hrv_files(".npy")[0] == "V.NPY"
+    assert hrv_path("V.NPY") == folder / "V.NPY"
 
 
 @pytest.mark.parametrize("name", ["nothing", "a\x00b", "a" * 5000, "preset: a\x00b", "preset: " + "a" * 5000, "\ud83c"])
