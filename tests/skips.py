@@ -6,4 +6,5 @@ NO_PUBLISHED_ARRAYS = "the authors' published arrays are not in ../shared/publis
 NO_POCKET_WEIGHTS = "hrv_presets/pocket holds no trained weights: `make train-pocket`"
 NO_ROOM_FOR_SDXL = "full-size SDXL needs 20 GB of memory and ten minutes: `make test-sdxl`"
 NO_COMPILER = "no C++ compiler on this machine: `apt-get install g++`"
+NO_NODE = "no Node.js on this machine: `apt-get install nodejs`"
 NO_GPU = "no GPU on this machine"

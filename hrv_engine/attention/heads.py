@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import HRVError
 from ..storage.plain_json import excerpt
 from ..text.lists import listed
+from ..text.whole_numbers import whole_number
 
 SiteKey = tuple[str, int, int]  # name of a part of the model, block number, depth: ("output", 11, 0)
 CROSS, SELF, JOINT = "cross", "self", "joint"
@@ -142,7 +143,7 @@ def parse_heads(text: str, layout: HeadLayout) -> list[int]:
         heads = _heads_of(match, layout) if match else []
         if not heads:
             raise HRVError(
-                f'There is no head "{part}". This model has {layout.summary}: write an index from 0 to'
+                f'There is no head "{part[:60]}". This model has {layout.summary}: write an index from 0 to'
                 f" {layout.total - 1}, a head such as L1/h0 (layer from 1 to {len(layout.sites)}, head from 0), or a"
                 " whole layer such as L1, separated by commas."
             )
@@ -152,14 +153,13 @@ def parse_heads(text: str, layout: HeadLayout) -> list[int]:
 
 def _heads_of(match: "re.Match[str]", layout: HeadLayout) -> list[int]:
     """The heads a matched part names, none if they do not exist."""
-    index, layer, head = (None if group is None else int(group) for group in match.groups())
-    if index is not None:
-        return [index] if index < layout.total else []
-    assert layer is not None
-    if not 1 <= layer <= len(layout.sites):
-        return []
-    site = layout.sites[layer - 1]
-    first = layout.offset(site.key)
-    if head is None:
-        return list(range(first, first + site.heads))
-    return [first + head] if head < site.heads else []
+    index, layer, head = match.groups()
+    heads = range(layout.total)
+    if layer is not None:
+        number = whole_number(layer, len(layout.sites))
+        heads = heads[layout.head_range(layout.sites[number - 1].key)] if number else heads[:0]
+    typed = index or head
+    if typed is None:
+        return list(heads)
+    chosen = whole_number(typed, len(heads) - 1)
+    return [] if chosen is None else [heads[chosen]]

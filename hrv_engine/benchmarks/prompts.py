@@ -76,7 +76,7 @@ class PromptSet:
         """
         try:
             text = path.read_text(encoding="utf-8-sig")
-            if path.suffix == LINES:
+            if is_list(path.name):
                 return cls.of_lines(text, path.stem)
             data = plain_yaml.parse(text)
         except (OSError, ValueError) as error:
@@ -93,6 +93,11 @@ class PromptSet:
                 raise HRVError(f'The template "{template}" in {path} has no {{}}, the place where each word goes.')
             prompts += [template.replace("{}", word) for word in _texts(data, "words", path)]
         return cls(str(data.get("name", path.stem)), tuple(prompts))
+
+
+def is_list(name: str) -> bool:
+    """Whether a file of this name holds one prompt a line: it ends in .txt, in whatever capitals."""
+    return name.casefold().endswith(LINES)
 
 
 def _texts(data: dict[str, Any], key: str, path: Path) -> list[str]:

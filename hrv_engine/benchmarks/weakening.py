@@ -8,6 +8,7 @@ from ..errors import HRVError, nearest
 from ..storage import plain_yaml
 from ..storage.plain_json import excerpt
 from ..text.lists import listed
+from ..text.whole_numbers import MOST_SEED, whole_number
 
 MOST = 100_000  # prompts of one experiment
 
@@ -105,7 +106,13 @@ def experiment_of(experiments: dict[str, WeakeningExperiment], name: str) -> Wea
 
 def parse_seeds(text: str, default: tuple[int, ...]) -> tuple[int, ...]:
     """Seeds from "10, 20, 30"; nothing gives `default`; raises HRVError for anything else."""
-    parts = listed(text)
-    if not all(part.isdecimal() for part in parts):
-        raise HRVError(f'"{text}" is no list of seeds. Write whole numbers separated by commas, e.g. "10, 20, 30".')
-    return tuple(int(part) for part in parts) or default
+    seeds = []
+    for part in listed(text):
+        seed = whole_number(part)
+        if seed is None:
+            raise HRVError(
+                f'"{part[:60]}" is no seed. Write whole numbers from 0 to {MOST_SEED} separated by commas, e.g.'
+                ' "10, 20, 30".'
+            )
+        seeds.append(seed)
+    return tuple(seeds) or default

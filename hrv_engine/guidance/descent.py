@@ -84,7 +84,7 @@ def parse_thresholds(text: str) -> tuple[tuple[int, float], ...]:
             thresholds[-1] = 0.0
         if not colon or min(thresholds) < 0 or not all(0 <= value <= 1 for value in thresholds.values()):
             raise HRVError(
-                f'"{part}" is no threshold. Write step:value with a step from 0 and a value from 0 to 1, separated by'
-                f' commas, e.g. "{REFINEMENT}", or nothing for no refinement.'
+                f'"{part[:60]}" is no threshold. Write step:value with a step from 0 and a value from 0 to 1, separated'
+                f' by commas, e.g. "{REFINEMENT}", or nothing for no refinement.'
             )
     return tuple(sorted(thresholds.items()))

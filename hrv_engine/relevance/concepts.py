@@ -13,6 +13,7 @@ from ..storage import plain_yaml
 from ..storage.plain_json import excerpt
 
 LISTED = 60  # names that an error lists
+KEYS = ("name", "extends", "concepts", "description", "source")  # of a file; the last two are for its readers
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ class ConceptSet:
     ) -> "ConceptSet":
         """Read YAML: `{name, extends, concepts: {Color: [Red, ...]}}` or just the inner mapping; raises HRVError.
 
+        description and source may stand beside concepts and are not read.
         extends: the name of another set in `folder`, whose concepts come first (appendix J); above: the sets that
         extend this one, to notice a cycle.
         """
@@ -135,6 +137,12 @@ class ConceptSet:
             raise HRVError(
                 f"Concepts must be a mapping from concept to words, not {excerpt(data)}. Write `Color: [red, green,"
                 " blue]`."
+            )
+        stray = next((key for key in data if key not in KEYS), None) if "concepts" in data else None
+        if stray is not None:
+            raise HRVError(
+                f"{excerpt(stray)} appears beside `concepts`, where it would not be read. Legal there:"
+                f" {', '.join(KEYS)}. Indent it below `concepts:` if it is a concept, or take it out."
             )
         concepts = data.get("concepts", {key: words for key, words in data.items() if key != "extends"})
         _check_words(concepts)

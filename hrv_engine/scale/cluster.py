@@ -87,7 +87,7 @@ def _knock(address: str) -> None:
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise HRVError(
             f'There is no Ray at "{address}": {error}. Give its host:port (6379 unless set otherwise), start one with'
             " `ray start --head`, or give --ray local."

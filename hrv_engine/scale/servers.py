@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..benchmarks.prompts import LINES, PLAIN, PromptSet
+from ..benchmarks.prompts import PLAIN, PromptSet, is_list
 from ..errors import HRVError
 from ..experiments.store import digest
 from ..paths import PRESETS
@@ -129,7 +129,7 @@ def _prompts(template: Template, link: Any) -> PromptSet:
         raise HRVError("The prompts of HRV Build must come from an HRV Prompt Set whose inputs are typed in the node.")
     if inputs["custom"].strip():
         prompts = PromptSet.of_lines(inputs["custom"])
-    elif inputs["preset"].endswith(LINES):
+    elif is_list(inputs["preset"]):
         raise HRVError(
             f'The list "{inputs["preset"]}" lies on a server, where this command cannot read it. Paste its lines into'
             " custom of HRV Prompt Set."

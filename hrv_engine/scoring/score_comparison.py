@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import HRVError
+from ..storage.plain_json import excerpt
 from ..tables import MINUS
 from .intervals import Interval, mean_interval, paired_difference
 
@@ -40,13 +41,13 @@ class ScoreComparison:
     ) -> "ScoreComparison":  # fmt: skip
         """Compare scored rows pair by pair in their order.
 
-        Raises HRVError for rows without scores, for other numbers of rows, and for pairs that are not of the same
-        prompt, seed, word and scorer.
+        Raises HRVError for rows without scores, for scores that are no numbers, for other numbers of rows, and for
+        pairs that are not of the same prompt, seed, word and scorer.
         """
         for name, rows in zip(names, (first, second), strict=True):
             if not rows or any("score" not in row for row in rows):
                 raise HRVError(f'The table "{name}" holds no scores. Score its images first.')
-        a, b = ([float(row["score"]) for row in rows] for rows in (first, second))
+        a, b = ([_score(row, name) for row in rows] for name, rows in zip(names, (first, second), strict=True))
         difference = paired_difference(a, b, seed, confidence)
         for number, (row, other) in enumerate(zip(first, second, strict=True), 1):
             for key, differ in SHARED.items():
@@ -75,6 +76,16 @@ class ScoreComparison:
                 f"{second} is higher in {gains} pairs, lower in {losses}",
             ]
         )
+
+
+def _score(row: Mapping[str, Any], name: str) -> float:
+    try:
+        return float(row["score"])
+    except (TypeError, ValueError):
+        raise HRVError(
+            f'The table "{name}" holds the score {excerpt(row["score"])}, which is no number. Score its images again,'
+            " or leave that row out of both tables."
+        ) from None
 
 
 def _named(rows: Sequence[Mapping[str, Any]], key: str) -> str | None:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from ..errors import HRVError
 from .lists import listed
+from .spelling import normalised
 
 Value = TypeVar("Value")
 
@@ -47,12 +48,21 @@ def parse_word_windows(text: str) -> dict[str, tuple[float, float]]:
 
 
 def _by_word(text: str, read: Callable[[str], Value | None], complaint: str) -> dict[str, Value]:
-    """What `read` makes of the value of each entry; HRVError that quotes an entry without a word or a legal value."""
+    """What `read` makes of the value of each entry.
+
+    Raises HRVError that quotes an entry without a word or a legal value, or a word given twice, whatever its capitals.
+    """
     values: dict[str, Value] = {}
+    seen: set[str] = set()
     for entry in listed(re.sub(r"[;\n]", ",", text)):
         word, _, typed = entry.rpartition(":")
         value = read(typed.strip())
         if not word.strip() or value is None:
             raise HRVError(f'"{entry}" {complaint}')
+        if normalised(word) in seen:
+            raise HRVError(
+                f'"{word.strip()}" appears twice in "{text.strip()}". Give each word one value: take one out.'
+            )
+        seen.add(normalised(word))
         values[word.strip()] = value
     return values

@@ -8,6 +8,7 @@ import numpy as np
 from ..errors import HRVError
 from ..relevance.relevance import ORDERS, HeadRelevance
 from ..text.lists import listed
+from ..text.whole_numbers import MOST_SEED, whole_number
 
 RANDOM, REVERSED = "random", "random reversed"
 PAPER_GRID = "paper"
@@ -57,13 +58,14 @@ def parse_grid(text: str, total: int) -> list[int]:
             f'"{text}" is no list of head counts. Give whole numbers separated by commas, e.g. "0, 1, 11, 21", or'
             f' "{PAPER_GRID}".'
         )
-    counts = sorted({int(part) for part in parts})
-    if counts[-1] > total:
-        raise HRVError(
-            f"{counts[-1]} heads cannot be weakened: this model has H = {total} cross-attention heads. Use 0 to"
-            f" {total}."
-        )
-    return counts
+    counts = {part: whole_number(part, total) for part in parts}
+    for part, count in counts.items():
+        if count is None:
+            raise HRVError(
+                f"{part[:60]} heads cannot be weakened: this model has H = {total} cross-attention heads. Use 0 to"
+                f" {total}."
+            )
+    return sorted({count for count in counts.values() if count is not None})
 
 
 def parse_orders(text: str) -> list[tuple[str, int]]:
@@ -72,14 +74,15 @@ def parse_orders(text: str) -> list[tuple[str, int]]:
     orders = []
     for part in listed(text):
         match = re.fullmatch(r"random\s*(?::\s*(\d+))?\s*(:\s*reversed)?", part, re.IGNORECASE)
-        if match:
-            orders.append((REVERSED if match[2] else RANDOM, int(match[1] or 0)))
+        seed = whole_number(match[1] or "0") if match else None
+        if match and seed is not None:
+            orders.append((REVERSED if match[2] else RANDOM, seed))
         elif part.casefold() in known:
             orders.append((known[part.casefold()], 0))
         else:
             raise HRVError(
-                f'The order "{part}" is unknown. Legal: {", ".join(ORDERS)}, {RANDOM}, {RANDOM}:1, {RANDOM}:2, ...,'
-                f" {RANDOM}:1:reversed, ..."
+                f'The order "{part[:60]}" is unknown. Legal: {", ".join(ORDERS)}, {RANDOM}, {RANDOM}:1, {RANDOM}:2,'
+                f" ..., {RANDOM}:1:reversed, ..., with seeds from 0 to {MOST_SEED}."
             )
     if not orders:
         raise HRVError(f'No order in "{text}". Legal: {", ".join(ORDERS)}, {RANDOM}:1, separated by commas.')

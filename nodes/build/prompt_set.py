@@ -1,14 +1,13 @@
 """HRV Prompt Set: the prompts whose images vote."""
 
-import os
 from pathlib import Path
 
 import folder_paths
 from comfy_api.latest import io
 
-from ...hrv_engine.benchmarks.prompts import LINES, PLAIN, READINGS, PromptSet
+from ...hrv_engine.benchmarks.prompts import PLAIN, READINGS, PromptSet, is_list
 from ...hrv_engine.errors import HRVError, nearest
-from ..host.folders import FOLDER, preset_names, preset_path
+from ..host.folders import FOLDER, last_changes, preset_names, preset_path
 from ..types import CATEGORY, Prompts
 
 
@@ -68,9 +67,10 @@ class HRVPromptSet(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, preset, custom, **_) -> float:
-        own = str(preset).endswith(LINES) and not (custom or "").strip()
-        return os.path.getmtime(prompts_path(preset)) if own else 0.0
+    def fingerprint_inputs(cls, preset, custom, **_) -> list[float]:
+        """Of a link (None), which may name any list, all lists count."""
+        own = own_lists() if preset is None else [preset] if is_list(preset) else []
+        return last_changes([] if (custom or "").strip() else own, prompts_path)
 
     @classmethod
     def execute(cls, preset, custom, limit, reading=PLAIN) -> io.NodeOutput:
@@ -80,13 +80,13 @@ class HRVPromptSet(io.ComfyNode):
 
 def own_lists() -> list[str]:
     """The text files in the `hrv` folders, as paths below them."""
-    paths = (path.relative_to(folder) for folder in _folders() for path in folder.rglob(f"*{LINES}") if path.is_file())
-    return sorted({path.as_posix() for path in paths})
+    paths = ((path, folder) for folder in _folders() for path in folder.rglob("*") if is_list(path.name))
+    return sorted({path.relative_to(folder).as_posix() for path, folder in paths if path.is_file()})
 
 
 def prompts_path(name: str) -> Path:
     """The file of a preset, or of one of the user's lists; raises HRVError with the legal names."""
-    if not name.endswith(LINES):
+    if not is_list(name):
         return preset_path("prompts", name)
     if name not in own_lists():
         raise HRVError(

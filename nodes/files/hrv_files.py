@@ -1,13 +1,11 @@
 """HRV Load, Save, Merge and Import: HRV files in models/hrv."""
 
-import os
-
 from comfy_api.latest import io
 
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.inspection.report import report
 from ...hrv_engine.relevance import files
-from ..host.folders import forget_listing, hrv_files, hrv_path, new_hrv_path, put_into_output
+from ..host.folders import forget_listing, hrv_files, hrv_path, last_changes, new_hrv_path, put_into_output
 from ..host.node_texts import shown
 from ..host.unet import layout_of
 from ..types import CATEGORY, HRV, Concepts
@@ -42,16 +40,18 @@ class HRVLoad(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, file) -> bool | str:
-        """A file that is not there is named before anything runs, with the way to get it."""
+        """A file that is not there is named before anything runs, with the way to get it; a link is None."""
         try:
-            hrv_path(file)
+            if file is not None:
+                hrv_path(str(file))
         except HRVError as error:
             return str(error)
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, file) -> float:
-        return os.path.getmtime(hrv_path(file))
+    def fingerprint_inputs(cls, file) -> list[float]:
+        """Of a link (None), which may name any file, all files count."""
+        return last_changes(hrv_files() if file is None else [file])
 
     @classmethod
     def execute(cls, file) -> io.NodeOutput:
@@ -191,6 +191,11 @@ class HRVImport(io.ComfyNode):
             ],
             outputs=[HRV.Output(display_name="hrv", tooltip="The imported vectors; keep them with HRV Save.")],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, file, order_file, **_) -> list[float]:
+        """Of a link (None), which may name any file, all files count."""
+        return last_changes(hrv_files(".npy") if None in (file, order_file) else [file, order_file])
 
     @classmethod
     def execute(cls, model, concepts, file, order_file) -> io.NodeOutput:

@@ -1,5 +1,7 @@
 """Where files live: ComfyUI's models folder as types `hrv` and `hrv_eval`, and the pack's own hrv_presets."""
 
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import folder_paths
@@ -27,7 +29,7 @@ def register_folders() -> None:
 
 def hrv_files(suffix: str = ".safetensors") -> list[str]:
     """Names for a menu: the user's files first, then shipped presets marked as such."""
-    own = [name for name in folder_paths.get_filename_list(FOLDER) if name.endswith(suffix)]
+    own = [name for name in folder_paths.get_filename_list(FOLDER) if name.casefold().endswith(suffix)]
     shipped = [PRESET_MARK + path.name for path in sorted((PRESETS / "hrv").glob(f"*{suffix}"))]
     return own + shipped
 
@@ -52,6 +54,18 @@ def hrv_path(name: str) -> Path:
     return Path(found)
 
 
+def last_changes(names: Iterable[str], find: Callable[[str], Path] = hrv_path) -> list[float]:
+    """When the files behind menu names last changed, for a node's fingerprint; 0 for one that `find` does not find."""
+    return [_last_change(name, find) for name in names]
+
+
+def _last_change(name: str, find: Callable[[str], Path]) -> float:
+    try:
+        return os.path.getmtime(find(name))
+    except (HRVError, OSError):  # the node says so when it runs
+        return 0.0
+
+
 def _way_to_get(name: str) -> str:
     """How vectors that the paper's authors published come here, for the names that the workflows ask for."""
     for entry in registry().values():
@@ -61,10 +75,14 @@ def _way_to_get(name: str) -> str:
 
 
 def new_hrv_path(name: str) -> Path:
-    """Where a new HRV of this name is saved: the first `hrv` folder; raises HRVError for a name that leaves it."""
+    """Where a new HRV of this name is saved: the first `hrv` folder; raises HRVError for a name that leaves it.
+
+    Blanks, tabs and line feeds around the name do not count; inside, only blanks may be.
+    """
+    name = name.strip()
     folder = Path(folder_paths.get_folder_paths(FOLDER)[0]).resolve()
     parts = [part for part in name.replace("\\", "/").split("/") if part]
-    odd = UNSAFE.search(name) or any(set(part) <= {".", " ", "\n", "\t"} for part in parts)
+    odd = UNSAFE.search(name) or set(name) & set("\n\t") or any(set(part) <= {".", " "} for part in parts)
     long = any(len(part.encode("utf-8", "replace")) > LONGEST for part in parts)
     path = None if odd or long else (folder / (name.removesuffix(SUFFIX) + SUFFIX)).resolve()
     if (
@@ -74,7 +92,7 @@ def new_hrv_path(name: str) -> Path:
         or not parts[-1].removesuffix(SUFFIX).strip()
         or folder not in path.parents
     ):
-        most = f", of at most {LONGEST} bytes" if long else ""
+        most = f", of at most {LONGEST} bytes" if long else ", without line feeds, tabs and the like" if odd else ""
         raise HRVError(
             f'"{name[:60]}" is not a file name inside {folder}{most}. Use a name such as "my_hrv" or "sd15/my_hrv".'
         )

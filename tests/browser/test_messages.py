@@ -32,6 +32,12 @@ def test_a_mistyped_word_shows_its_sentence_without_a_click(page, vue):
     page.wait_for_function(SAYS, arg='"oragne"')
 
 
+def test_a_prompt_with_a_blank_line_does_not_cut_the_message_that_quotes_it(page):
+    run(page, False, "a cat\n\non a mat", node="HRVPrompt", field="text")
+    page.wait_for_selector(".p-toast-message:has-text('on a mat')", timeout=120_000)
+    assert "Nearest words there" in page.inner_text(".p-toast-message:has-text('on a mat')")
+
+
 @RENDERERS
 def test_a_steered_run_shows_its_receipt_and_texts_are_under_their_nodes(page, vue):
     run(page, vue, 1.0 + 0.05 * vue, field="strength")

@@ -48,6 +48,26 @@ def test_29_fetches_the_published_vectors_and_shows_them(server):
     assert np.asarray(server.client.images(outputs, image)[0]).std() > 5
 
 
+def test_a_linked_file_is_loaded_and_noticed_when_it_is_replaced(server):
+    shipped = sorted((Path(__file__).parents[2] / "hrv_presets" / "hrv").glob("pocket*.safetensors"))[:2]
+    prompt = {
+        "name": {"class_type": "PrimitiveString", "inputs": {"value": "linked.safetensors"}},
+        "switch": {
+            "class_type": "ComfySwitchNode",
+            "inputs": {"switch": True, "on_true": ["name", 0], "on_false": ["name", 0]},
+        },
+        "load": {"class_type": "HRVLoad", "inputs": {"file": ["switch", 0]}},
+        "save": {"class_type": "HRVSave", "inputs": {"hrv": ["load", 0], "filename": "linked/saved"}},
+    }
+    for changed, path in enumerate(shipped, 1):
+        (server.models / "hrv" / "linked.safetensors").write_bytes(path.read_bytes())
+        os.utime(server.models / "hrv" / "linked.safetensors", (changed, changed))
+        server.client.run(prompt)
+        saved, given = (files.load(one) for one in (server.models / "hrv" / "linked" / "saved.safetensors", path))
+        np.testing.assert_array_equal(saved.values, given.values)
+    assert len(shipped) == 2
+
+
 @pytest.mark.thumbnail
 def test_31_finds_heads_by_effect_and_steers_a_word_with_them(server):
     name = "31_pocket_build_by_effect"

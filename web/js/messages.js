@@ -1,14 +1,9 @@
-/** The sentence of an HRVError where a person looks: in the toast and at the node. Without this file it is two clicks away. */
+/** What an HRVError says, where a person looks: in the toast and at the node. Without this file it is two clicks away. */
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 
 const OURS = /(^|\.)HRVError$/;
 const SHOWN_FOR = 30000; // milliseconds
-
-/** What an error says, without the tips that the server appends. */
-function sentence(detail) {
-  return String(detail.exception_message ?? "").split("\n\n")[0].trim();
-}
 
 /** The name of the node on the canvas, else its class. */
 function title(detail) {
@@ -21,7 +16,7 @@ app.registerExtension({
   setup() {
     api.addEventListener("execution_error", ({ detail }) => {
       if (!OURS.test(detail?.exception_type ?? "")) return;
-      const message = sentence(detail);
+      const message = String(detail.exception_message ?? "").trim(); // the server adds tips to other kinds only
       app.extensionManager?.toast?.add({ severity: "error", summary: title(detail), detail: message, life: SHOWN_FOR });
       api.dispatchCustomEvent?.("progress_text", { nodeId: detail.node_id, text: message });
     });

@@ -61,9 +61,10 @@ export function promptOf(node) {
 
 const CONNECTED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]/u; // written without blanks
 
-/** The words of a prompt in order, each once, without weights and brackets. */
+/** The words of a prompt in order, each once, without weights and brackets; an embedding by its whole name. */
 export function wordsOf(prompt) {
-  const runs = prompt.replace(/:-?[\d.]+(?=\s*\))/g, " ").split(/[\s,.;:!?()[\]{}"“”、。，]+/).filter(Boolean);
+  const plain = prompt.replace(/:\s*[-+]?[\d.]+(?=\s*\))/g, " ").replace(/\\(?=[()])/g, "");
+  const runs = plain.match(/embedding:[^\s,()]+|[^\s,.;:!?()[\]{}|"“”、。，]+/g) ?? [];
   return [...new Set(runs.flatMap(run => (CONNECTED.test(run) ? segments(run) : [run])))];
 }
 

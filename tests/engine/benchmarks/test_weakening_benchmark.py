@@ -89,6 +89,7 @@ def test_a_malformed_file_is_named_with_what_it_needs(tmp_path, change, quoted):
 def test_unknown_experiments_and_seeds_that_are_no_numbers_are_refused():
     with pytest.raises(HRVError, match='"Colour".*Nearest: "Color"'):
         experiment_of(POCKET, "Colour")
-    with pytest.raises(HRVError, match='"1, two"'):
-        parse_seeds("1, two", (1,))
-    assert parse_seeds("3, 4", (1,)) == (3, 4) and parse_seeds(" ", (1, 2)) == (1, 2)
+    for text in ("two", "-1", str(2**64), "9" * 5000):
+        with pytest.raises(HRVError, match=f'^"{text[:60]}" is no seed. Write whole numbers from 0 to {2**64 - 1} '):
+            parse_seeds(f"1, {text}", (1,))
+    assert parse_seeds(f"3, {2**64 - 1}", (1,)) == (3, 2**64 - 1) and parse_seeds(" ", (1, 2)) == (1, 2)

@@ -165,6 +165,14 @@ def test_a_word_without_a_legal_number_is_quoted(text):
         parse_word_values(text)
 
 
+@pytest.mark.parametrize(
+    "read, text", [(parse_word_values, "car: 2, car: -1"), (parse_word_windows, "night car: 0.4; Night  Car: 0.9")]
+)
+def test_a_word_with_two_values_is_refused_instead_of_keeping_the_last(read, text):
+    with pytest.raises(HRVError, match=f'(?i)car" appears twice in "{text}".*one value'):
+        read(text)
+
+
 @pytest.mark.parametrize("text", ["car", "car: 0.6-0.1", "car: 1.5", "car: 0.1.2", "car: -0.2"])
 def test_a_word_without_a_legal_window_is_quoted(text):
     with pytest.raises(HRVError, match="is no word with a window"):

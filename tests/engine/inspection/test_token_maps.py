@@ -97,7 +97,7 @@ def test_heads_are_read_as_indices_layer_and_head_or_whole_layers(text, heads):
     assert parse_heads(text, small_layout()) == heads
 
 
-@pytest.mark.parametrize("text", ["8", "L4/h0", "L0", "L1/h2", "head 3", "-1"])
+@pytest.mark.parametrize("text", ["8", "L4/h0", "L0", "L1/h2", "head 3", "-1", "9" * 5000, "L" + "9" * 5000])
 def test_heads_that_do_not_exist_are_quoted_with_the_legal_forms(text):
     with pytest.raises(HRVError, match="There is no head .*0 to 7.*L1/h0"):
         parse_heads(text, small_layout())

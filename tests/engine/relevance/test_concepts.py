@@ -107,6 +107,13 @@ def test_a_word_that_yaml_reads_as_something_else_is_refused_instead_of_becoming
     assert ConceptSet.parse("Counting: ['1', \"yes\"]").concepts[0].words == ("1", "yes")
 
 
+def test_a_concept_beside_concepts_is_refused_instead_of_being_dropped():
+    message = refused("name: mine\nconcepts:\n  Color: [red, green]\nFruit: [apple, banana]")
+    assert "'Fruit' appears beside `concepts`" in message
+    assert "Legal there: name, extends, concepts, description, source." in message and "Indent it" in message
+    assert ConceptSet.parse("source: s\ndescription: d\nconcepts: {Color: [red]}").names == ("Color",)
+
+
 def test_errors_of_a_file_name_the_file(tmp_path):
     with pytest.raises(HRVError, match="missing.yaml"):
         ConceptSet.load(tmp_path / "missing.yaml")

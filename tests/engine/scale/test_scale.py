@@ -102,6 +102,7 @@ def test_stopping_keeps_the_finished_parts_and_says_how_to_go_on(tmp_path, capsy
         ([], "Say where to build"),
         (["--ray", "local"], "--checkpoint"),
         (["--ray", "127.0.0.1:1", "--checkpoint", "pocket", "--to", "."], 'no Ray at "127.0.0.1:1"'),
+        (["--ray", f"127.0.0.1:{10**30}", "--checkpoint", "pocket", "--to", "."], 'no Ray at "127.0.0.1:1000'),
         (["--ray", "somewhere", "--checkpoint", "pocket", "--to", "."], 'no Ray at "somewhere"'),
         (["--ray", "local", "--checkpoint", "pocket", "--workers", "0"], "--workers 0"),
         (["--ray", "local", "--checkpoint", "pocket", "--set", "stpes=3"], 'Nearest: "steps"'),

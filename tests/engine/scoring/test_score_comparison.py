@@ -41,6 +41,9 @@ def test_the_text_says_which_is_higher_how_often_and_whether_that_shows_anything
     [
         ([], rows([1.0]), '"plain" holds no scores'),
         (rows([1.0, 2.0]), [{"image": 0}, {"image": 1}], '"steered" holds no scores'),
+        (rows([1.0, None]), rows([1.0, 2.0]), '"plain" holds the score None, which is no number'),
+        (rows([1.0, 2.0]), rows(["abc", 2.0]), "\"steered\" holds the score 'abc'.*leave that row out of both"),
+        (rows([1.0, 2.0]), rows([[1], 2.0]), r'"steered" holds the score \[1\]'),
         (rows([1.0, 2.0]), rows([1.0]), "2 scores cannot be paired with 1"),
         (rows([1.0, 2.0]), rows([1.0, 2.0], word="blue"), "Pair 1.*scored against different words .red and blue"),
         (rows([1.0, 2.0], seed=1), rows([1.0, 2.0], seed=2), "drawn from different seeds .1 and 2"),

@@ -138,10 +138,22 @@ def test_a_reversed_random_order_is_the_same_order_backwards_and_says_so():
     assert first == last[::-1] and order_label("MoRHF", 0) == "MoRHF"
 
 
-@pytest.mark.parametrize("text", ["random:x", "random:3:backwards", "MoRHF:reversed", "random:-1"])
+@pytest.mark.parametrize("text", ["random:x", "random:3:backwards", "MoRHF:reversed", "random:-1", f"random:{2**64}"])
 def test_orders_that_do_not_exist_are_quoted_with_those_that_do(text):
     with pytest.raises(HRVError, match=f'"{text}".*random:1:reversed'):
         parse_orders(text)
+
+
+def test_numbers_of_any_length_are_refused_in_one_sentence_and_the_greatest_legal_one_is_read():
+    digits = "9" * 5000
+    assert parse_orders(f"random:{2**64 - 1}") == [("random", 2**64 - 1)]
+    with pytest.raises(HRVError, match=f"with seeds from 0 to {2**64 - 1}") as error:
+        parse_orders(f"random:{digits}")
+    assert len(str(error.value)) < 300
+    assert parse_grid("128, 0", 128) == [0, 128]
+    for text, quoted in (("129", "129 heads"), (digits, f"{digits[:60]} heads")):
+        with pytest.raises(HRVError, match=f"^{quoted} cannot be weakened.*Use 0 to 128"):
+            parse_grid(text, 128)
 
 
 def test_factors_keep_their_order_and_come_once():

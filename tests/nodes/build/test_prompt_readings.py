@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import folder_paths
@@ -72,8 +73,26 @@ def test_a_text_file_of_2100_lines_in_models_hrv_is_a_prompt_set(lists):
     assert HRVPromptSet.execute("sets/merged.txt", "", 3, WEIGHTS).args[0] == PromptSet(
         "merged", tuple(lines[:3]), WEIGHTS
     )
-    before = HRVPromptSet.fingerprint_inputs(preset="sets/merged.txt", custom="", limit=0)
-    assert before > 0 == HRVPromptSet.fingerprint_inputs(preset="quick", custom="", limit=0)
+
+
+def test_a_list_with_a_suffix_in_capitals_is_listed_read_and_watched(lists):
+    (lists / "List.TXT").write_text("a dog\na cat: 3", encoding="utf-8")
+    assert own_lists() == ["List.TXT"]
+    assert HRVPromptSet.execute("List.TXT", "", 0).args[0] == PromptSet("List", ("a dog", "a cat: 3"))
+    assert HRVPromptSet.fingerprint_inputs(preset="List.TXT", custom="")[0] > 0
+
+
+def test_an_edited_list_is_noticed_typed_or_linked_and_a_shipped_preset_never_changes(lists):
+    for name, changed in (("one.txt", 100), ("two.txt", 200)):
+        (lists / name).write_text("a dog", encoding="utf-8")
+        os.utime(lists / name, (changed, changed))
+
+    def seen(preset, custom=""):
+        return HRVPromptSet.fingerprint_inputs(preset=preset, custom=custom, limit=0)
+
+    assert (seen("two.txt"), seen(None), seen(None, None)) == ([200], [100, 200], [100, 200])
+    assert (seen("quick"), seen("two.txt", "a cat"), seen(None, "a cat")) == ([], [], [])
+    assert seen("gone.txt") == [0]
 
 
 @pytest.mark.parametrize("name", ["other.txt", "../merged.txt", "/etc/hosts.txt"])
