@@ -27,7 +27,7 @@ CLIP = {
 }
 # The pocket model's own: vectors, a caption that is misread, and what is meant.
 DRAWINGS_BY_EFFECT = "preset: drawings_effect.safetensors"
-MISREAD = "an orange guitar"
+MISREAD = "an orange chair"
 MEANT: Settings = {"word": "orange", "desired": "Color", "undesired": "Fruits and Vegetables"}
 POCKET_SAMPLER: Settings = {"seed": 1, "steps": 20, "cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
 SD_SAMPLER: Settings = {"seed": 1, "steps": 30, "cfg": 7.5, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
