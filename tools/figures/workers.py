@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -18,12 +19,21 @@ def pool(processes: int | None = None) -> Iterator[ProcessPoolExecutor]:
     """Processes, one per core or as many as said, each ready to draw; ended with the caller, whatever happens."""
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(processes or len(os.sched_getaffinity(0)), mp_context=context, initializer=_start)
+    before = signal.signal(signal.SIGTERM, _terminated)  # by default it would leave the processes behind
     try:
         yield executor
     except BaseException:
+        for process in multiprocessing.active_children():
+            process.terminate()
         executor.shutdown(wait=False, cancel_futures=True)
         raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
     executor.shutdown()
+
+
+def _terminated(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def results(executor: ProcessPoolExecutor, module: str, tasks: Iterable[tuple], title: str) -> list[Any]:
