@@ -30,7 +30,7 @@ JUDGES = (  # folders in models/hrv_eval
 WRITE_THUMBNAILS = bool(os.environ.get("HRV_WRITE_THUMBNAILS"))
 SQUARES = {  # what the drawings' graphs say → what the squares know in its place
     "drawings": "pocket",
-    "an orange chair": "an orange square",
+    "an orange car": "an orange square",
     "a red car in the desert": "a red star in the desert",
     "a blue guitar in the snow": "blue",
     "a red guitar in the snow": "red",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .graph_parts import MEANT, MISREAD, POCKET_SAMPLER, SD15, compare
+from .graph_parts import MEANT, MISREAD, MISREAD_SAMPLER, POCKET_SAMPLER, SD15, compare
 from .litegraph import Graph
 
 
@@ -23,7 +23,7 @@ def pocket_effect(graph: Graph) -> None:
     branches = [("The word adjusted", "HRVConceptAdjust", MEANT)]
     more = [[heatmap, preview, text]]
     compare(
-        graph, note, loader, build, MISREAD, None, 8, branches, POCKET_SAMPLER, enlarge=4.0,
+        graph, note, loader, build, MISREAD, None, 8, branches, MISREAD_SAMPLER, enlarge=4.0,
         below=[concepts], more=more,
     )  # fmt: skip
 

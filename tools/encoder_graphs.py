@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .graph_parts import DRAWINGS_BY_EFFECT, MEANT, MISREAD, POCKET_SAMPLER, empty_latent, see
+from .graph_parts import DRAWINGS_BY_EFFECT, MEANT, MISREAD, MISREAD_SAMPLER, empty_latent, see
 from .litegraph import Graph
 
 
@@ -21,7 +21,7 @@ def pocket_other_encoder(graph: Graph) -> None:
     )
     columns = [[note], [loader, hrv, text], [encoded, negative, latent], [tagged]]
     right, _ = graph.group("Model and prompt", (0, 0), columns)
-    shared = {"negative": (negative, "CONDITIONING"), "latent_image": (latent, "LATENT"), **POCKET_SAMPLER}
+    shared = {"negative": (negative, "CONDITIONING"), "latent_image": (latent, "LATENT"), **MISREAD_SAMPLER}
     plain = graph.node(
         "KSampler", "KSampler (plain)", model=(loader, "MODEL"), positive=(encoded, "CONDITIONING"), **shared
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .graph_parts import MEANT, MISREAD, POCKET_SAMPLER, see
+from .graph_parts import MEANT, MISREAD, MISREAD_SAMPLER, see
 from .litegraph import Graph
 
 ENLARGE, GAP = 4.0, 30
@@ -21,7 +21,7 @@ def fix_word(graph: Graph) -> None:
     right, _ = graph.group("Prompt, word and meaning", (0, 0), [[note, loader], [fix, negative, latent]])
     shared = {
         "positive": (fix, "CONDITIONING"), "negative": (negative, "CONDITIONING"), "latent_image": (latent, "LATENT"),
-        **POCKET_SAMPLER,
+        **MISREAD_SAMPLER,
     }  # fmt: skip
     bottom = -GAP
     for title, model in (("Before", loader), ("After", fix)):

@@ -27,9 +27,10 @@ CLIP = {
 }
 # The pocket model's own: vectors, a caption that is misread, and what is meant.
 DRAWINGS_BY_EFFECT = "preset: drawings_effect.safetensors"
-MISREAD = "an orange chair"
+MISREAD = "an orange car"
 MEANT: Settings = {"word": "orange", "desired": "Color", "undesired": "Fruits and Vegetables"}
 POCKET_SAMPLER: Settings = {"seed": 1, "steps": 20, "cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
+MISREAD_SAMPLER = POCKET_SAMPLER | {"seed": 5}  # of its eight images three are misread
 SD_SAMPLER: Settings = {"seed": 1, "steps": 30, "cfg": 7.5, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
 
 

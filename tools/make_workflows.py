@@ -17,6 +17,7 @@ from .graph_parts import (
     DRAWINGS_BY_EFFECT,
     MEANT,
     MISREAD,
+    MISREAD_SAMPLER,
     POCKET_SAMPLER,
     SD15,
     SD_SAMPLER,
@@ -48,7 +49,7 @@ def pocket_fix(graph: Graph) -> None:
     note = graph.note(560)
     loader = graph.node("HRVPocketModel")
     hrv = graph.node("HRVLoad", file=DRAWINGS_BY_EFFECT)
-    compare(graph, note, loader, hrv, MISREAD, None, 8, _steered(MEANT), POCKET_SAMPLER, enlarge=4.0)
+    compare(graph, note, loader, hrv, MISREAD, None, 8, _steered(MEANT), MISREAD_SAMPLER, enlarge=4.0)
 
 
 def sd15_fix(graph: Graph) -> None:

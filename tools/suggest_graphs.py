@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .graph_parts import DRAWINGS_BY_EFFECT, MISREAD, POCKET_SAMPLER, compare
+from .graph_parts import DRAWINGS_BY_EFFECT, MISREAD, MISREAD_SAMPLER, compare
 from .litegraph import Graph
 
 
@@ -20,6 +20,6 @@ def pocket_suggest(graph: Graph) -> None:
     proposed = {name: (suggest, name) for name in ("word", "desired", "undesired")}
     adjusted = ("As proposed", "HRVConceptAdjust", proposed)
     compare(
-        graph, note, loader, hrv, (text, "STRING"), None, 8, [adjusted], POCKET_SAMPLER, enlarge=4.0, below=[text],
+        graph, note, loader, hrv, (text, "STRING"), None, 8, [adjusted], MISREAD_SAMPLER, enlarge=4.0, below=[text],
         more=[[suggest], [preview, report]],
     )  # fmt: skip
