@@ -58,6 +58,15 @@ def test_01_builds_vectors_on_the_pocket_model_and_draws_their_heat_map(server, 
         write_thumbnail("01_pocket_build_hrv", server.client.images(outputs, preview))
 
 
+def assert_same_images(found: np.ndarray, expected: np.ndarray) -> None:
+    """Equal to the bit on the squares. On the drawings one plain run differs from the next by 3e-6 now and then, from
+    where its tensors lie in memory: a grey level where a value stands on the edge of two."""
+    if WRITE_THUMBNAILS:
+        assert np.abs(found.astype(int) - expected).max() <= 1 and (found != expected).mean() < 1e-3
+    else:
+        np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.thumbnail
 def test_02_steers_the_word_and_keeps_the_plain_images_of_the_same_seeds_beside(server, object_info):
     prompt = workflows.quick("02_pocket_fix_misread_word", object_info)
@@ -69,7 +78,7 @@ def test_02_steers_the_word_and_keeps_the_plain_images_of_the_same_seeds_beside(
     assert np.abs(before.astype(int) - alone).mean() > 0.5 and (after != alone).any()
     neutral = server.client.run(workflows.with_values(prompt, strength=0.0))
     for node in (adjusted, strengthened):
-        np.testing.assert_array_equal(pixels(server, neutral, node), before)
+        assert_same_images(pixels(server, neutral, node), before)
     if WRITE_THUMBNAILS:
         rows = [server.client.images(outputs, node)[:2] for node in (plain, adjusted)]
         write_thumbnail("02_pocket_fix_misread_word", [image for row in rows for image in row])
@@ -84,7 +93,7 @@ def test_30_steers_what_another_encoder_made_and_draws_what_02_draws(server, obj
     twin = workflows.quick("02_pocket_fix_misread_word", object_info)
     theirs = server.client.run(twin)
     for node, own in zip(workflows.nodes_of(twin, "PreviewImage"), (before, after), strict=False):
-        np.testing.assert_array_equal(pixels(server, theirs, node), own)
+        assert_same_images(pixels(server, theirs, node), own)
     assert np.abs(before.astype(int) - after).mean() > 1, "the adjusted images are the plain ones"
     if WRITE_THUMBNAILS:
         rows = [server.client.images(outputs, node)[:2] for node in (plain, adjusted)]
