@@ -171,5 +171,7 @@ def _said(error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         said = ", ".join(filter(None, (error.context, error.problem)))[: 2 * EXCERPT]
+        if "nesting depth" in said:  # libyaml from 0.2.6 on reads ahead and stops at a limit of its own, above ours
+            said = f"it is nested more than {DEEPEST} deep"
         return f"{said} in line {mark.line + 1}, column {mark.column + 1}" if mark else said
     return first_line(error, 2 * EXCERPT)

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ...hrv_engine.errors import HRVError
 from .calls import ModelCall, RowsApart
-from .conditioning import PairedPrompts, PromptAnnotation
 from .families import family_of
 from .identity import (
     GROUP,
@@ -30,13 +29,12 @@ from .identity import (
 )
 from .node_texts import NODES, made_by_node, show_texts
 from .receipt import Receipt, neighbours
-from .references import ReferenceAnnotation
+from .requests import check_carried_out, check_planned
 from .run import RUN, Kind, Run
 from .schedule import is_part, whole_schedule
 
 OURS = "hrv_"  # what all our keys in transformer_options begin with
 CONTROLS, PLAN, CORE = "hrv_controls", "hrv_plan", "hrv_core"
-READER, LENDING = "hrv_reader", "hrv_values"  # keys of the controls of guidance and of lent values
 
 
 @dataclass(frozen=True)
@@ -162,50 +160,16 @@ def follow_run(
     run.by_call = getattr(sampler, "steps_are_calls", False)
     run.beside = neighbours(extra_args["model_options"], guider, sampler, *parts)
     options[RUN] = run
-    _check_controls(run, controls_of(options))
+    check_carried_out(run, {key: control.name for key, control in controls_of(options).items()})
     for key, control in controls_of(options).items():
         run.receipt(key, control.name)
     with numbered_images(guider, run.images), _receipts(guider, run):
         samples = executor(guider, sigmas, extra_args, callback, noise, *more, **named)
-    _check_planned(run)
+    check_planned(run)
     for receipt in run.receipts.values():
         receipt.check(run.beside)
     show_texts(options, {key: receipt.text for key, receipt in run.receipts.items()})
     return samples
-
-
-def _asked(run: Run) -> dict[str, str]:
-    """{key of the control that carries it out: what prompts of the run ask for}."""
-    prompts = [annotation for _, annotation in run.annotated(PromptAnnotation)]
-    asked = {
-        PromptAnnotation.key: ("HRV steering", any(one.scales for one in prompts) or run.annotated(PairedPrompts)),
-        READER: ("HRV guidance", any(one.guidance for one in prompts)),
-        LENDING: ("HRV Structured Diffusion", any(one.values for one in prompts)),
-        ReferenceAnnotation.key: ("HRV Reference Strength", run.annotated(ReferenceAnnotation)),
-    }
-    return {key: name for key, (name, wanted) in asked.items() if wanted}
-
-
-def _check_controls(run: Run, there: dict[str, Control]) -> None:
-    """Raise HRVError when prompts ask for something that no control on this MODEL carries out."""
-    missing = [name for key, name in _asked(run).items() if key not in there]
-    if missing:
-        raise HRVError(
-            f"A prompt of this run asks for {' and '.join(missing)}, but the MODEL came through other HRV nodes only"
-            f" ({', '.join(control.name for control in there.values())}), so nothing would be done. Connect the MODEL"
-            " output of the node that wrote this CONDITIONING to the next HRV node or the sampler, or take its"
-            " CONDITIONING away."
-        )
-
-
-def _check_planned(run: Run) -> None:
-    """Raise HRVError when prompts ask for something in a run whose model calls never came by here."""
-    if _asked(run) and run.steps > 0 and not run.planned:
-        raise HRVError(
-            "The prompts ask for HRV steering, but no model call of this run came by HRV nodes, so nothing was done:"
-            f" another node calls the model in its own way ({', '.join(run.beside) or 'a guider or a sampler'})."
-            " Take it off this MODEL or use another guider and sampler, or take the HRV node away."
-        )
 
 
 @contextmanager

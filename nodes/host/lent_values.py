@@ -9,8 +9,9 @@ from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.phrase_values import LentValues
 from .calls import ModelCall
 from .conditioning import PairedPrompts, PromptAnnotation
-from .control import LENDING, Control, StepPlan, controlled
+from .control import Control, StepPlan, controlled
 from .receipt import Receipt
+from .requests import LENDING
 
 Plan = dict[int, tuple[LentValues, int]]
 

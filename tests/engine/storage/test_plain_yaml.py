@@ -78,6 +78,16 @@ def test_everything_else_is_one_short_sentence_at_once(text, said):
     assert time.monotonic() - begun < 20, "tracing memory costs most of it"
 
 
+def test_a_library_that_stops_at_a_depth_of_its_own_is_told_as_ours(monkeypatch):
+    def stop(*_: object, **__: object):
+        mark = yaml.Mark("", 1000, 0, 1000, None, None)
+        raise yaml.scanner.ScannerError("while increasing flow level", mark, "exceeded maximum nesting depth", mark)
+
+    monkeypatch.setattr(plain_yaml.yaml, "parse", stop)
+    with pytest.raises(ValueError, match="nested more than 32 deep in line 1"):
+        plain_yaml.parse("[" * 2000)
+
+
 def test_a_date_stays_a_date_and_bytes_that_are_no_text_are_refused(tmp_path):
     assert plain_yaml.parse("a: 2026-11-26") == {"a": datetime.date(2026, 11, 26)}
     (tmp_path / "a.yaml").write_bytes(b"a: \xff")
