@@ -7,11 +7,15 @@ from ..attention.heads import HeadLayout
 from ..errors import HRVError
 from .concepts import ConceptSet
 from .parts import Part
+from .sketch import alike
 
 if TYPE_CHECKING:
     from .relevance import HeadRelevance
 
-UNKNOWN = ("text_encoder",)  # entries of a recipe that older files lack: nothing is known of them
+HEARD = {  # entries of a recipe that say what encoded its prompts, and how errors call them; older files lack both
+    "text_encoder": "text encoder (or its last layer or a LoRA on it)",
+    "negative": "negative prompt",
+}
 MOST_BYTES = 256 << 20  # of sums in one file: SDXL's heads, 34 concepts and 750 steps
 
 
@@ -76,14 +80,24 @@ class PartialSums(ABC):
                 f"The head layouts differ: {self.layout.summary} and {other.layout.summary}. Votes add only for one"
                 " model architecture."
             )
-        for key in sorted(self.recipe.keys() | other.recipe.keys()):
-            if key in UNKNOWN and not (key in self.recipe and key in other.recipe):
-                continue  # a file from before it was written down
+        self._check_heard(other)
+        for key in sorted((self.recipe.keys() | other.recipe.keys()) - HEARD.keys()):
             own, others = self.recipe.get(key, "off"), other.recipe.get(key, "off")
             if own != others:
                 raise HRVError(
                     f"The build settings differ: {key} is {own!r} in one and {others!r} in the other. Votes of"
                     f" different settings must not be mixed: set {key} to {own!r}, or save under another name."
+                )
+
+    def _check_heard(self, other: "PartialSums") -> None:
+        if not ("text_encoder" in self.recipe and "text_encoder" in other.recipe):
+            return
+        for key, name in HEARD.items():
+            if not alike(str(self.recipe.get(key, "none")), str(other.recipe.get(key, "none"))):
+                raise HRVError(
+                    f"The {name} of one differs from that of the other ({key} in their recipes). Votes of different"
+                    f" settings must not be mixed: connect the {name} that the file was built with, or save under"
+                    " another name."
                 )
 
 

@@ -125,10 +125,11 @@ class Server:
         Asked again and again: the server forgets an interrupt that comes while a prompt begins (`execute_async` in its
         execution.py resets the flag).
         """
-        deadline = time.monotonic() + timeout
+        deadline, pause = time.monotonic() + timeout, POLL
         self.cancel(prompt_id)
         while self._in_queue(prompt_id) and time.monotonic() < deadline:
-            time.sleep(POLL)
+            time.sleep(pause)
+            pause = min(2 * pause, 1.0)
             self.cancel(prompt_id)
 
     def file(self, reference: dict[str, str]) -> bytes:

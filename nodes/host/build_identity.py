@@ -5,14 +5,15 @@ from typing import Any
 
 import torch
 
-from .conditioning import Conditioning, PromptAnnotation
+from ...hrv_engine.relevance.sketch import sketch
+from .conditioning import Conditioning
 from .unet import patches_digest, sample
 
 SAMPLED = 16  # parameters of an encoder
 
 
 def heard(clip: Any, negative: Conditioning | None) -> dict[str, str]:
-    """The entries of a recipe: `text_encoder`, a short hash; `negative`, where one is connected, by its text."""
+    """The entries of a recipe: `text_encoder`, a short hash; `negative`, a sketch of the one that is connected."""
     found = {"text_encoder": text_encoder_fingerprint(clip)}
     return found if negative is None else {**found, "negative": _told(negative)}
 
@@ -33,10 +34,9 @@ def text_encoder_fingerprint(clip: Any) -> str:
 
 
 def _told(negative: Conditioning) -> str:
-    """The texts of a conditioning whose prompts HRV Prompt encoded, else that there is one."""
-    texts = [
-        one.table.prompt
-        for _, values in negative
-        if isinstance(one := values.get(PromptAnnotation.key), PromptAnnotation)
-    ]
-    return " | ".join(texts)[:1000] if len(texts) == len(negative) else "connected"
+    """What a conditioning encodes, and with which numbers (strength, area, range of sampling) it acts."""
+    told = []
+    for context, values in negative:
+        numbers = {key: value for key, value in values.items() if isinstance(value, (str, int, float, tuple))}
+        told.append(f"{sketch(context)} {sorted(numbers.items())}".replace(", ", ","))
+    return " | ".join(told)

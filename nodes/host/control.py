@@ -13,6 +13,7 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ...hrv_engine.errors import HRVError
+from .asked import check_carried_out, check_planned
 from .calls import ModelCall, RowsApart
 from .families import family_of
 from .identity import (
@@ -29,7 +30,6 @@ from .identity import (
 )
 from .node_texts import NODES, made_by_node, show_texts
 from .receipt import Receipt, neighbours
-from .requests import check_carried_out, check_planned
 from .run import RUN, Kind, Run
 from .schedule import is_part, whole_schedule
 

@@ -15,12 +15,12 @@ from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.latent_guidance import Guidance
 from ...hrv_engine.guidance.readings import AddedMaps, resampled
 from .activation_checkpointing import Checkpoints
+from .asked import READER
 from .calls import AttentionCall, ModelCall
 from .control import Control, StepPlan
 from .fused_kernels import replaced_by_torch
 from .ordinary_weights import OrdinaryWeights
 from .receipt import Receipt
-from .requests import READER
 from .run import RUN, Run
 
 NO_PATH = ("nference tensor", "does not require grad", "no autograd formula", "derivative for")  # in PyTorch's words

@@ -7,11 +7,11 @@ from torch import Tensor
 
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.phrase_values import LentValues
+from .asked import LENDING
 from .calls import ModelCall
 from .conditioning import PairedPrompts, PromptAnnotation
 from .control import Control, StepPlan, controlled
 from .receipt import Receipt
-from .requests import LENDING
 
 Plan = dict[int, tuple[LentValues, int]]
 

@@ -6,6 +6,7 @@ import copy
 import io
 import logging
 import random
+import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -108,11 +109,16 @@ class Trainer(ABC):
             average.copy_(current)
 
     def run(self, seconds: float, save_every: float = 180, say_every: int = 100) -> None:
-        """Trains until the budget is used up, time before an interruption included; stopped by Ctrl+C it is saved."""
+        """Trains until the budget is used up, time before an interruption included; stopped by a signal it is saved."""
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             self._run(seconds, save_every, say_every)
-        finally:
+        except KeyboardInterrupt:
             self.save()
+            raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        self.save()
 
     def _run(self, seconds: float, save_every: float, say_every: int) -> None:
         begun, first_seen = time.monotonic(), self.progress.seen

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 import torch
 
 from hrv_engine.pocket.drawings import batches
+from hrv_engine.pocket.drawings import training as training_module
 from hrv_engine.pocket.drawings.batches import Batch, Batches, draw_batch
 from hrv_engine.pocket.drawings.training import (
     WEIGHTS,
@@ -76,6 +79,31 @@ def test_a_run_that_was_interrupted_ends_with_the_very_weights_of_one_that_was_n
     for kind in ("network", "average"):
         ours, theirs = (getattr(training, kind).state_dict() for training in (second, whole))
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs), kind
+
+
+def test_a_run_that_is_stopped_is_saved_and_goes_on(tmp_path, monkeypatch):
+    training = trainer(tmp_path)
+    steps = iter((training.step, training.step, lambda share: os.kill(os.getpid(), signal.SIGTERM)))
+    monkeypatch.setattr(training, "step", lambda share: next(steps)(share))
+    with pytest.raises(KeyboardInterrupt):
+        training.run(1000)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert trainer(tmp_path).progress.step == 2
+
+
+def test_a_compiler_that_fails_or_takes_too_long_costs_no_step(tmp_path, monkeypatch):
+    for error in (RuntimeError("no compiler"), training_module.TooLong("too long")):
+        training = trainer(tmp_path / type(error).__name__)
+
+        def fail(module, error=error, **_):
+            monkeypatch.setattr(module, "_compiled_call_impl", lambda *args, **kwargs: (_ for _ in ()).throw(error))
+
+        monkeypatch.setattr(torch.nn.Module, "compile", fail)
+        training.try_compiled()
+        taken = training.progress.step
+        assert taken == training_module.TIMED + training_module.WARM and training.progress.seconds > 0
+        training.step(0.5)
+        assert training.progress.step == taken + 1
 
 
 def test_a_run_without_a_checkpoint_goes_on_from_the_weights_that_ship():

@@ -222,20 +222,31 @@ def test_two_loras_of_the_same_keys_and_strengths_have_different_fingerprints(tr
     assert fingerprint(both) == fingerprint(turned), "whichever was added first"
 
 
-@pytest.mark.parametrize("what", ["text_encoder", "negative"])
+@pytest.mark.parametrize("what", ["text encoder", "a negative", "another negative", "a weaker negative"])
 def test_resuming_with_another_encoder_or_negative_is_refused_and_names_it(trio, tmp_path, what):
     path = tmp_path / "mine.safetensors"
-    run(trio, path, prompts=PromptSet("two", PROMPTS.prompts[:2]))
+    two = PromptSet("two", PROMPTS.prompts[:2])
+    first = None if what in ("text encoder", "a negative") else trio.encode("ugly, blurry")
+    build(trio.model, trio.clip, CONCEPTS, two, SETTINGS, first, path)
     before = path.read_bytes()
-    clip, negative = trio.clip, None
-    if what == "text_encoder":
-        clip = trio.clip.clone()
+    clip, negative = trio.clip.clone(), first
+    if what == "text encoder":
         clip.clip_layer(-2)
+    elif what == "a weaker negative":
+        negative = [[context, {**values, "strength": 0.5}] for context, values in trio.encode("ugly, blurry")]
     else:
-        negative = trio.encode("ugly, blurry")
-    with pytest.raises(HRVError, match=what):
+        negative = trio.encode("ugly, sharp")
+    with pytest.raises(HRVError, match=f"The {what.split()[0] if what == 'text encoder' else 'negative'} "):
         build(trio.model, clip, CONCEPTS, PROMPTS, SETTINGS, negative, path)
     assert path.read_bytes() == before
+
+
+def test_resuming_with_the_same_negative_in_half_precision_goes_on(trio, tmp_path):
+    path = tmp_path / "mine.safetensors"
+    negative = trio.encode("ugly, blurry")
+    build(trio.model, trio.clip, CONCEPTS, PROMPTS, SETTINGS, negative, path, start=0, count=2)
+    half = [[context.half().float(), values] for context, values in negative]
+    assert build(trio.model, trio.clip, CONCEPTS, PROMPTS, SETTINGS, half, path).images == len(PROMPTS.prompts)
 
 
 def test_a_file_from_before_encoders_were_written_down_goes_on(trio):
