@@ -1,5 +1,7 @@
 """What vectors by effect say about themselves, as text."""
 
+from typing import Any
+
 import numpy as np
 
 from ..relevance.effect import HeadEffects
@@ -8,14 +10,20 @@ from .similarity import cosines
 FEW_HEADS = 10  # whose share of the positive effect is told
 
 
+def recipe_lines(recipe: dict[str, Any]) -> list[str]:
+    """Lines on the model and the settings that sums were built with; of a negative prompt only that there was one."""
+    lines = []
+    if "model_family" in recipe:
+        lines.append(f"Built for {recipe['model_family']}, weights {recipe.get('model_fingerprint', 'unknown')}")
+    told = {**recipe, "negative": "connected"} if "negative" in recipe else recipe
+    settings = sorted((key, value) for key, value in told.items() if not key.startswith("model_"))
+    return [*lines, "Settings: " + ", ".join(f"{key} {value}" for key, value in settings)]
+
+
 def effect_lines(effects: HeadEffects) -> list[str]:
     """Lines on effects: samples, settings, and for every concept what part of d goes through its words' values."""
     lines = [f"By effect, {effects.images} samples: " + "; ".join(map(str, effects.parts))]
-    if "model_family" in effects.recipe:
-        fingerprint = effects.recipe.get("model_fingerprint", "unknown")
-        lines.append(f"Built for {effects.recipe['model_family']}, weights {fingerprint}")
-    settings = {key: value for key, value in effects.recipe.items() if not key.startswith("model_")}
-    lines.append("Settings: " + ", ".join(f"{key} {value}" for key, value in sorted(settings.items())))
+    lines += recipe_lines(effects.recipe)
     lines.append(
         "Concept: part of the word's effect that goes through its own values; of its positive part, the share of the"
         f" {FEW_HEADS} first heads; heads against it; how alike its words are (mean cosine)"

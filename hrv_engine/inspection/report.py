@@ -11,7 +11,7 @@ from ..relevance.build_settings import NO_BEGIN, OWN_ROWS, OWN_RUNS
 from ..relevance.relevance import EFFECT, HeadRelevance
 from ..relevance.rescale import HeadScale
 from ..text.alignment import TokenTable
-from .effect_report import effect_lines
+from .effect_report import effect_lines, recipe_lines
 
 FEW_VOTES = 20  # votes per head below which a row is mostly noise
 
@@ -28,15 +28,11 @@ def report(relevance: HeadRelevance) -> str:
             [*lines, f"Imported from {source}: {_kind(relevance)}, so nothing is known of images or settings."]
         )
     lines.append(f"{votes.images} images: " + "; ".join(map(str, votes.parts)))
-    if "model_family" in votes.recipe:
-        fingerprint = votes.recipe.get("model_fingerprint", "unknown")
-        lines.append(f"Built for {votes.recipe['model_family']}, weights {fingerprint}")
-    settings = {key: value for key, value in votes.recipe.items() if not key.startswith("model_")}
-    lines.append("Settings: " + ", ".join(f"{key} {value}" for key, value in sorted(settings.items())))
-    if settings.get("bos_key") == NO_BEGIN:
-        lines.append(f"No begin-of-text key took part, whatever bos_key was: {_no_begin(settings.get('words'))}.")
+    lines += recipe_lines(votes.recipe)
+    if votes.recipe.get("bos_key") == NO_BEGIN:
+        lines.append(f"No begin-of-text key took part, whatever bos_key was: {_no_begin(votes.recipe.get('words'))}.")
     if votes.per_step is not None:
-        lines.append(_steps_line(len(votes.per_step), settings.get("steps")))
+        lines.append(_steps_line(len(votes.per_step), votes.recipe.get("steps")))
     totals = votes.counts.sum(axis=1)
     shares = sorted(zip(totals / max(totals.sum(), 1), relevance.concepts.names, strict=True), reverse=True)
     lines.append("Votes: " + ", ".join(f"{name} {share:.1%}" for share, name in shares))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 NUMBERS = 32
-ALIKE = 4  # hundredths; an encoder in fp16 differs by half of one from itself in fp32
+ALIKE = 4  # hundredths; two tensors of different content differ by tens
 
 
 def sketch(tensor: Tensor) -> str:
