@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,13 @@ BARS = {  # name: (largest ratio of time, largest ratio of peak memory)
     "weakening sweep": (1 / 0.95, None),  # a sweep: images a second
     "P2P-HRV": (1.15, 1.1),
 }
+GROUPS = {"plain step": steps, "plain batch": sweeps, "plain pair": edits}
 OUTPUT = Path(__file__).parents[2] / "output" / "bench.json"
 
 
-def groups(model: Any, clip: Any, side: int) -> dict[str, dict[str, Step]]:
+def groups(model: Any, clip: Any, side: int, names: Iterable[str] = GROUPS) -> dict[str, dict[str, Step]]:
     """What the variants of a group are compared with -> the plain step and its variants, by name."""
-    return {
-        "plain step": steps(model, clip, side),
-        "plain batch": sweeps(model, clip, side),
-        "plain pair": edits(model, clip, side),
-    }
+    return {name: GROUPS[name](model, clip, side) for name in names}
 
 
 def main(arguments: list[str]) -> int:
@@ -42,6 +40,9 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--latent", type=int, default=0, help="latent side; default 32, and 64 on a GPU")
     parser.add_argument("--channels", type=int, default=FULL_SIZE, help="UNet width; another writes no file")
+    parser.add_argument(
+        "--only", choices=GROUPS, help="one group, by what it is compared with; nothing is written to a file"
+    )
     options = parser.parse_args(arguments)
     gpu = torch.cuda.is_available()
     side = options.latent or (64 if gpu else 32)
@@ -49,9 +50,10 @@ def main(arguments: list[str]) -> int:
     torch.set_num_threads(1)  # user CPU time is then the work done, not threads waiting for each other
     rows: list[dict[str, Any]] = []
     with torch.inference_mode():
-        for against, variants in groups(*sd15(model_channels=options.channels), side).items():
+        chosen = [options.only] if options.only else list(GROUPS)
+        for against, variants in groups(*sd15(model_channels=options.channels), side, chosen).items():
             rows += _measured(against, variants, options.rounds, gpu)
-    if options.channels == FULL_SIZE:
+    if options.channels == FULL_SIZE and not options.only:
         OUTPUT.parent.mkdir(exist_ok=True)
         OUTPUT.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     where = torch.cuda.get_device_name() if gpu else f"1 CPU thread, load {os.getloadavg()[0]:.1f}"

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import statistics
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,10 @@ def _measured(subject: Subject, rounds: int) -> list[Row]:
     if subject.pipeline:
         steps[DIFFUSERS] = diffusers_step(model, clip, subject.side)
     steps[PLAIN]()  # loads
-    peaks = {name: peak_bytes(step) for name, step in steps.items()}
+    peaks = dict[str, int]()
+    for name, step in steps.items():
+        peaks[name] = peak_bytes(step)
+        print(f"{name}: peak {peaks[name] / 1e6:.0f} MB", file=sys.stderr, flush=True)  # the times take as long again
     barred = {name: steps[name] for name in (PLAIN, ALTERED, USUAL)}
     others = {name: step for name, step in steps.items() if name in (PLAIN, USUAL) or name not in barred}
     times = dict.fromkeys(others, interleaved(others, 1)) | dict.fromkeys(barred, interleaved(barred, rounds))
