@@ -68,6 +68,10 @@ def spread(pairs: list[EditingPair], count: int) -> list[EditingPair]:
     """`count` pairs that vary in words and in objects; all when there are not more."""
     if count >= len(pairs):
         return pairs
+    objects = len({pair.thing for pair in pairs})
     steps = range(max(1, len(pairs) // count), len(pairs))
-    stride = next((step for step in steps if step % 5 and count * gcd(step, len(pairs)) <= len(pairs)), 1)
+    stride = next(
+        (step for step in steps if (objects == 1 or step % objects) and count * gcd(step, len(pairs)) <= len(pairs)),
+        1,
+    )
     return [pairs[number * stride % len(pairs)] for number in range(count)]

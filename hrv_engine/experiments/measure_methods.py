@@ -64,7 +64,8 @@ def _read_edit(experiment: Experiment, job: Job, store: Store, readers: Readers,
         source = store.pictures(job.name, experiment.options["source"])[:1]
         target = store.pictures(job.name, method)[-1:]
         if "pocket" in experiment.score:
-            edited, kept = (int(one[0]) for one in read_edit(pair, readers.seen(source), readers.seen(target)))
+            seen = [readers.pocket.read(one) for one in (source, target)]
+            edited, kept = (int(one[0]) for one in read_edit(pair, *seen))
             moved = float(border_difference(source, target)[0])
             return {"edited": edited, "kept": kept, "both": edited * kept, "border_difference": moved}
         about = f"background|{readers.identity}|{method}"
@@ -81,6 +82,6 @@ def _read_several(experiment: Experiment, job: Job, store: Store, readers: Reade
         if scores:
             read[metric] = scores[0]
     if "pocket" in experiment.score:
-        seen = readers.seen(store.pictures(job.name, method)[:1])
+        seen = readers.pocket.read(store.pictures(job.name, method)[:1])
         read["present"], read["bound"] = (int(one[0]) for one in read_several(job.case.about, seen))
     return read

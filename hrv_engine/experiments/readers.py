@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..errors import HRVError, nearest
@@ -55,11 +54,6 @@ class Readers:
     def pocket(self) -> PocketScorer:
         """Reads attributes back from the pocket model's images."""
         return PocketScorer()
-
-    def seen(self, pictures: Tensor) -> dict[str, Tensor]:
-        """Everything the pocket scorer sees, probabilities by family [images classes]."""
-        with torch.no_grad():
-            return self.pocket.network(pictures.movedim(-1, 1))
 
 
 def check_names(names: Mapping[str, Any], experiment: str) -> None:

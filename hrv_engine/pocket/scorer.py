@@ -38,6 +38,12 @@ class PocketScorer:
         """Reads images of drawings; loaded when the first is scored."""
         return DrawingsScorer.load(SHIPPED_SCORER)
 
+    @torch.no_grad()
+    def read(self, images: Tensor) -> dict[str, Tensor]:
+        """Everything seen, probabilities by family [images classes]; images [images height width 3] in 0..1."""
+        drawings = images.shape[1] == DRAWINGS_SIDE
+        return (self.network_of_drawings if drawings else self.network)(_pixels(images))
+
     def score(self, images: Tensor, text: str) -> np.ndarray:
         """Scores float64 [images]; raises HRVError for a word it cannot read or images of another size."""
         size = tuple(images.shape[1:3])
@@ -55,10 +61,9 @@ class PocketScorer:
 
     def senses(self, images: Tensor, asked: Mapping[str, str]) -> SeenSenses | Senses:
         """How images of a prompt of a `polysemous` benchmark were read; images [images height width 3] in 0..1."""
-        with torch.no_grad():
-            if images.shape[1] == DRAWINGS_SIDE:
-                return read_senses(self.network_of_drawings(_pixels(images)), asked["color"], asked["noun"])
-            return read_polysemous(self.network(_pixels(images)), asked)
+        if images.shape[1] == DRAWINGS_SIDE:
+            return read_senses(self.read(images), asked["color"], asked["noun"])
+        return read_polysemous(self.read(images), asked)
 
 
 def _pixels(images: Tensor) -> Tensor:

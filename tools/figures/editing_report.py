@@ -11,36 +11,36 @@ import numpy as np
 from hrv_engine.benchmarks.editing import load_editing, spread
 from hrv_engine.figures.plots import QUIET, new_plot, pixels
 from hrv_engine.figures.sheets import sheet
-from hrv_engine.paths import PRESETS
 from hrv_engine.tables import as_csv
 
 from .report import save
+from .subjects import SQUARES, Subject
 from .workers import results
 
-METHODS = ("none", "SDEdit", "P2P", "PnP", "MasaCtrl", "FPE", "P2P-HRV", "P2P-HRV, clamp 4")
+METHODS = ("none", "SDEdit", "P2P", "PnP", "MasaCtrl", "FPE", "P2P-HRV", "P2P-HRV, clamp 4", "P2P-HRV, effect")
 EDITING: dict[str, Any] = {
-    "pairs": 4,
-    "images": 6,
+    "pairs": {"squares": 4, "drawings": 8},
+    "images": {"squares": 6, "drawings": 8},
     "seed": 4000,
     "trade_off": {"targets": ["Color", "Material"], "self_replace": [0.0, 0.4, 0.9, 1.0], "pairs": 3},
 }
 COLOURS = {"P2P": "#0072b2", "P2P-HRV": "#d55e00"}  # Okabe and Ito
 
 
-def editing(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
+def editing(executor: ProcessPoolExecutor, folder: Path, subject: Subject = SQUARES) -> dict[str, Any]:
     """Every method on every editing target, the trade-off of self_replace, contact sheets."""
-    pairs = load_editing(PRESETS / "benchmarks" / "pocket_editing.yaml")
-    images, seed, trade = EDITING["images"], EDITING["seed"], EDITING["trade_off"]
+    pairs = load_editing(subject.benchmark("editing"))
+    images, seed, trade = EDITING["images"][subject.model], EDITING["seed"], EDITING["trade_off"]
     keys, tasks = list[tuple](), list[tuple]()
     for concept, all_pairs in pairs.items():
-        for number, pair in enumerate(spread(all_pairs, EDITING["pairs"])):
+        for number, pair in enumerate(spread(all_pairs, EDITING["pairs"][subject.model])):
             keys += [(concept, method, None) for method in METHODS]
-            tasks += [(pair, method, None, seed + 100 * number, images) for method in METHODS]
+            tasks += [(pair, method, None, seed + 100 * number, images, subject) for method in METHODS]
     for concept in trade["targets"]:
         for number, pair in enumerate(spread(pairs[concept], trade["pairs"])):
             for value in trade["self_replace"]:
                 keys += [(concept, method, value) for method in COLOURS]
-                tasks += [(pair, method, value, seed + 100 * number, images) for method in COLOURS]
+                tasks += [(pair, method, value, seed + 100 * number, images, subject) for method in COLOURS]
     drawn = results(executor, "editing", tasks, "editing")
     rows = [_row(key, [counts for (counts, _), owner in zip(drawn, keys, strict=True) if owner == key])
             for key in dict.fromkeys(keys)]  # fmt: skip
@@ -48,7 +48,7 @@ def editing(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
     for concept in pairs:
         shown = {method: [two for (_, two), owner in zip(drawn, keys, strict=True) if owner == (concept, method, None)]
                  for method in METHODS}  # fmt: skip
-        save(_sheet(shown), folder / f"editing_{concept.lower()}.png")
+        save(_sheet(shown), folder / f"editing_{concept.lower().replace(' ', '_')}.png")
     save(_trade_off([row for row in rows if row["self_replace"] is not None]), folder / "editing_trade_off.png")
     return {"editing": rows}
 
@@ -96,5 +96,5 @@ def editing_lines(rows: list[dict[str, Any]]) -> list[str]:
     for row in rows:
         if row["self_replace"] is None:
             shares = " / ".join(f"{row[what]:.0%}" for what in ("edited", "kept", "both"))
-            lines.append(f"{row['target']:<9} {row['method']:<17} {shares} ({row['background']:.3f})")
+            lines.append(f"{row['target']:<18} {row['method']:<17} {shares} ({row['background']:.3f})")
     return lines

@@ -6,7 +6,6 @@ import resource
 from typing import Any
 
 import numpy as np
-import torch
 
 from ...hrv_engine.benchmarks.several_objects import MultiPrompt
 from ...hrv_engine.pocket.reading import read_several
@@ -17,34 +16,33 @@ from ...nodes.host.words import encode
 from ...nodes.images import to_pixels
 from ...nodes.prompt import HRVPrompt
 from . import session
+from .subjects import SQUARES, Subject
 
 
 def task(
-    asked: MultiPrompt, method: str, settings: dict[str, Any], seed: int, images: int
+    asked: MultiPrompt, method: str, settings: dict[str, Any], seed: int, images: int, subject: Subject = SQUARES
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Counts {images, present, bound, seconds} of one prompt and its first image uint8 [height width 3].
 
     present: every noun is seen; bound: every noun is seen in the colour of its modifier, where it has one; seconds: CPU
     time of the sampling. settings: of the method, see MULTI in multi_report.
     """
-    model, clip, vae = session.pocket()
+    model, clip, vae = session.pocket(subject)
     positive, negative = HRVPrompt.execute(clip, asked.text).args[0], encode(clip, "")
-    model, positive = guided(method, settings, model, clip, positive, asked)
+    model, positive = guided(method, settings, model, clip, positive, asked, subject)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-    latents = session.draw(model, positive, negative, seed, images)
+    latents = session.draw(model, positive, negative, seed, images, subject)
     seconds = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
     decoded = vae.decode(latents)
-    with torch.no_grad():
-        read = session.scorer().network(decoded.movedim(-1, 1))
-    present, bound = read_several(asked, read)
+    present, bound = read_several(asked, session.scorer().read(decoded))
     counts = {"images": images, "present": int(present.sum()), "bound": int(bound.sum()), "seconds": seconds}
     return counts, to_pixels(decoded[:1])[0]
 
 
 def guided(
-    method: str, settings: dict[str, Any], model: Any, clip: Any, positive: list, asked: MultiPrompt
+    method: str, settings: dict[str, Any], model: Any, clip: Any, positive: list, asked: MultiPrompt, subject: Subject
 ) -> tuple[Any, list]:
-    """MODEL and CONDITIONING of a method: plain, Structured Diffusion, SynGen, A&E or A&E-HRV."""
+    """MODEL and CONDITIONING of a method: plain, Structured Diffusion, SynGen, A&E or A&E-HRV (by votes or effect)."""
     if method == "Structured Diffusion":
         return HRVStructuredDiffusion.execute(model, positive, clip, "", RULES).args
     if method == "SynGen":
@@ -52,9 +50,10 @@ def guided(
             model, positive, "", RULES, False, settings["steps"], settings["step_size"], False
         ).args
     if method.startswith("A&E"):
-        preset, concepts = ("hrv", ", ".join(asked.concepts)) if method == "A&E-HRV" else ("original", "")
+        preset, concepts = ("original", "") if method == "A&E" else ("hrv", ", ".join(asked.concepts))
+        hrv = session.vectors(subject, "effect" if method.endswith("effect") else "votes")
         return HRVAttendExcite.execute(
             model, positive, ", ".join(asked.nouns), preset, concepts, WORDS, settings["sharpness"],
-            settings["thresholds"], 20, True, settings["steps"], settings["step_size"], False, "all", session.vectors(),
+            settings["thresholds"], 20, True, settings["steps"], settings["step_size"], False, "all", hrv,
         ).args  # fmt: skip
     return model, positive

@@ -10,10 +10,10 @@ import numpy as np
 
 from hrv_engine.benchmarks.several_objects import load_multi
 from hrv_engine.figures.sheets import sheet
-from hrv_engine.paths import PRESETS
 from hrv_engine.tables import as_csv
 
 from .report import save
+from .subjects import SQUARES, Subject
 from .workers import results
 
 METHODS: dict[str, dict[str, Any]] = {
@@ -23,19 +23,20 @@ METHODS: dict[str, dict[str, Any]] = {
     "A&E": {"steps": 10, "step_size": 100.0, "sharpness": 3.0, "thresholds": ""},
     "A&E-HRV": {"steps": 10, "step_size": 20.0, "sharpness": 10.0, "thresholds": ""},
 }
-MULTI: dict[str, Any] = {"images": 8, "seed": 5000, "methods": METHODS}
+METHODS["A&E-HRV, effect"] = METHODS["A&E-HRV"]
+MULTI: dict[str, Any] = {"images": {"squares": 8, "drawings": 4}, "seed": 5000, "methods": METHODS}
 SHOWN = 6  # prompts on a contact sheet
 
 
-def multi(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
+def multi(executor: ProcessPoolExecutor, folder: Path, subject: Subject = SQUARES) -> dict[str, Any]:
     """Every method on every prompt; the same noise for each method; multi.csv and a contact sheet a set."""
-    sets = load_multi(PRESETS / "benchmarks" / "pocket_multi.yaml")
+    sets, images = load_multi(subject.benchmark("multi")), MULTI["images"][subject.model]
     keys, tasks = list[tuple[str, str]](), list[tuple]()
     for name, prompts in sets.items():
         for number, prompt in enumerate(prompts):
             for method, settings in METHODS.items():
                 keys.append((name, method))
-                tasks.append((prompt, method, settings, MULTI["seed"] + 100 * number, MULTI["images"]))
+                tasks.append((prompt, method, settings, MULTI["seed"] + 100 * number, images, subject))
     drawn = results(executor, "multi", tasks, "several objects")
     rows = []
     for name, prompts in sets.items():
@@ -50,8 +51,8 @@ def multi(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
                 {"set": name, "method": method, "images": total["images"], **shares, "time": total["seconds"] / plain}
             )
         texts = [prompt.text for prompt in prompts][:SHOWN]
-        images = [image for number in range(len(texts)) for image in (mine[m][number][1] for m in METHODS)]
-        save(sheet(np.stack(images), texts, list(METHODS)), folder / f"multi_{name.replace(' ', '_')}.png")
+        tiles = [mine[method][number][1] for number in range(len(texts)) for method in METHODS]
+        save(sheet(np.stack(tiles), texts, list(METHODS)), folder / f"multi_{name.replace(' ', '_')}.png")
     (folder / "multi.csv").write_text(as_csv(rows), encoding="utf-8")
     return {"multi": rows}
 

@@ -1,39 +1,39 @@
-"""The pocket model and its vectors, loaded once a process."""
+"""A pocket model and its vectors, loaded once a process."""
 
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import comfy.utils
-import torch
 from torch import Tensor
 
 import nodes as core
 
-from ...hrv_engine.paths import PRESETS
 from ...hrv_engine.pocket.model import MODELS
 from ...hrv_engine.pocket.scorer import PocketScorer
 from ...hrv_engine.relevance import files
 from ...hrv_engine.relevance.concepts import ConceptSet
 from ...hrv_engine.relevance.relevance import HeadRelevance
 from ...nodes.host.folders import preset_path
-from ...nodes.host.pocket import load_pocket
+from ...nodes.host.pocket import empty_latent, load_pocket
+from .subjects import SQUARES, Subject
 
-STEPS, CFG, SAMPLER, SCHEDULER = 20, 3.0, "ddim", "ddim_uniform"
+CFG, SAMPLER, SCHEDULER = 3.0, "ddim", "ddim_uniform"
 comfy.utils.PROGRESS_BAR_ENABLED = False
 
 
 @cache
-def pocket() -> tuple[Any, Any, Any]:
-    """MODEL, CLIP and VAE of the pocket model."""
-    return load_pocket(MODELS["squares"])[:3]
+def pocket(subject: Subject = SQUARES) -> tuple[Any, Any, Any]:
+    """MODEL, CLIP and VAE."""
+    return load_pocket(Path(subject.weights) if subject.weights else MODELS[subject.model])[:3]
 
 
 @cache
-def vectors() -> HeadRelevance:
-    """The vectors that ship with the pocket model."""
-    return files.load(PRESETS / "hrv" / "pocket.safetensors")
+def vectors(subject: Subject = SQUARES, kind: str = "votes") -> HeadRelevance:
+    """The vectors that ship with the model, by "votes" or by "effect", or those that the subject names."""
+    return files.load(subject.vectors(kind))
 
 
 @cache
@@ -43,13 +43,25 @@ def scorer() -> PocketScorer:
 
 
 @cache
-def concepts() -> ConceptSet:
-    """The pocket model's concepts."""
-    return ConceptSet.load(preset_path("concepts", "pocket"))
+def concepts(subject: Subject = SQUARES) -> ConceptSet:
+    """The model's concepts."""
+    return ConceptSet.load(preset_path("concepts", subject.presets))
 
 
-def draw(model: Any, positive: list, negative: list, seed: int, images: int) -> Tensor:
+def empty(subject: Subject, images: int = 1) -> dict[str, Any]:
+    """A LATENT of so many empty images of the model's size."""
+    latent = empty_latent(subject.side)
+    return {**latent, "samples": latent["samples"].repeat(images, 1, 1, 1)}
+
+
+def draw(model: Any, positive: list, negative: list, seed: int, images: int, subject: Subject = SQUARES) -> Tensor:
     """Latents of a batch, by the stock KSampler."""
-    latent = {"samples": torch.zeros(images, 4, 4, 4), "downscale_ratio_spacial": 8}
-    settings = (seed, STEPS, CFG, SAMPLER, SCHEDULER)
-    return core.common_ksampler(model, *settings, positive, negative, latent)[0]["samples"]
+    return sample(model, positive, negative, empty(subject, images), seed, subject)
+
+
+def sample(
+    model: Any, positive: list, negative: list, latent: dict, seed: int, subject: Subject = SQUARES, denoise: float = 1
+) -> Tensor:
+    """Latents that the stock KSampler makes of LATENT; below denoise 1 it takes so many of the last steps."""
+    settings = (seed, round(subject.steps * denoise), CFG, SAMPLER, SCHEDULER)
+    return core.common_ksampler(model, *settings, positive, negative, latent, denoise=denoise)[0]["samples"]

@@ -15,18 +15,19 @@ from ...nodes.host.families.unet_layers import cross_attentions
 from ...nodes.host.tokens import token_table
 from ...nodes.host.words import concept_vectors, encode, unknown_words, word_vectors
 from . import session
+from .subjects import SQUARES, Subject
 
 Nearness = Callable[[np.ndarray, np.ndarray], np.ndarray]  # similarity [entries], used [entries] -> [concepts]
 
 
-def task(prompts: dict[str, list[dict[str, str]]], foreign: list[str]) -> dict[str, Any]:
+def task(prompts: dict[str, list[dict[str, str]]], foreign: list[str], subject: Subject = SQUARES) -> dict[str, Any]:
     """Everything but images: the check, variants of the ranking, each polysemous prompt, words it does not know.
 
     prompts: benchmark entries (text, word, desired, undesired) by the name of their file; foreign: words of another
     benchmark.
     """
-    _, clip, _ = session.pocket()
-    hrv = session.vectors()
+    _, clip, _ = session.pocket(subject)
+    hrv = session.vectors(subject)
     lexicon = Lexicon.of(hrv, concept_vectors(clip, hrv.concepts))
     senses = {one["word"]: {one["desired"], one["undesired"]} for many in prompts.values() for one in many}
     check, vectors = lexicon.check, word_vectors(clip, senses)
@@ -34,7 +35,7 @@ def task(prompts: dict[str, list[dict[str, str]]], foreign: list[str]) -> dict[s
     closer = np.abs(check.gaps)[None] - np.array([[abs(words[word].gap)] for word in senses])
     return {
         "check": {"words": check.words, "first": check.first, "among": check.among, "concepts": len(lexicon.concepts)},
-        "variants": _variants(lexicon, vectors, senses, prompts),
+        "variants": _variants(lexicon, vectors, senses, prompts, subject),
         "words": [_places(words[word], senses[word]) | {"as_open": check.as_open(words[word].gap)} for word in senses],
         "openness": float((closer > 0).mean() + (closer == 0).mean() / 2),
         "prompts": {name: [proposal(lexicon, clip, one) for one in many] for name, many in prompts.items()},
@@ -70,11 +71,15 @@ def _places(word: WordSenses, asked: set[str]) -> dict[str, Any]:
 
 
 def _variants(
-    lexicon: Lexicon, vectors: dict[str, np.ndarray], senses: dict[str, set[str]], prompts: dict[str, list]
+    lexicon: Lexicon,
+    vectors: dict[str, np.ndarray],
+    senses: dict[str, set[str]],
+    prompts: dict[str, list],
+    subject: Subject,
 ) -> list[dict[str, Any]]:
     """Other ways to rank: names of left-out words that are right, and polysemous words with both senses in front."""
     asked = np.stack(list(vectors.values()))
-    known = np.stack(list(word_vectors(session.pocket()[1], (word for _, word in lexicon.entries)).values()))
+    known = np.stack(list(word_vectors(session.pocket(subject)[1], (word for _, word in lexicon.entries)).values()))
     text = _cosines(known - lexicon.middle, asked - lexicon.middle)
     nearest, mean = _by_concept(lexicon, np.max), _by_concept(lexicon, np.mean)
     rows = [
@@ -85,7 +90,7 @@ def _variants(
     owners = np.array([lexicon.concepts.index(concept) for concept, _ in lexicon.entries])
     weights = lexicon.relevance.values[[lexicon.relevance.concepts.index(name) for name in lexicon.concepts]]
     shares = weights[owners] / weights[owners].sum(axis=1, keepdims=True)  # [entries heads]
-    parts = {what: _in_heads(what, known, asked) for what in ("to_k", "to_v")}
+    parts = {what: _in_heads(what, known, asked, subject) for what in ("to_k", "to_v")}
     for what, (own, other) in parts.items():
         name = {"to_k": "keys", "to_v": "values"}[what]
         own_weighted, other_weighted = (np.einsum("qkh,kh->qk", one, shares) for one in (own, other))
@@ -101,12 +106,14 @@ def _variants(
             ),
             _score(f"each head votes by {name}, weighted", lexicon, (own, other), _votes(lexicon, weights), senses),
         ]
-    return [*rows, _read_in_prompt(lexicon, senses, prompts)]
+    return [*rows, _read_in_prompt(lexicon, senses, prompts, subject)]
 
 
-def _read_in_prompt(lexicon: Lexicon, senses: dict[str, set[str]], prompts: dict[str, list]) -> dict[str, Any]:
+def _read_in_prompt(
+    lexicon: Lexicon, senses: dict[str, set[str]], prompts: dict[str, list], subject: Subject
+) -> dict[str, Any]:
     """The polysemous word read in its prompt instead of alone: in every prompt, both senses in front."""
-    clip, orders = session.pocket()[1], []
+    clip, orders = session.pocket(subject)[1], []
     for asked in (one for many in prompts.values() for one in many):
         columns = list(token_table(clip, asked["text"]).columns_of(asked["word"]))
         vector = encode(clip, asked["text"])[0][0][0, columns].float().mean(dim=0).numpy()
@@ -165,16 +172,16 @@ def _votes(lexicon: Lexicon, weights: np.ndarray) -> Nearness:
     return count
 
 
-def _in_heads(projection: str, known: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _in_heads(projection: str, known: np.ndarray, asked: np.ndarray, subject: Subject) -> tuple[np.ndarray, np.ndarray]:
     """Cosines of centred keys or values in every head, [entries entries heads] and [words entries heads]."""
-    layers = zip(_projected(projection, known), _projected(projection, asked), strict=True)
+    layers = zip(*(_projected(projection, some, subject) for some in (known, asked)), strict=True)
     pairs = [_cosines(*layer) for layer in layers]
     return np.concatenate([own for own, _ in pairs], axis=-1), np.concatenate([other for _, other in pairs], axis=-1)
 
 
-def _projected(projection: str, vectors: np.ndarray) -> Iterator[np.ndarray]:
+def _projected(projection: str, vectors: np.ndarray, subject: Subject) -> Iterator[np.ndarray]:
     """Per layer, [words heads dim], in HRV order of the layers."""
-    for _, attention in cross_attentions(session.pocket()[0].model.diffusion_model):
+    for _, attention in cross_attentions(session.pocket(subject)[0].model.diffusion_model):
         project = getattr(attention, projection)
         found: Tensor = project(torch.from_numpy(vectors).to(project.weight)).float()
         yield found.unflatten(-1, (attention.heads, -1)).numpy()

@@ -12,26 +12,34 @@ from hrv_engine.paths import PRESETS
 from hrv_engine.tables import as_csv
 
 from .report import STEERING
+from .subjects import SQUARES, Subject
 from .workers import results
 
-CHOOSING, BENCHMARK, FOREIGN = "pocket_polysemous_heldout", "pocket_polysemous", "polysemous_sd"
-SUGGEST: dict[str, Any] = {"images": 8, "seed": STEERING["seed"], "strength": 1.0, "clamp": 4.0}
+BENCHMARK, CHOOSING, FOREIGN = "polysemous", "polysemous_heldout", PRESETS / "benchmarks" / "polysemous_sd.yaml"
+SUGGEST: dict[str, Any] = {
+    "images": {"squares": 8, "drawings": 4},
+    "seed": STEERING["seed"],
+    "strength": 1.0,
+    "vectors": {"squares": ("votes", 4.0), "drawings": ("effect", 0.0)},  # and the clamp chosen for them
+}
 
 
-def suggest(executor: ProcessPoolExecutor, folder: Path) -> dict[str, Any]:
+def suggest(executor: ProcessPoolExecutor, folder: Path, subject: Subject = SQUARES) -> dict[str, Any]:
     """Rankings, then images of the benchmark's prompts: plain, with its own pairs and with the proposed ones."""
-    prompts = {name: _prompts(name) for name in (CHOOSING, BENCHMARK)}
-    (found,) = results(executor, "suggest", [(prompts, [one["word"] for one in _prompts(FOREIGN)])], "senses")
+    prompts = {name: _prompts(subject.benchmark(name)) for name in (CHOOSING, BENCHMARK)}
+    words = [one["word"] for one in _prompts(FOREIGN)]
+    (found,) = results(executor, "suggest", [(prompts, words, subject)], "senses")
+    images, (kind, clamp) = SUGGEST["images"][subject.model], SUGGEST["vectors"][subject.model]
     drawn: dict[tuple, tuple] = {}  # (prompt, pair) -> task; the same pair is drawn once
     used: dict[str, list[tuple]] = {key: [] for key in ("plain", "asked", "told", "free")}
     for number, (asked, proposed) in enumerate(zip(prompts[BENCHMARK], found["prompts"][BENCHMARK], strict=True)):
         for key, places in used.items():
             pair = dict(zip(("desired", "undesired"), proposed.get(key, ()), strict=False))  # none for plain
             places.append((number, *pair.values()))
-            settings = ("adjusted" if pair else "plain", SUGGEST["strength"], SUGGEST["clamp"])
-            noise = (SUGGEST["seed"] + number, SUGGEST["images"])
-            drawn[places[-1]] = ({**asked, **pair}, *settings, *noise)
+            settings = ("adjusted" if pair else "plain", SUGGEST["strength"], clamp)
+            drawn[places[-1]] = ({**asked, **pair}, *settings, SUGGEST["seed"] + number, images, subject, kind)
     counted = dict(zip(drawn, results(executor, "steering", drawn.values(), "images"), strict=True))
+    found["images"], found["vectors"] = images, kind
     found["steered"] = {key: _misread([counted[place] for place in places]) for key, places in used.items()}
     (folder / "suggest.csv").write_text(as_csv(found["variants"]), encoding="utf-8")
     return {"suggest": found}
@@ -61,11 +69,11 @@ def suggest_lines(found: dict[str, Any]) -> list[str]:
             f" meaning given in {told}"
         )
     shares = ", ".join(f"{name} {share:.1%}" for name, share in found["steered"].items())
-    lines.append(f"misread images of {BENCHMARK} ({SUGGEST['images']} a prompt): {shares}")
+    lines.append(f"misread images of {BENCHMARK} ({found['images']} a prompt, vectors by {found['vectors']}): {shares}")
     foreign = found["foreign"]
     lines.append(
-        f"{FOREIGN}: not measured, it needs the text encoder of SD; of its {len(foreign['words'])} words the pocket"
-        f" encoder has seen {len(foreign['known'])} ({', '.join(foreign['known'])})"
+        f"{FOREIGN.stem}: not measured, it needs the text encoder of SD; of its {len(foreign['words'])} words the"
+        f" pocket encoder has seen {len(foreign['known'])} ({', '.join(foreign['known'])})"
     )
     return lines
 
@@ -74,5 +82,5 @@ def _misread(counted: list[dict[str, int]]) -> float:
     return sum(one["misread"] for one in counted) / sum(one["images"] for one in counted)
 
 
-def _prompts(name: str) -> list[dict[str, str]]:
-    return yaml.safe_load((PRESETS / "benchmarks" / f"{name}.yaml").read_text(encoding="utf-8"))["prompts"]
+def _prompts(path: Path) -> list[dict[str, str]]:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))["prompts"]

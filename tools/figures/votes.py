@@ -13,6 +13,7 @@ from ...nodes.host.recording import VoteRecorder
 from ...nodes.host.unet import layout_of
 from ...nodes.host.words import encode, word_bank
 from . import session
+from .subjects import SQUARES
 
 
 class DetailedRecorder(VoteRecorder):
@@ -37,7 +38,7 @@ def task(texts: list[str], first: int, draws: int, seed: int) -> np.ndarray:
     """Draw one batch, images `first` onwards, and return its votes, int8 [draws images steps concepts heads]."""
     model, clip, _ = session.pocket()
     bank, layout = word_bank(clip, session.concepts()), layout_of(model)
-    recorders = [DetailedRecorder(WordSampler(bank, seed + draw), layout, session.STEPS) for draw in range(draws)]
+    recorders = [DetailedRecorder(WordSampler(bank, seed + draw), layout, SQUARES.steps) for draw in range(draws)]
     watched = model
     for recorder in recorders:
         recorder.begin(list(range(first, first + len(texts))))

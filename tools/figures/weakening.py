@@ -14,6 +14,7 @@ from ...nodes.host.words import encode
 from ...nodes.images import to_pixels
 from ...nodes.prompt import HRVPrompt
 from . import session
+from .subjects import SQUARES
 
 AT_ONCE = 32
 
@@ -38,7 +39,7 @@ def task(
             factors[sequence[:k]] = factor
             wanted[key] = factors
     latent = core.EmptyLatentImage().generate(32, 32, 1)[0]
-    sampling = Sampling(seed, session.STEPS, session.CFG, session.SAMPLER, session.SCHEDULER)
+    sampling = Sampling(seed, SQUARES.steps, session.CFG, session.SAMPLER, session.SCHEDULER)
     everything = (lambda table: table.columns, np.stack(list(wanted.values())), sampling, AT_ONCE)
     images = vae.decode(sweep(model, positive, encode(clip, ""), latent, *everything))
     place = {key: number for number, key in enumerate(wanted)}

@@ -81,6 +81,15 @@ def word_shown(scores: Scores, text: str) -> Tensor:
     raise HRVError(f'The scorer of drawings cannot read "{text}". Nearest: {nearest(word, sorted(legal))}.')
 
 
+def family_of(word: str) -> tuple[str, int]:
+    """(family, class) of a word that is no thing: a colour, material, pattern, place, style ...; raises HRVError."""
+    for family in ("paint", *OF_THE_IMAGE):
+        if word in CLASSES[family] and word not in ("none", "usual", "natural", "pair"):
+            return family, CLASSES[family].index(word)
+    legal = [name for family in ("paint", *OF_THE_IMAGE) for name in CLASSES[family]]
+    raise HRVError(f'The scorer of drawings reads no word "{word}" besides things. Nearest: {nearest(word, legal)}.')
+
+
 @cache
 def near(color: str) -> tuple[str, ...]:
     """The paints whose middle tone differs from a colour's by at most NEAR, of a cube of side 1; itself among them."""

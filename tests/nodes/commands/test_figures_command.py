@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from comfyui_hrv.hrv_engine.benchmarks.editing import EditingPair
+from comfyui_hrv.hrv_engine.benchmarks.editing import EditingPair, load_editing, spread
+from comfyui_hrv.hrv_engine.benchmarks.several_objects import MultiPrompt
 from comfyui_hrv.hrv_engine.weakening.curves import WeakeningResult
 from comfyui_hrv.nodes.host.words import encode
 from comfyui_hrv.nodes.prompt import HRVPrompt
-from comfyui_hrv.tools.figures import editing, editing_report, report, session, steering, votes, weakening
+from comfyui_hrv.tools.figures import editing, editing_report, multi, report, session, steering, votes, weakening
 from comfyui_hrv.tools.figures.captions import captions
+from comfyui_hrv.tools.figures.subjects import SQUARES, SUBJECTS
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 ORDERS = [
@@ -60,7 +62,7 @@ def test_areas_of_all_orders_come_out_of_the_rows(weakened):
 def test_every_head_votes_once_a_draw_image_and_step():
     counted = votes.task(captions(2, 5), 0, 2, 100)
     total = session.vectors().layout.total
-    assert counted.shape == (2, 2, session.STEPS, len(session.concepts().names), total)
+    assert counted.shape == (2, 2, SQUARES.steps, len(session.concepts().names), total)
     assert (counted.sum(axis=3) == 1).all()
     assert (counted[0] != counted[1]).any()
 
@@ -88,3 +90,21 @@ def test_every_editing_method_is_counted_and_shown(method):
 def test_more_self_replacement_is_another_edit_of_the_same_source():
     (_, less), (_, more) = (editing.task(PAIR, "P2P", value, 5, 2) for value in (0.0, 1.0))
     assert (less[0] == more[0]).all() and (less[1] != more[1]).any()
+
+
+def test_pairs_that_are_spread_vary_in_words_and_in_things():
+    pairs = load_editing(SUBJECTS["drawings"].benchmark("editing"))["Image Style"]
+    some = spread(pairs, 8)
+    assert len({(pair.source_word, pair.edited_word) for pair in some}) == 8 == len({pair.thing for pair in some})
+
+
+def test_the_drawings_are_edited_and_guided_by_the_same_tasks():
+    drawings = SUBJECTS["drawings"]
+    pair = EditingPair("Color", "red", "green", "red", "green", "object")
+    counts, images = editing.task(pair, "P2P-HRV, effect", None, 3, 2, drawings)
+    assert counts["edited"] == 2 and images.shape == (2, 64, 64, 3)
+    asked = MultiPrompt("a red cat and a blue tree", ("cat", "tree"), ("red", "blue"), ("Animals", "Plants"))
+    plain, _ = multi.task(asked, "plain", {}, 3, 2, drawings)
+    assert plain["present"] == plain["bound"] == 2
+    swapped = MultiPrompt(asked.text, asked.nouns, ("blue", "red"), asked.concepts)
+    assert multi.task(swapped, "plain", {}, 3, 2, drawings)[0]["bound"] == 0

@@ -58,7 +58,11 @@ def test_a_word_of_another_benchmark_that_the_encoder_has_not_seen_is_not_counte
 
 
 def test_the_closing_table_has_every_variant_word_and_share(found):
-    text = "\n".join(suggest_report.suggest_lines({**found, "steered": {"plain": 0.5, "free": 0.25}}))
+    text = "\n".join(
+        suggest_report.suggest_lines(
+            {**found, "images": 8, "vectors": "votes", "steered": {"plain": 0.5, "free": 0.25}}
+        )
+    )
     assert all(row["variant"] in text for row in found["variants"])
     assert "orange    Fruit 0.71" in text and "plain 50.0%, free 25.0%" in text
     assert "few: of 2 prompts the word is proposed in 2, the pair of senses in 2, with the meaning given in 2" in text
