@@ -1,31 +1,25 @@
-"""The graph of HRV Fix Word: one node between loader and sampler (40)."""
+"""The graph of HRV Fix Word: one node between loader and sampler."""
 
 from __future__ import annotations
 
-from .graph_parts import MEANT, MISREAD, MISREAD_SAMPLER, see
+from .graph_parts import GAP, MEANT, MISREAD, MISREAD_SAMPLER, Way, draw, negative_prompt
 from .litegraph import Graph
-
-ENLARGE, GAP = 4.0, 30
 
 
 def fix_word(graph: Graph) -> None:
-    """40: the same prompt and seeds with and without the steering model, which alone makes the difference."""
-    note = graph.note(440, wide=320)
-    loader = graph.node("HRVPocketModel")
+    """The same prompt and seeds with and without the steering model, which alone makes the difference."""
+    note = graph.note(420)
+    loader = graph.node("HRVPocketModel", wide=340)
     fix = graph.node(
-        "HRVFixWord", wide=320, model=(loader, "MODEL"), clip=(loader, "CLIP"), word=MEANT["word"],
+        "HRVFixWord", wide=340, model=(loader, "MODEL"), clip=(loader, "CLIP"), word=MEANT["word"],
         meaning=MEANT["desired"], not_meaning=MEANT["undesired"], more={"text": MISREAD},
     )  # fmt: skip
-    negative = graph.node("CLIPTextEncode", "Negative prompt", clip=(loader, "CLIP"), text="")
-    latent = graph.node("RepeatLatentBatch", samples=(loader, "LATENT"), amount=4)
-    right, _ = graph.group("Prompt, word and meaning", (0, 0), [[note, loader], [fix, negative, latent]])
-    shared = {
-        "positive": (fix, "CONDITIONING"), "negative": (negative, "CONDITIONING"), "latent_image": (latent, "LATENT"),
-        **MISREAD_SAMPLER,
-    }  # fmt: skip
-    bottom = -GAP
-    for title, model in (("Before", loader), ("After", fix)):
-        sampler = graph.node("KSampler", f"KSampler ({title.lower()})", model=(model, "MODEL"), **shared)
-        (decoded, enlarged, shown) = sum(see(graph, sampler, loader, title, ENLARGE), [])
-        shown["size"][0] = 380
-        _, bottom = graph.group(title, (right + GAP, bottom + GAP), [[sampler], [decoded, enlarged], [shown]])
+    negative = negative_prompt(graph, loader, 340)
+    latent = graph.node("RepeatLatentBatch", "Images", wide=340, samples=(loader, "LATENT"), amount=4)
+    columns = [[note, loader], [fix, negative, latent]]
+    right, _ = graph.group("Prompt, word and meaning", (0, 0), columns)
+    positive = (fix, "CONDITIONING")
+    ways = [Way("Before", (loader, "MODEL"), positive), Way("After", (fix, "MODEL"), positive)]
+    ends = {"negative": (negative, "CONDITIONING"), "latent": (latent, "LATENT"), "vae": (loader, "VAE")}
+    drawn, shown = draw(graph, ways, ends, MISREAD_SAMPLER, 4.0, 420)
+    graph.group("Before and after", (right + GAP, 0), [[drawn], shown])

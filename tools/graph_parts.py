@@ -1,12 +1,14 @@
-"""What several workflow graphs share: checkpoints, sampler settings, and images with and without a steering node."""
+"""What several workflow graphs share: checkpoints, settings, one node that draws in several ways from one noise."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from .litegraph import Graph
+from .subgraph import Subgraph
 
 Node = dict[str, Any]
+Output = tuple[Node, str]
 Settings = dict[str, Any]
 Branch = tuple[str, str, Settings]  # title, steering node, its settings
 HUB = "https://huggingface.co"
@@ -34,37 +36,146 @@ MISREAD_SAMPLER = POCKET_SAMPLER | {"seed": 5}  # of its eight images three are 
 SD_SAMPLER: Settings = {"seed": 1, "steps": 30, "cfg": 7.5, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
 
 
+GAP = 16  # px between groups
+
+
+class Way(NamedTuple):
+    """One way to draw: what its sampler gets."""
+
+    title: str
+    model: Output
+    positive: Output
+
+
+class Ends(NamedTuple):
+    """What further nodes connect to, and where they may stand."""
+
+    prompt: Node
+    negative: Node
+    latent: Output
+    drawn: Node
+    right: int
+    bottom: int
+
+
 def compare(
-    graph: Graph, note: Node, loader: Node, hrv: Node, text: str | tuple[Node, str], side: int | None, batch: int,
-    branches: list[Branch], sampler: dict[str, Any], enlarge: float | None = None, below: list[Node] | None = None,
-    more: list[list[Node]] | None = None,
-) -> tuple[Node, Node, int]:  # fmt: skip
+    graph: Graph, note: Node, loader: Node, hrv: Node, text: str | Output, side: int | None, batch: int,
+    branches: list[Branch], sampler: Settings, enlarge: float | None = None, below: list[Node] | None = None,
+    first: list[Node] | None = None, after: list[Node] | None = None, wide: int = 360,
+) -> Ends:  # fmt: skip
     """The same prompt and seeds: as the model is, and once for each branch (title, steering node, its settings).
 
-    side: in pixels, None for the loader's own latent; below: nodes under the loaders; more: further columns of the
-    first group. Returns the two prompts and the lower edge of the last group.
+    side: in pixels, None for the loader's own latent; below: nodes under the loader; first: nodes above those that
+    steer; after: nodes under the one that draws.
     """
-    prompt = graph.node("HRVPrompt", "HRV Prompt (positive)", wide=380, clip=(loader, "CLIP"), text=text)
-    negative = graph.node("CLIPTextEncode", "Negative prompt", wide=380, clip=(loader, "CLIP"), text="")
+    prompt = graph.node("HRVPrompt", "HRV Prompt (positive)", wide=320, clip=(loader, "CLIP"), text=text)
+    negative = negative_prompt(graph, loader)
     latent = empty_latent(graph, loader, side, batch)
-    columns = [[note], [loader, hrv, *(below or [])], [prompt, negative, latent], *(more or [])]
+    columns = [[note, loader, *(below or [])], [hrv, prompt, negative, latent]]
     right, _ = graph.group("Model and prompt", (0, 0), columns)
-    shared = {"negative": (negative, "CONDITIONING"), "latent_image": (latent, "LATENT"), **sampler}
-
-    plain = graph.node(
-        "KSampler", "KSampler (plain)", model=(loader, "MODEL"), positive=(prompt, "CONDITIONING"), **shared
-    )
-    _, middle = graph.group("Plain", (right + 400, 0), [[plain], *see(graph, plain, loader, "Plain", enlarge)])
-
+    ways = [Way("Plain", (loader, "MODEL"), (prompt, "CONDITIONING"))]
+    steering = []
     for title, kind, asked in branches:
-        steer = graph.node(
-            kind, wide=320, model=(loader, "MODEL"), positive=(prompt, "CONDITIONING"), hrv=(hrv, "hrv"), **asked
+        node = graph.node(
+            kind, wide=300, model=(loader, "MODEL"), positive=(prompt, "CONDITIONING"), hrv=(hrv, "hrv"), **asked
         )
-        ends = {"model": (steer, "MODEL"), "positive": (steer, "positive"), **shared}
-        steered = graph.node("KSampler", f"KSampler ({title.lower()})", **ends)
-        columns = [[steer], [steered], *see(graph, steered, loader, title, enlarge)]
-        _, middle = graph.group(title, (right + 40, middle + 40), columns)
-    return prompt, negative, middle
+        steering.append(node)
+        ways.append(Way(title, (node, "MODEL"), (node, "positive")))
+    right, _ = graph.group("The word, steered", (right + GAP, 0), [[*(first or []), *steering]])
+    ends = {"negative": (negative, "CONDITIONING"), "latent": (latent, "LATENT"), "vae": (loader, "VAE")}
+    drawn, shown = draw(graph, ways, ends, sampler, enlarge, wide)
+    right, bottom = graph.group("The same noise", (right + GAP, 0), [[drawn, *(after or [])], shown])
+    return Ends(prompt, negative, (latent, "LATENT"), drawn, right, bottom)
+
+
+def draw(
+    graph: Graph, ways: list[Way], ends: dict[str, Output], sampler: Settings, enlarge: float | None = None,
+    wide: int = 360, latents: tuple[str, ...] = (), film: bool = False,
+) -> tuple[Node, list[Node]]:  # fmt: skip
+    """One node that draws in all ways with the same settings, and a preview for each.
+
+    ends: negative, latent and vae of all; latents: titles of ways whose latent is wanted too, as "TITLE (latent)";
+    film: frames are shown as a film, which is saved.
+    """
+    part = Subgraph("Draw", graph.object_info, graph.name)
+    samplers = {way.title: part.node("KSampler", f"KSampler ({way.title.lower()})", **sampler) for way in ways}
+    decoded = {title: decode(part, node, enlarge) for title, node in samplers.items()}
+    part.group("One noise, one set of settings", (0, 0), [[node, *decoded[title]] for title, node in samplers.items()])
+    links = dict(ends)
+    for way in ways:
+        for name, source in (("model", way.model), ("positive", way.positive)):
+            part.enter(f"{name} ({way.title.lower()})", (samplers[way.title], name))
+            links[f"{name} ({way.title.lower()})"] = source
+    part.enter("negative", *((node, "negative") for node in samplers.values()))
+    part.enter("latent", *((node, "latent_image") for node in samplers.values()))
+    part.enter("vae", *((nodes[0], "vae") for nodes in decoded.values()))
+    settings(part, list(samplers.values()))
+    for title, nodes in decoded.items():
+        part.leave(title, nodes[-1], "IMAGE")
+    for title in latents:
+        part.leave(f"{title} (latent)", samplers[title], "LATENT")
+    drawn = graph.place(part, 280, **links)
+    show = _film if film else _image
+    return drawn, [show(graph, way.title, wide, (drawn, way.title)) for way in ways]
+
+
+def _image(graph: Graph, title: str, wide: int, images: Output) -> Node:
+    return graph.node("PreviewImage", title, wide=wide, images=images)
+
+
+def _film(graph: Graph, title: str, wide: int, images: Output) -> Node:
+    prefix = f"video/hrv_{title.partition(':')[0].lower()}"
+    more: Settings = {"filename_prefix": prefix, "fps": 16.0, "lossless": False}
+    return graph.node("SaveAnimatedWEBP", title, wide=wide, images=images, **more)
+
+
+def built(graph: Graph, build: Node, concepts: str, wide: int = 300) -> list[Node]:
+    """Heat map and report of a build, in a column."""
+    heatmap = graph.node("HRVHeatmap", wide=wide, hrv=(build, "hrv"), concept=concepts)
+    preview = graph.node("PreviewImage", "Heat map", wide=wide, images=(heatmap, "IMAGE"))
+    report = graph.node("PreviewAny", "Report", wide=wide, source=(build, "report"))
+    return [heatmap, preview, report]
+
+
+def voted(
+    graph: Graph, loader: Node, presets: tuple[str, str], asked: Settings, shown: str = "steps draws seed"
+) -> Node:
+    """HRV Build with its concepts and prompts (presets of both) in one node."""
+    part = Subgraph("Heads vote", graph.object_info, graph.name)
+    concepts = part.node("HRVConcepts", wide=340, preset=presets[0])
+    prompts = part.node("HRVPromptSet", wide=340, preset=presets[1])
+    links = {"concepts": (concepts, "concepts"), "prompts": (prompts, "prompts")}
+    build = part.node("HRVBuild", wide=340, **links, **asked)
+    part.group("Heads vote", (0, 0), [[concepts, prompts], [build]])
+    for name in ("model", "clip"):
+        part.enter(name, (build, name))
+    part.enter("concepts", (concepts, "preset"))
+    part.enter("prompts", (prompts, "preset"))
+    settings(part, [build], shown)
+    part.leave("hrv", build, "hrv")
+    return graph.place(part, 320, model=(loader, "MODEL"), clip=(loader, "CLIP"))
+
+
+def decode(graph: Graph, sampler: Node, enlarge: float | None, **links: Output) -> list[Node]:
+    """The nodes that make an image of a sampler's latent; the last gives it."""
+    decoded = graph.node("VAEDecode", samples=(sampler, "LATENT"), **links)
+    if not enlarge:
+        return [decoded]
+    scaled = {"upscale_method": "nearest-exact", "scale_by": enlarge}
+    return [decoded, graph.node("ImageScaleBy", image=(decoded, "IMAGE"), **scaled)]
+
+
+def settings(part: Subgraph, samplers: list[Node], names: str = "seed steps cfg sampler_name scheduler") -> None:
+    """Settings of samplers as widgets of the node they are in."""
+    for name in names.split():
+        part.enter(name, *((node, name) for node in samplers))
+
+
+def negative_prompt(graph: Graph, loader: Node, wide: int = 320) -> Node:
+    """An empty negative prompt."""
+    node = graph.node("CLIPTextEncode", "Negative prompt", wide=wide, clip=(loader, "CLIP"), text="")
+    node["size"][1] -= 50  # room for a line
+    return node
 
 
 def empty_latent(graph: Graph, loader: Node, side: int | None, batch: int) -> Node:
@@ -72,14 +183,3 @@ def empty_latent(graph: Graph, loader: Node, side: int | None, batch: int) -> No
     if side is None:
         return graph.node("RepeatLatentBatch", "Images", samples=(loader, "LATENT"), amount=batch)
     return graph.node("EmptyLatentImage", width=side, height=side, batch_size=batch)
-
-
-def see(graph: Graph, sampler: Node, loader: Node, title: str, enlarge: float | None) -> list[list[Node]]:
-    decoded = graph.node("VAEDecode", wide=240, samples=(sampler, "LATENT"), vae=(loader, "VAE"))
-    shown, columns = decoded, [[decoded]]
-    if enlarge:
-        shown = graph.node(
-            "ImageScaleBy", wide=240, image=(decoded, "IMAGE"), upscale_method="nearest-exact", scale_by=enlarge
-        )
-        columns.append([shown])
-    return [*columns, [graph.node("PreviewImage", title, wide=460, images=(shown, "IMAGE"))]]

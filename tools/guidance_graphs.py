@@ -1,12 +1,28 @@
-"""The graphs of prompts with several objects: Attend-and-Excite, SynGen and Structured Diffusion (19 to 22)."""
+"""The graphs of prompts with several objects: Attend-and-Excite, SynGen and Structured Diffusion."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from .graph_parts import POCKET_SAMPLER, SD15, SD_SAMPLER, SDXL, Branch, Node, Settings
+from .graph_parts import (
+    GAP,
+    POCKET_SAMPLER,
+    SD15,
+    SD_SAMPLER,
+    SDXL,
+    Branch,
+    Node,
+    Output,
+    Settings,
+    Way,
+    decode,
+    draw,
+    negative_prompt,
+    settings,
+)
 from .litegraph import Graph
+from .subgraph import Subgraph
 
 PLAIN: Branch = ("Plain", "", {})
 STRUCTURED: Branch = ("Structured Diffusion", "HRVStructuredDiffusion", {})
@@ -21,10 +37,9 @@ def with_hrv(concepts: str, **more: Any) -> Branch:
 
 
 def pocket_excite(graph: Graph) -> None:
-    """19: two coloured things on the pocket model under every method."""
-    note = graph.note(620)
-    loader = graph.node("HRVPocketModel", model="squares")
-    hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
+    """Two coloured things on the pocket model under every method."""
+    loader = graph.node("HRVPocketModel", wide=340, model="squares")
+    hrv = graph.node("HRVLoad", wide=340, file="preset: pocket.safetensors")
     moved: Settings = {"rivals": "words of the prompt", "thresholds": "", "steps_to_alter": 10, "step_size": 100.0}
     branches = [
         PLAIN,
@@ -33,76 +48,116 @@ def pocket_excite(graph: Graph) -> None:
         ("Attend-and-Excite", "HRVAttendExcite", {**moved, "sharpness": 3.0}),
         with_hrv("Plant, Fruit", **moved | {"step_size": 20.0}, sharpness=10.0),
     ]
-    _several(graph, note, loader, hrv, "a purple tulip and a blue banana", 32, 6, branches, POCKET_SAMPLER, enlarge=8.0)
+    _all(graph, loader, hrv, "a purple tulip and a blue banana", 32, 6, branches, POCKET_SAMPLER, enlarge=8.0)
 
 
 def sd15_excite(graph: Graph) -> None:
-    """20: a cat and a frog on SD1.5, excited through the heads of Animals."""
-    note = graph.note(600)
-    loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=380, ckpt_name=SD15["name"])
-    hrv = graph.node("HRVLoad", file="sd15_paper34.safetensors")
-    branches = [PLAIN, with_hrv("Animals, Animals")]
-    _several(graph, note, loader, hrv, "a cat and a frog", 512, 1, branches, SD_SAMPLER | {"steps": 50})
+    """A cat and a frog on SD1.5, excited through the heads of Animals."""
+    loader, hrv = _checkpoint(graph, SD15, "sd15_paper34")
+    _two(graph, loader, hrv, 512, with_hrv("Animals, Animals"), SD_SAMPLER | {"steps": 50})
 
 
 def sd15_side_by_side(graph: Graph) -> None:
-    """21: every method on a prompt of the paper's second type."""
-    note = graph.note(640)
-    loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=380, ckpt_name=SD15["name"])
-    hrv = graph.node("HRVLoad", file="sd15_paper34.safetensors")
+    """Every method on a prompt of the paper's second type."""
+    loader, hrv = _checkpoint(graph, SD15, "sd15_paper34")
     branches = [PLAIN, STRUCTURED, SYNGEN, EXCITED, with_hrv("Animals, Animals")]
     text = "a green penguin and a purple bear"
-    _several(graph, note, loader, hrv, text, 512, 1, branches, SD_SAMPLER | {"steps": 50})
+    _all(graph, loader, hrv, text, 512, 1, branches, SD_SAMPLER | {"steps": 50})
 
 
 def sdxl_excite(graph: Graph) -> None:
-    """22: SDXL, saving memory."""
-    note = graph.note(580)
-    loader = graph.node("CheckpointLoaderSimple", models=[SDXL], wide=380, ckpt_name=SDXL["name"])
-    hrv = graph.node("HRVLoad", file="sdxl_paper34.safetensors")
-    settings: Settings = {"steps_to_alter": 15, "thresholds": "0:.05, 6:.5, 12:.8", "save_memory": True}
-    branches = [PLAIN, with_hrv("Animals, Animals", **settings)]
-    _several(graph, note, loader, hrv, "a cat and a frog", 1024, 1, branches, SD_SAMPLER)
+    """SDXL, saving memory."""
+    loader, hrv = _checkpoint(graph, SDXL, "sdxl_paper34")
+    saving: Settings = {"steps_to_alter": 15, "thresholds": "0:.05, 6:.5, 12:.8", "save_memory": True}
+    _two(graph, loader, hrv, 1024, with_hrv("Animals, Animals", **saving), SD_SAMPLER)
 
 
-def _several(
-    graph: Graph, note: Node, loader: Node, hrv: Node, text: str, side: int, batch: int, branches: list[Branch],
-    sampler: Settings, enlarge: float | None = None,
+def _checkpoint(graph: Graph, model: dict[str, str], vectors: str) -> tuple[Node, Node]:
+    loader = graph.node("CheckpointLoaderSimple", models=[model], wide=340, ckpt_name=model["name"])
+    return loader, graph.node("HRVLoad", wide=340, file=f"{vectors}.safetensors")
+
+
+def _asked(
+    graph: Graph, loader: Node, hrv: Node, text: str, side: int, batch: int
+) -> tuple[Node, dict[str, Output], int]:
+    """The prompt, what every method is given, and the edge of their group."""
+    note = graph.note(420)
+    prompt = graph.node("HRVPrompt", "HRV Prompt (positive)", wide=320, clip=(loader, "CLIP"), text=text)
+    negative = negative_prompt(graph, loader)
+    latent = graph.node("EmptyLatentImage", wide=320, width=side, height=side, batch_size=batch)
+    right, _ = graph.group("Model and prompt", (0, 0), [[note, loader, hrv], [prompt, negative, latent]])
+    ends = {"negative": (negative, "CONDITIONING"), "latent": (latent, "LATENT"), "vae": (loader, "VAE")}
+    return prompt, ends, right
+
+
+def _two(graph: Graph, loader: Node, hrv: Node, side: int, branch: Branch, sampler: Settings) -> None:
+    """A cat and a frog, plain and excited, from one noise, and what the losses did."""
+    prompt, ends, right = _asked(graph, loader, hrv, "a cat and a frog", side, 1)
+    title, kind, asked = branch
+    model, positive = (loader, "MODEL"), (prompt, "CONDITIONING")
+    guide = graph.node(kind, title, wide=320, model=model, positive=positive, hrv=(hrv, "hrv"), **asked)
+    right, _ = graph.group("Every object, excited", (right + GAP, 0), [[guide]])
+    ways = [Way("Plain", model, positive), Way(title, (guide, "MODEL"), (guide, "positive"))]
+    drawn, shown = draw(graph, ways, ends, sampler, latents=(title,), wide=340)
+    losses = graph.node("HRVGuidanceLosses", wide=280, model=(guide, "MODEL"), samples=(drawn, f"{title} (latent)"))
+    said = graph.node("PreviewAny", f"Losses ({title.lower()})", wide=280, source=(losses, "text"))
+    graph.group("The same noise", (right + GAP, 0), [[drawn, losses, said], shown])
+
+
+def _all(
+    graph: Graph, loader: Node, hrv: Node, text: str, side: int, batch: int, branches: list[Branch], sampler: Settings,
+    enlarge: float | None = None,
 ) -> None:  # fmt: skip
-    """One prompt and its noises, a row of nodes for each branch (title, guiding node or none, its settings)."""
-    prompt = graph.node("HRVPrompt", "HRV Prompt (positive)", wide=380, clip=(loader, "CLIP"), text=text)
-    negative = graph.node("CLIPTextEncode", "Negative prompt", wide=380, clip=(loader, "CLIP"), text="")
-    latent = graph.node("EmptyLatentImage", width=side, height=side, batch_size=batch)
-    right, _ = graph.group("Model and prompt", (0, 0), [[note], [loader, hrv], [prompt, negative, latent]])
-    top = 0
+    """One prompt and its noises under every method (title, guiding node or none, its settings), in one node."""
+    prompt, ends, right = _asked(graph, loader, hrv, text, side, batch)
+    part = Subgraph("Every method", graph.object_info, graph.name)
+    columns, samplers, decoded, guides, said = list[list[Node]](), list[Node](), list[list[Node]](), {}, {}
     for title, kind, asked in branches:
-        model, positive, row = (loader, "MODEL"), (prompt, "CONDITIONING"), list[list[Node]]()
+        start: dict[str, Output] = {}
         if kind:
-            links: Settings = {"clip": (loader, "CLIP")} if kind == "HRVStructuredDiffusion" else {}
-            links |= {"hrv": (hrv, "hrv")} if "concepts" in asked else {}
-            guide = graph.node(kind, title, wide=340, model=model, positive=positive, **links, **asked)
-            model, positive, row = (guide, "MODEL"), (guide, "positive"), [[guide]]
-        ends: Settings = {"negative": (negative, "CONDITIONING"), "latent_image": (latent, "LATENT"), **sampler}
-        drawn = graph.node("KSampler", f"KSampler ({title.lower()})", model=model, positive=positive, **ends)
-        decoded = graph.node("VAEDecode", wide=240, samples=(drawn, "LATENT"), vae=(loader, "VAE"))
-        shown, column = decoded, [decoded]
-        if enlarge:
-            shown = graph.node(
-                "ImageScaleBy", wide=300, image=(decoded, "IMAGE"), upscale_method="nearest-exact", scale_by=enlarge
-            )
-            column.append(shown)
-        row += [[drawn], column, [graph.node("PreviewImage", title, wide=460, images=(shown, "IMAGE"))]]
+            guides[title] = guide = part.node(kind, title, wide=340, **asked)
+            start = {"model": (guide, "MODEL"), "positive": (guide, "positive")}
+        sampler_node = part.node("KSampler", f"KSampler ({title.lower()})", **start, **sampler)
+        samplers.append(sampler_node)
+        decoded.append(decode(part, sampler_node, enlarge))
+        columns += [[guide, sampler_node, *decoded[-1]] if kind else [sampler_node, *decoded[-1]]]
         if kind in WITH_LOSSES:
-            losses = graph.node("HRVGuidanceLosses", wide=300, model=model, samples=(drawn, "LATENT"))
-            text_node = graph.node("PreviewAny", f"Losses ({title.lower()})", wide=420, source=(losses, "text"))
-            row += [[losses], [text_node]]
-        _, bottom = graph.group(title, (right + 40, top), row)
-        top = bottom + 40
+            said[title] = part.node("HRVGuidanceLosses", model=start["model"], samples=(sampler_node, "LATENT"))
+            columns[-1].append(said[title])
+    part.group("One noise, every method", (0, 0), columns)
+    plain = samplers[[title for title, _, _ in branches].index("Plain")]
+    part.enter("model", *((node, "model") for node in [plain, *guides.values()]))
+    part.enter("positive", *((node, "positive") for node in [plain, *guides.values()]))
+    part.enter("clip", *((node, "clip") for node in guides.values() if node["type"] == "HRVStructuredDiffusion"))
+    part.enter("negative", *((node, "negative") for node in samplers))
+    part.enter("latent", *((node, "latent_image") for node in samplers))
+    part.enter("vae", *((nodes[0], "vae") for nodes in decoded))
+    through = [guides[title] for title, _, asked in branches if "concepts" in asked]
+    part.enter("hrv", *((node, "hrv") for node in through))
+    part.enter("concepts", *((node, "concepts") for node in through))
+    settings(part, samplers, "seed steps")
+    for (title, _, _), nodes in zip(branches, decoded, strict=True):
+        part.leave(title, nodes[-1], "IMAGE")
+    for title, node in said.items():
+        part.leave(f"losses ({title.lower()})", node, "text")
+    links = {
+        "model": (loader, "MODEL"),
+        "positive": (prompt, "CONDITIONING"),
+        "clip": (loader, "CLIP"),
+        "hrv": (hrv, "hrv"),
+    }
+    drawn = graph.place(part, 300, **links, **ends)
+    shown = [graph.node("PreviewImage", title, wide=290, images=(drawn, title)) for title, _, _ in branches]
+    texts = [
+        graph.node("PreviewAny", f"Losses ({title.lower()})", wide=300, source=(drawn, f"losses ({title.lower()})"))
+        for title in said
+    ]
+    graph.group("The same noise", (right + GAP, 0), [[drawn, *texts[:2]], shown[:3], [*shown[3:], *texts[2:]]])
 
 
 GUIDANCE_GRAPHS: dict[str, Callable[[Graph], None]] = {
-    "19_pocket_attend_excite": pocket_excite,
-    "20_sd15_attend_excite_hrv": sd15_excite,
-    "21_sd15_multi_concept_side_by_side": sd15_side_by_side,
-    "22_sdxl_attend_excite_hrv": sdxl_excite,
+    "18 Keep every object": pocket_excite,
+    "19 SD1.5 - keep every object": sd15_excite,
+    "21 SD1.5 - five methods for several objects": sd15_side_by_side,
+    "20 SDXL - keep every object": sdxl_excite,
 }

@@ -12,14 +12,9 @@ from .api_format import write_prompt
 
 NOTES = ROOT / "tools" / "workflow_notes"
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
-FOOT, SLOT, WIDGET, TEXT, PICTURE, MARGIN = (
-    60,
-    22,
-    30,
-    110,
-    300,
-    60,
-)  # px, roomy enough for both node renderers of the frontend
+# px, roomy enough for both node renderers of the frontend
+FOOT, SLOT, WIDGET, TEXT, PICTURE, SAID = 50, 22, 30, 90, 200, 90
+MARGIN, BETWEEN, TITLES = 44, 20, 74  # between nodes of a column, between columns, of a group's title and a node's
 OURS, CORE = "#2a4a5a", "#3f789e"
 
 
@@ -31,8 +26,9 @@ class Graph:
         self.nodes: list[dict[str, Any]] = []
         self.links: list[list[Any]] = []
         self.groups: list[dict[str, Any]] = []
+        self.parts: list[dict[str, Any]] = []  # definitions of its subgraphs
 
-    def note(self, height: int, wide: int = 380) -> dict[str, Any]:
+    def note(self, height: int, wide: int = 340) -> dict[str, Any]:
         """The Markdown note of this graph, from tools/workflow_notes."""
         text = (NOTES / f"{self.name}.md").read_text(encoding="utf-8")
         return self._add("MarkdownNote", "Read me", [], [], [text.strip()], [wide, height], {})
@@ -75,7 +71,7 @@ class Graph:
             {"name": out, "type": of, "slot_index": i, "links": []}
             for i, (out, of) in enumerate(zip(schema["output_name"], schema["output"], strict=True))
         ]
-        height += SLOT * max(len(outs), len(sockets)) + (PICTURE if kind.startswith("Preview") else 0)
+        height += SLOT * max(len(outs), len(sockets)) + {"PreviewImage": PICTURE, "PreviewAny": SAID}.get(kind, 0)
         ours = kind.startswith("HRV")
         about: dict[str, Any] = {"Node name for S&R": kind, "cnr_id": "comfyui-hrv" if ours else "comfy-core"}
         about |= {"models": models} if models else {}
@@ -84,17 +80,29 @@ class Graph:
             made |= {"color": "#233a46", "bgcolor": OURS}
         return made
 
+    def place(self, part: Any, wide: int = 300, **links: tuple[dict[str, Any], str]) -> dict[str, Any]:
+        """The node of a Subgraph; links: (node, output name) by the names of its sockets."""
+        made = part.as_node(len(self.nodes) + 1, wide)
+        for slot, socket in enumerate(made["inputs"]):
+            if socket["name"] in links:
+                socket["link"] = self._link(links.pop(socket["name"]), made["id"], slot)
+        if links:
+            raise KeyError(f"{part.title} has no socket {', '.join(links)}")
+        self.nodes.append(made)
+        self.parts += [*part.parts, part.definition()]
+        return made
+
     def group(self, title: str, at: tuple[int, int], columns: list[list[dict[str, Any]]]) -> tuple[int, int]:
         """Place nodes in columns from `at` and frame them; returns the frame's right and lower edge."""
         x, bottom = at[0] + 20, at[1]
         for column in columns:
-            y = at[1] + 80
+            y = at[1] + TITLES
             for node in column:
                 node["pos"] = [x, y]
                 y += node["size"][1] + MARGIN
-            x += max(node["size"][0] for node in column) + 40
+            x += max(node["size"][0] for node in column) + BETWEEN
             bottom = max(bottom, y - MARGIN + 20)
-        box = [at[0], at[1], x - 20 - at[0], bottom - at[1]]
+        box = [at[0], at[1], x + 20 - BETWEEN - at[0], bottom - at[1]]
         group = {
             "id": len(self.groups) + 1,
             "title": title,
@@ -123,6 +131,7 @@ class Graph:
             "nodes": self.nodes,
             "links": self.links,
             "groups": self.groups,
+            **({"definitions": {"subgraphs": self.parts}} if self.parts else {}),
             "config": {},
             "extra": {"ds": {"scale": 0.6, "offset": [80, 80]}},
             "version": 0.4,

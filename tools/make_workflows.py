@@ -15,6 +15,7 @@ from .encoder_graphs import pocket_other_encoder
 from .fix_word_graphs import fix_word
 from .graph_parts import (
     DRAWINGS_BY_EFFECT,
+    GAP,
     MEANT,
     MISREAD,
     MISREAD_SAMPLER,
@@ -24,56 +25,68 @@ from .graph_parts import (
     SDXL,
     Branch,
     Node,
+    Output,
+    built,
     compare,
+    voted,
 )
 from .guidance_graphs import GUIDANCE_GRAPHS
-from .inspection_graphs import pocket_weaken, sd15_weaken, sdxl_weaken, see_inside
+from .inspection_graphs import (
+    over_time,
+    pocket_measure,
+    pocket_weaken,
+    sd15_weaken,
+    sdxl_weaken,
+    see_inside,
+    where_words_look,
+)
 from .litegraph import Graph
 from .metric_graphs import METRIC_GRAPHS
 from .prompt_weight_graphs import PROMPT_WEIGHT_GRAPHS
 from .reference_graphs import REFERENCE_GRAPHS
 from .server import ComfyServer
+from .subgraph import Subgraph
 from .suggest_graphs import pocket_suggest
 from .transformer_graphs import qwen_effect, qwen_fix
 
 
 def pocket_build(graph: Graph) -> None:
-    """01: HRVs of the pocket model, seen as heat map and report."""
+    """HRVs of the pocket model, seen as heat map and report."""
     note = graph.note(420)
-    loader = graph.node("HRVPocketModel", model="squares")
+    loader = graph.node("HRVPocketModel", wide=340, model="squares")
     _build(graph, note, loader, ("pocket", "pocket"), 32, 16, "pocket_mine", POCKET_SAMPLER, "Color, Fruit, Plant")
 
 
 def pocket_fix(graph: Graph) -> None:
-    """02: plain against adjusted on the pocket model."""
-    note = graph.note(560)
-    loader = graph.node("HRVPocketModel")
+    """Plain against adjusted on the pocket model."""
+    note = graph.note(420)
+    loader = graph.node("HRVPocketModel", wide=340)
     hrv = graph.node("HRVLoad", file=DRAWINGS_BY_EFFECT)
     compare(graph, note, loader, hrv, MISREAD, None, 8, _steered(MEANT), MISREAD_SAMPLER, enlarge=4.0)
 
 
 def sd15_fix(graph: Graph) -> None:
-    """03: "a vase in lavender color" on SD1.5."""
-    note = graph.note(600)
-    loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=380, ckpt_name=SD15["name"])
+    """ "a vase in lavender color" on SD1.5."""
+    note = graph.note(420)
+    loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=340, ckpt_name=SD15["name"])
     hrv = graph.node("HRVLoad", file="sd15_paper34.safetensors")
     asked = {"word": "lavender", "desired": "Color", "undesired": "Plants"}
     compare(graph, note, loader, hrv, "a vase in lavender color", 512, 4, _steered(asked), SD_SAMPLER)
 
 
 def sdxl_fix(graph: Graph) -> None:
-    """04: "A rose-colored vase" on SDXL, clamped."""
-    note = graph.note(560)
-    loader = graph.node("CheckpointLoaderSimple", models=[SDXL], wide=380, ckpt_name=SDXL["name"])
+    """ "A rose-colored vase" on SDXL, clamped."""
+    note = graph.note(420)
+    loader = graph.node("CheckpointLoaderSimple", models=[SDXL], wide=340, ckpt_name=SDXL["name"])
     hrv = graph.node("HRVLoad", file="sdxl_paper34.safetensors")
     asked = {"word": "rose-colored", "desired": "Color", "undesired": "Plants", "clamp": 9.0}
     compare(graph, note, loader, hrv, "A rose-colored vase", 1024, 2, _steered(asked), SD_SAMPLER)
 
 
 def sd15_build(graph: Graph) -> None:
-    """05: HRVs of SD1.5 on the quick prompt set."""
-    note = graph.note(520)
-    loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=380, ckpt_name=SD15["name"])
+    """HRVs of SD1.5 on the quick prompt set."""
+    note = graph.note(420)
+    loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=340, ckpt_name=SD15["name"])
     _build(graph, note, loader, ("paper34", "quick"), 512, 2, "sd15_paper34", SD_SAMPLER, "Color, Plants")
 
 
@@ -91,10 +104,11 @@ def _build(
     sampler: dict[str, Any], look_at: str,
 ) -> None:  # fmt: skip
     """Concepts and prompts into HRV Build; its vectors as heat map, its report as text."""
-    concepts = graph.node("HRVConcepts", wide=380, preset=presets[0])
-    prompts = graph.node("HRVPromptSet", wide=380, preset=presets[1])
+    concepts = graph.node("HRVConcepts", wide=340, preset=presets[0])
+    prompts = graph.node("HRVPromptSet", wide=340, preset=presets[1])
     build = graph.node(
         "HRVBuild",
+        wide=340,
         model=(loader, "MODEL"),
         clip=(loader, "CLIP"),
         concepts=(concepts, "concepts"),
@@ -106,127 +120,151 @@ def _build(
         save_as=save_as,
         **sampler,
     )
-    heatmap = graph.node("HRVHeatmap", wide=420, hrv=(build, "hrv"), concept=look_at)
-    preview = graph.node("PreviewImage", "Heat map", wide=420, images=(heatmap, "IMAGE"))
-    text = graph.node("PreviewAny", "Report", wide=420, source=(build, "report"))
-    right, _ = graph.group("What is asked", (0, 0), [[note], [loader, concepts, prompts]])
-    right, _ = graph.group("Heads vote", (right + 40, 0), [[build]])
-    graph.group("What came out", (right + 40, 0), [[heatmap, text], [preview]])
+    right, _ = graph.group("What is asked", (0, 0), [[note, loader], [concepts, prompts]])
+    right, _ = graph.group("Heads vote", (right + GAP, 0), [[build]])
+    graph.group("What came out", (right + GAP, 0), [built(graph, build, look_at, 440)])
 
 
 def sd15_timesteps(graph: Graph) -> None:
-    """26: do heads keep their concepts over the timesteps? Votes counted step by step on SD1.5."""
-    note = graph.note(520)
-    loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=380, ckpt_name=SD15["name"])
-    concepts = graph.node("HRVConcepts", wide=380, preset="paper34")
-    prompts = graph.node("HRVPromptSet", wide=380, preset="quick")
-    build = _voting(graph, loader, concepts, prompts, "sd15_timesteps", per_timestep=True)
-    built = (build, "hrv")
+    """Do heads keep their concepts over the timesteps? Votes counted step by step on SD1.5."""
+    note = graph.note(420)
+    loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=340, ckpt_name=SD15["name"])
+    asked: dict[str, Any] = {"width": 512, "height": 512, "batch_size": 2, "draws": 4, "per_timestep": True}
+    build = voted(graph, loader, ("paper34", "quick"), {**asked, "save_as": "sd15_timesteps", **SD_SAMPLER})
+    votes = (build, "hrv")
     views: list[tuple[str, str, dict[str, Any]]] = [
         ("HRVTSNE", "Concepts over time", {}),
         ("HRVSimilarity", "Timesteps", {"of": "timesteps"}),
         ("HRVSimilarity", "Concepts", {"of": "concepts"}),
     ]
-    columns = []
+    seen = []
     for kind, title, values in views:
         name = f"Cosines of {values['of']}" if values else None
-        view = graph.node(kind, name, wide=420, hrv=built, **values)
-        columns.append([view, graph.node("PreviewImage", title, wide=420, images=(view, "IMAGE"))])
-    right, _ = graph.group("What is asked", (0, 0), [[note], [loader, concepts, prompts]])
-    right, _ = graph.group("Heads vote, step by step", (right + 40, 0), [[build]])
-    graph.group("What came out", (right + 40, 0), columns)
+        view = graph.node(kind, name, wide=280, hrv=votes, **values)
+        seen.append([view, graph.node("PreviewImage", title, wide=280, images=(view, "IMAGE"))])
+    right, _ = graph.group("Heads vote, step by step", (0, 0), [[note, loader], [build]])
+    graph.group("What came out", (right + GAP, 0), seen)
 
 
 def sd15_extended(graph: Graph) -> None:
-    """27: a concept added to the list: does it get its own heads, and do the others keep theirs?"""
-    note = graph.note(520)
-    loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=380, ckpt_name=SD15["name"])
-    prompts = graph.node("HRVPromptSet", wide=380, preset="quick")
-    before = graph.node("HRVConcepts", "Concepts before", wide=380, preset="paper34")
-    after = graph.node("HRVConcepts", "Concepts after", wide=380, preset="paper34_tableware")
-    old = _voting(graph, loader, before, prompts, "sd15_before", title="HRV Build (before)")
-    new = _voting(graph, loader, after, prompts, "sd15_tableware", title="HRV Build (after)")
-    compared = graph.node("HRVCompare", wide=420, hrv=(new, "hrv"), other=(old, "hrv"))
-    preview = graph.node("PreviewImage", "How far the others moved", wide=420, images=(compared, "IMAGE"))
-    text = graph.node("PreviewAny", "Comparison", wide=420, source=(compared, "text"))
-    heat = graph.node("HRVHeatmap", wide=420, hrv=(new, "hrv"), concept="Tableware")
-    seen = graph.node("PreviewImage", "The new concept's heads", wide=420, images=(heat, "IMAGE"))
-    right, _ = graph.group("What is asked", (0, 0), [[note], [loader, prompts], [before, after]])
-    right, _ = graph.group("Heads vote", (right + 40, 0), [[old], [new]])
-    graph.group("What came out", (right + 40, 0), [[compared, preview, text], [heat, seen]])
+    """A concept added to the list: does it get its own heads, and do the others keep theirs?"""
+    note = graph.note(420)
+    loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=340, ckpt_name=SD15["name"])
+    prompts = graph.node("HRVPromptSet", wide=340, preset="quick")
+    before = graph.node("HRVConcepts", "Concepts before", wide=340, preset="paper34")
+    after = graph.node("HRVConcepts", "Concepts after", wide=340, preset="paper34_tableware")
+    part = Subgraph("Two builds", graph.object_info, graph.name)
+    builds = {
+        name: _voting(part, save_as, title=f"HRV Build ({name})")
+        for name, save_as in (("before", "sd15_before"), ("after", "sd15_tableware"))
+    }
+    part.group("Heads vote", (0, 0), [[node] for node in builds.values()])
+    for name, node in builds.items():
+        part.enter(f"concepts {name}", (node, "concepts"))
+    _shared(part, list(builds.values()), "width height steps draws")
+    for name, node in builds.items():
+        part.leave(name, node, "hrv")
+    links = {"concepts before": (before, "concepts"), "concepts after": (after, "concepts")}
+    drawn = graph.place(part, 300, **links, **_ends(loader, prompts))
+    compared = graph.node("HRVCompare", hrv=(drawn, "after"), other=(drawn, "before"))
+    preview = graph.node("PreviewImage", "How far the others moved", images=(compared, "IMAGE"))
+    text = graph.node("PreviewAny", "Comparison", source=(compared, "text"))
+    heat = graph.node("HRVHeatmap", hrv=(drawn, "after"), concept="Tableware")
+    seen = graph.node("PreviewImage", "The new concept's heads", images=(heat, "IMAGE"))
+    right, _ = graph.group("What is asked", (0, 0), [[note, loader], [prompts, before, after]])
+    right, _ = graph.group("Heads vote", (right + GAP, 0), [[drawn]])
+    graph.group("What came out", (right + GAP, 0), [[compared, preview, text], [heat, seen]])
 
 
 def pocket_parts(graph: Graph) -> None:
-    """28: one build in two parts, added up, saved, and compared with the vectors that ship."""
-    note = graph.note(520)
-    loader = graph.node("HRVPocketModel", model="squares")
-    concepts = graph.node("HRVConcepts", wide=380, preset="pocket")
-    prompts = graph.node("HRVPromptSet", wide=380, preset="pocket_quick")
+    """One build in two parts, added up, saved, and compared with the vectors that ship."""
+    note = graph.note(420)
+    loader = graph.node("HRVPocketModel", wide=340, model="squares")
+    concepts = graph.node("HRVConcepts", wide=340, preset="pocket")
+    prompts = graph.node("HRVPromptSet", wide=340, preset="pocket_quick")
     shipped = graph.node("HRVLoad", file="preset: pocket.safetensors")
-    ends: dict[str, Any] = {"model": (loader, "MODEL"), "clip": (loader, "CLIP"), "concepts": (concepts, "concepts")}
-    ends |= {"prompts": (prompts, "prompts"), "width": 32, "height": 32, "batch_size": 8, "draws": 4, **POCKET_SAMPLER}
+    part = Subgraph("Two parts of the prompts", graph.object_info, graph.name)
+    values: dict[str, Any] = {"count": 8, "width": 32, "height": 32, "batch_size": 8, "draws": 4, **POCKET_SAMPLER}
     parts = [
-        graph.node("HRVBuild", f"HRV Build (images {start} to {start + 7})", start=start, count=8, save_as=name, **ends)
+        part.node(
+            "HRVBuild", f"HRV Build (images {start} to {start + 7})", wide=340, start=start, save_as=name, **values
+        )
         for start, name in ((0, "pocket_part_1"), (8, "pocket_part_2"))
     ]
-    merged = graph.node("HRVMerge", hrv_a=(parts[0], "hrv"), hrv_b=(parts[1], "hrv"))
+    part.group("Two parts of the prompts", (0, 0), [[node] for node in parts])
+    part.enter("concepts", *((node, "concepts") for node in parts))
+    _shared(part, parts, "steps draws")
+    for place, node in enumerate(parts):
+        part.leave(f"part {place + 1}", node, "hrv")
+    drawn = graph.place(part, 300, concepts=(concepts, "concepts"), **_ends(loader, prompts))
+    merged = graph.node("HRVMerge", hrv_a=(drawn, "part 1"), hrv_b=(drawn, "part 2"))
     saved = graph.node("HRVSave", hrv=(merged, "hrv"), filename="pocket_merged")
-    compared = graph.node("HRVCompare", wide=420, hrv=(merged, "hrv"), other=(shipped, "hrv"))
-    preview = graph.node("PreviewImage", "16 pictures against 96", wide=420, images=(compared, "IMAGE"))
-    text = graph.node("PreviewAny", "Comparison", wide=420, source=(compared, "text"))
-    right, _ = graph.group("What is asked", (0, 0), [[note], [loader, concepts, prompts, shipped]])
-    right, _ = graph.group("Two parts of the prompts", (right + 40, 0), [parts])
-    graph.group("Added up", (right + 40, 0), [[merged, saved], [compared, preview], [text]])
+    compared = graph.node("HRVCompare", wide=270, hrv=(merged, "hrv"), other=(shipped, "hrv"))
+    preview = graph.node("PreviewImage", "16 images against 96", wide=300, images=(compared, "IMAGE"))
+    text = graph.node("PreviewAny", "Comparison", wide=300, source=(compared, "text"))
+    right, _ = graph.group("What is asked", (0, 0), [[note, loader], [concepts, prompts]])
+    right, _ = graph.group("Two parts, added up", (right + GAP, 0), [[drawn, merged, saved]])
+    graph.group("Compared with 96 images", (right + GAP, 0), [[shipped, compared], [preview, text]])
 
 
 def published(graph: Graph) -> None:
-    """29: the vectors that the paper's authors published, fetched and seen."""
-    note = graph.note(520)
-    fetched = graph.node("HRVFetch", wide=380, name="sd14", save_as="")
+    """The vectors that the paper's authors published, fetched and seen."""
+    note = graph.note(420)
+    fetched = graph.node("HRVFetch", wide=340, name="sd14", save_as="")
     heatmap = graph.node("HRVHeatmap", wide=420, hrv=(fetched, "hrv"), concept="Color, Animals, Material")
     preview = graph.node("PreviewImage", "Which heads carry a concept", wide=420, images=(heatmap, "IMAGE"))
     top = graph.node("HRVTopHeads", wide=420, hrv=(fetched, "hrv"), concept="Color, Animals", count=10)
     text = graph.node("PreviewAny", "Top heads", wide=420, source=(top, "text"))
-    right, _ = graph.group("Published vectors", (0, 0), [[note], [fetched]])
-    graph.group("What is in them", (right + 40, 0), [[heatmap, preview], [top, text]])
+    right, _ = graph.group("Published vectors", (0, 0), [[note, fetched]])
+    graph.group("What is in them", (right + GAP, 0), [[heatmap, preview], [top, text]])
 
 
-def _voting(
-    graph: Graph, loader: Node, concepts: Node, prompts: Node, save_as: str, title: str | None = None, **more: Any
-) -> Node:
+def _voting(graph: Graph, save_as: str, title: str | None = None, **more: Any) -> Node:
     return graph.node(
-        "HRVBuild", title, model=(loader, "MODEL"), clip=(loader, "CLIP"), concepts=(concepts, "concepts"),
-        prompts=(prompts, "prompts"), width=512, height=512, batch_size=2, draws=4, save_as=save_as,
-        **SD_SAMPLER, **more,
-    )  # fmt: skip
+        "HRVBuild", title, wide=340, width=512, height=512, batch_size=2, draws=4, save_as=save_as, **SD_SAMPLER, **more
+    )
 
 
-GRAPHS: dict[str, Callable[[Graph], None]] = {
-    "01_pocket_build_hrv": pocket_build,
-    "02_pocket_fix_misread_word": pocket_fix,
-    "03_sd15_fix_misread_word": sd15_fix,
-    "04_sdxl_fix_misread_word": sdxl_fix,
-    "05_sd15_build_hrv": sd15_build,
-    "06_pocket_ordered_weakening": pocket_weaken,
-    "07_sd15_ordered_weakening": sd15_weaken,
-    "08_sdxl_ordered_weakening": sdxl_weaken,
-    "09_see_inside_an_hrv": see_inside,
+def _ends(loader: Node, prompts: Node) -> dict[str, Output]:
+    """What every build is given besides concepts."""
+    return {"model": (loader, "MODEL"), "clip": (loader, "CLIP"), "prompts": (prompts, "prompts")}
+
+
+def _shared(part: Subgraph, builds: list[Node], names: str) -> None:
+    """Model, text encoder, prompts and these settings for all builds of a part."""
+    for name in ("model", "clip", "prompts", *names.split()):
+        part.enter(name, *((node, name) for node in builds))
+
+
+GRAPHS: dict[str, Callable[[Graph], None]] = {  # by the titles that people read
+    "01 Fix a misread word": fix_word,
+    "02 Steer a word, before and after": pocket_fix,
+    "03 SD1.5 - fix a misread word": sd15_fix,
+    "04 SDXL - fix a misread word": sdxl_fix,
+    "05 Let HRV Suggest choose the meaning": pocket_suggest,
+    "06 Steer a prompt of another encoder": pocket_other_encoder,
+    **PROMPT_WEIGHT_GRAPHS,
+    "11 Qwen-Image - fix a misread word": qwen_fix,
+    **REFERENCE_GRAPHS,
     **EDITING_GRAPHS,
     **GUIDANCE_GRAPHS,
+    "22 Build head vectors by votes": pocket_build,
+    "23 Build head vectors by effect": pocket_effect,
+    "24 SD1.5 - build head vectors by votes": sd15_build,
+    "25 SD1.5 - build head vectors by effect": sd15_effect,
+    "26 Qwen-Image - build head vectors for a DiT": qwen_effect,
+    "27 Build in parts and merge": pocket_parts,
+    "28 SD1.5 - add a concept of your own": sd15_extended,
+    "29 Fetch the paper's vectors": published,
+    "30 See inside head vectors": see_inside,
+    "31 See where words look": where_words_look,
+    "32 See heads over time": over_time,
+    "33 SD1.5 - see heads over time": sd15_timesteps,
+    "34 Weaken the heads of a concept": pocket_weaken,
+    "35 Watch a concept vanish, measured": pocket_measure,
+    "36 SD1.5 - watch a concept vanish": sd15_weaken,
+    "37 SDXL - watch a concept vanish": sdxl_weaken,
     **METRIC_GRAPHS,
-    "25_pocket_suggest_and_adjust": pocket_suggest,
-    "26_sd15_timesteps": sd15_timesteps,
-    "27_sd15_extended_concepts": sd15_extended,
-    "28_pocket_build_in_parts": pocket_parts,
-    "29_published_vectors": published,
-    "30_pocket_other_encoder": pocket_other_encoder,
-    "31_pocket_build_by_effect": pocket_effect,
-    **PROMPT_WEIGHT_GRAPHS,
-    "36_sd15_build_by_effect": sd15_effect,
-    **REFERENCE_GRAPHS,
-    "38_qwen_image_build_by_effect": qwen_effect,
-    "39_qwen_image_fix_misread_word": qwen_fix,
-    "40_fix_a_misread_word": fix_word,
 }
 
 

@@ -1,101 +1,159 @@
-"""The graphs that measure: scores of the same seeds under two methods, compared by a paired bootstrap (23, 24)."""
+"""The graphs that measure: scores of the same seeds under two methods, compared by a paired bootstrap."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from .editing_graphs import P2P, edits, with_hrv
-from .graph_parts import CLIP, POCKET_SAMPLER, SD15, SD_SAMPLER, Branch, Node, compare
+from .editing_graphs import P2P, links_of, methods, prompts_of, with_hrv
+from .graph_parts import CLIP, GAP, POCKET_SAMPLER, SD15, SD_SAMPLER, Node, Output, decode, negative_prompt, settings
 from .litegraph import Graph
+from .subgraph import Subgraph
 
 CAPTIONER, DINO, SEGMENTER = "blip2-opt-2.7b", "dinov2-base", "clipseg-rd64-refined"  # folders in models/hrv_eval
-Output = tuple[Node, str]
 
 
 def pocket_metrics(graph: Graph) -> None:
-    """23: is the adjusted word read right more often? the flower not meant, and the lower of colour and shape."""
-    note = graph.note(620)
-    loader = graph.node("HRVPocketModel", model="squares")
-    hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
-    asked = {"word": "rose", "desired": "Color", "undesired": "Plant", "clamp": 4.0}
-    branches: list[Branch] = [("The word adjusted", "HRVConceptAdjust", asked)]
-    compare(graph, note, loader, hrv, "a rose circle", 32, 24, branches, POCKET_SAMPLER, enlarge=8.0)
-    plain, adjusted = ((node, "IMAGE") for node in graph.nodes if node["type"] == "VAEDecode")
-    scorer = graph.node("HRVPocketScorer", wide=320)
-    worst = graph.node("HRVMinObjectScorer", wide=320, scorer=(scorer, "scorer"))
-    scored = [
-        _compared(graph, (plain, adjusted), (node, "scorer"), words, title, ("plain", "adjusted"))
-        for node, words, title in ((scorer, "rose plant", "The flower"), (worst, "rose and circle", "Both at once"))
+    """Is the adjusted word read right more often? The flower not meant, and the lower of colour and shape."""
+    note = graph.note(420)
+    loader = graph.node("HRVPocketModel", wide=340, model="squares")
+    hrv = graph.node("HRVLoad", wide=320, file="preset: pocket.safetensors")
+    prompt = graph.node("HRVPrompt", "HRV Prompt (positive)", wide=320, clip=(loader, "CLIP"), text="a rose circle")
+    negative = negative_prompt(graph, loader)
+    latent = graph.node("EmptyLatentImage", wide=320, width=32, height=32, batch_size=24)
+    right, _ = graph.group("Model and prompt", (0, 0), [[note, loader], [hrv, prompt, negative, latent]])
+    links = {"model": (loader, "MODEL"), "vae": (loader, "VAE"), "hrv": (hrv, "hrv"), "latent": (latent, "LATENT")}
+    links |= {"positive": (prompt, "CONDITIONING"), "negative": (negative, "CONDITIONING")}
+    drawn = graph.place(_adjusted(graph), 280, **links)
+    images = ((drawn, "Plain"), (drawn, "The word adjusted"))
+    seen = [graph.node("PreviewImage", title, wide=280, images=(node, title)) for node, title in images]
+    for node in seen:
+        node["size"][1] -= 40
+    right, _ = graph.group("The same noise", (right + GAP, 0), [[drawn, *seen]])
+    scorer = graph.node("HRVPocketScorer", wide=280)
+    worst = graph.node("HRVMinObjectScorer", wide=280, scorer=(scorer, "scorer"))
+    nodes, shown = [scorer], list[Node]()
+    for node, words, title in ((scorer, "rose plant", "The flower"), (worst, "rose and circle", "Both at once")):
+        part = _compared(graph, words, title, ("plain", "adjusted"))
+        found = graph.place(part, 280, a=images[0], b=images[1], scorer=(node, "scorer"))
+        nodes += [found] if node is scorer else [worst, found]
+        shown += _shown(graph, found, title)
+    graph.group("Scored and compared", (right + GAP, 0), [nodes, shown])
+
+
+def _adjusted(graph: Graph) -> Subgraph:
+    """A prompt drawn as it is and with its word adjusted, from one noise."""
+    part = Subgraph("Plain and adjusted", graph.object_info, graph.name)
+    adjust = part.node("HRVConceptAdjust", wide=320, word="rose", desired="Color", undesired="Plant", clamp=4.0)
+    steered = {"model": (adjust, "MODEL"), "positive": (adjust, "positive")}
+    samplers = [
+        part.node("KSampler", f"KSampler ({title})", more={**start, **POCKET_SAMPLER})
+        for title, start in (("plain", {}), ("the word adjusted", steered))
     ]
-    _place(graph, [[scorer, worst]], scored)
+    decoded = [decode(part, node, None)[0] for node in samplers]
+    part.group("One noise, twice", (0, 0), [[adjust], samplers, decoded])
+    for name in ("model", "positive"):
+        part.enter(name, (adjust, name), (samplers[0], name))
+    part.enter("negative", *((node, "negative") for node in samplers))
+    part.enter("latent", *((node, "latent_image") for node in samplers))
+    part.enter("vae", *((node, "vae") for node in decoded))
+    part.enter("hrv", (adjust, "hrv"))
+    for name in ("word", "desired", "undesired", "strength"):
+        part.enter(name, (adjust, name))
+    settings(part, samplers, "seed")
+    for title, node in zip(("Plain", "The word adjusted"), decoded, strict=True):
+        part.leave(title, node, "IMAGE")
+    return part
 
 
 def sd15_edit_metrics(graph: Graph) -> None:
-    """24: the edit of graph 11 over several seeds, scored by CLIP, captions and BG-DINO."""
-    note = graph.note(760)
-    loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=380, ckpt_name=SD15["name"])
-    hrv = graph.node("HRVLoad", file="sd15_paper34.safetensors")
-    branches: list[Branch] = [P2P, with_hrv("Color")]
-    texts = ("a blue car", "a red car")
-    edits(graph, note, loader, hrv, texts, 512, 4, branches, SD_SAMPLER | {"steps": 50, "seed": 10})
-    pairs = [node for node in graph.nodes if node["type"] == "VAEDecode"]
+    """An edit over several seeds, scored by CLIP, captions and BG-DINO."""
+    note = graph.note(420)
+    loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=340, ckpt_name=SD15["name"])
+    hrv = graph.node("HRVLoad", wide=340, file="sd15_paper34.safetensors")
+    texts, names = ("a blue car", "a red car"), ("P2P", "P2P with HRV")
+    sampler = SD_SAMPLER | {"steps": 50, "seed": 10}
+    prompts = prompts_of(graph, [[note, loader, hrv]], loader, texts, 512)
+    part = methods("Two methods", graph, [P2P, with_hrv("Color")], 4, sampler)
+    drawn = graph.place(part, 280, **links_of(prompts, loader), hrv=(hrv, "hrv"))
+    seen = [graph.node("PreviewImage", out["name"], wide=280, images=(drawn, out["name"])) for out in drawn["outputs"]]
+    right, _ = graph.group("The same noise", (prompts.right + GAP, 0), [[drawn, *seen]])
+    clip = graph.node("HRVCLIPScorer", models=[CLIP], wide=260, file=CLIP["name"])
+    captions = graph.node("HRVCaptionScorer", wide=260, clip=(clip, "scorer"), captioner=CAPTIONER)
+    given = {name: (drawn, out["name"]) for name, out in zip(("a", "b"), drawn["outputs"], strict=True)}
+    judged = _judged(graph, texts[1], names)
+    found = graph.place(judged, 260, **given, clip=(clip, "scorer"), captions=(captions, "scorer"))
+    shown = [_shown(graph, found, title, 190) for title in ("The target prompt", "Captions", "The background")]
+    columns = [[clip, captions, found], *(list(column) for column in zip(*shown, strict=True))]
+    graph.group("Scored and compared", (right + GAP, 0), columns)
+
+
+def _judged(graph: Graph, words: str, names: tuple[str, str]) -> Subgraph:
+    """Source and target of two methods, scored by CLIP, captions and what is kept of the background, and compared."""
+    part = Subgraph("Score and compare", graph.object_info, graph.name)
     kept = [
-        graph.node(
-            "HRVBackgroundSimilarity", title, wide=340, source=(node, "IMAGE"), model=DINO, words="car",
-            segmenter=SEGMENTER,
+        part.node(
+            "HRVBackgroundSimilarity", f"Background ({name})", wide=320, model=DINO, words="car", segmenter=SEGMENTER
         )
-        for node, title in zip(pairs, ("Background (P2P)", "Background (P2P with HRV)"), strict=True)
-    ]  # fmt: skip
-    shown = [
-        graph.node("PreviewImage", f"Compared ({title})", wide=340, images=(node, "background"))
-        for node, title in zip(kept, ("P2P", "P2P with HRV"), strict=True)
+        for name in names
     ]
-    clip = graph.node("HRVCLIPScorer", models=[CLIP], wide=340, file=CLIP["name"])
-    captions = graph.node("HRVCaptionScorer", wide=340, clip=(clip, "scorer"), captioner=CAPTIONER)
-    names = ("P2P", "P2P with HRV")
-    edited = ((kept[0], "edited"), (kept[1], "edited"))
-    scored = [
-        _compared(graph, edited, (node, "scorer"), texts[1], title, names)
-        for node, title in ((clip, "The target prompt"), (captions, "Captions"))
-    ]
-    scored.append(_figure(graph, [(node, "table") for node in kept], "The background", names))
-    _place(graph, [[*kept, clip], [*shown, captions]], scored)
+    images = [(node, "edited") for node in kept]
+    columns = [kept]
+    scored = {}
+    for name, title in (("clip", "The target prompt"), ("captions", "Captions")):
+        scores = [
+            _score(part, f"{title}: {method}", source, words) for method, source in zip(names, images, strict=True)
+        ]
+        scored[name] = scores
+        columns.append([*scores, _difference(part, [(node, "table") for node in scores], title, names)])
+    columns.append([_difference(part, [(node, "table") for node in kept], "The background", names)])
+    part.group("Scored and compared", (0, 0), columns)
+    for name, node in zip(("a", "b"), kept, strict=True):
+        part.enter(name, (node, "source"))
+    for name, scores in scored.items():
+        part.enter(name, *((node, "scorer") for node in scores))
+    for node in (column[-1] for column in columns[1:]):
+        part.leave(f"{node['title']}: figure", node, "IMAGE")
+        part.leave(f"{node['title']}: numbers", node, "text")
+    return part
 
 
-def _compared(
-    graph: Graph, images: tuple[Output, Output], scorer: Output, words: str, title: str, names: tuple[str, str]
-) -> list[list[Node]]:  # fmt: skip
-    """Both sets of images scored, compared and shown: columns of nodes."""
-    scores = [
-        graph.node("HRVScoreImages", f"{title}: {name}", wide=320, images=source, scorer=scorer, word=words)
-        for source, name in zip(images, names, strict=True)
-    ]
-    return [scores, *_figure(graph, [(node, "table") for node in scores], title, names)]
+def _compared(graph: Graph, words: str, title: str, names: tuple[str, str]) -> Subgraph:
+    """Two sets of images, scored and compared."""
+    part = Subgraph(title, graph.object_info, graph.name)
+    scores = [_score(part, f"{title}: {name}", None, words) for name in names]
+    found = _difference(part, [(node, "table") for node in scores], title, names)
+    part.group(title, (0, 0), [scores, [found]])
+    for name, node in zip(("a", "b"), scores, strict=True):
+        part.enter(name, (node, "images"))
+    part.enter("scorer", *((node, "scorer") for node in scores))
+    part.enter("word", *((node, "word") for node in scores))
+    part.leave(f"{title}: figure", found, "IMAGE")
+    part.leave(f"{title}: numbers", found, "text")
+    return part
 
 
-def _figure(graph: Graph, tables: list[Output], title: str, names: tuple[str, str]) -> list[list[Node]]:
+def _score(part: Subgraph, title: str, images: Output | None, words: str) -> Node:
+    links = {"images": images} if images else {}
+    return part.node("HRVScoreImages", title, wide=320, word=words, **links)
+
+
+def _difference(part: Subgraph, tables: list[Output], title: str, names: tuple[str, str]) -> Node:
     values: dict[str, Any] = {"name": names[0], "title": title}
-    found = graph.node(
+    return part.node(
         "HRVCompareScores", title, wide=340, table=tables[0], other=tables[1], other_name=names[1], more=values
     )
-    preview = graph.node("PreviewImage", f"{title}: figure", wide=620, images=(found, "IMAGE"))
-    text = graph.node("PreviewAny", f"{title}: numbers", wide=620, source=(found, "text"))
-    return [[found], [preview, text]]
 
 
-def _place(graph: Graph, first: list[list[Node]], scored: list[list[list[Node]]]) -> None:
-    """The scorers to the right of everything drawn so far, and a group for each comparison further right."""
-    right = max(group["bounding"][0] + group["bounding"][2] for group in graph.groups)
-    right, _ = graph.group("Scorers", (right + 40, 0), first)
-    below = 0
-    for columns in scored:
-        title = next(node["title"] for column in columns for node in column if node["type"] == "HRVCompareScores")
-        _, below = graph.group(title, (right + 40, below), columns)
-        below += 40
+def _shown(graph: Graph, found: Node, title: str, wide: int = 300) -> list[Node]:
+    """A comparison's figure and numbers."""
+    preview = graph.node("PreviewImage", f"{title}: figure", wide=wide, images=(found, f"{title}: figure"))
+    text = graph.node("PreviewAny", f"{title}: numbers", wide=wide, source=(found, f"{title}: numbers"))
+    preview["size"][1] -= 50
+    return [preview, text]
 
 
 METRIC_GRAPHS: dict[str, Callable[[Graph], None]] = {
-    "23_pocket_metrics": pocket_metrics,
-    "24_sd15_edit_metrics": sd15_edit_metrics,
+    "38 Score two methods": pocket_metrics,
+    "39 SD1.5 - score edits": sd15_edit_metrics,
 }

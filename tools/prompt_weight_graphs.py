@@ -1,13 +1,13 @@
-"""The graphs of HRV Prompt Weights: on the pocket model (32) and on transformers (33 to 35)."""
+"""The graphs of HRV Prompt Weights: on the pocket model and on transformers."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .graph_parts import HUB, POCKET_SAMPLER, Node, see
-from .litegraph import Graph
+from .graph_parts import GAP, HUB, POCKET_SAMPLER, Node, Output, Way, decode, draw, negative_prompt, settings
+from .litegraph import TEXT, Graph
+from .subgraph import Subgraph
 
-Output = tuple[Node, str]
 WAN = f"{HUB}/Comfy-Org/Wan_2.1_ComfyUI_repackaged/resolve/main/split_files"
 Z_IMAGE = f"{HUB}/Comfy-Org/z_image_turbo/resolve/main/split_files"
 
@@ -18,52 +18,77 @@ def file(url: str, directory: str) -> dict[str, str]:
 
 
 def pocket_prompt_weights(graph: Graph) -> None:
-    """32: a word stronger, only in a concept's heads, and pushed away, on the pocket model."""
-    note = graph.note(640)
-    loader = graph.node("HRVPocketModel", model="squares")
-    hrv = graph.node("HRVLoad", file="preset: pocket.safetensors")
-    clip = (loader, "CLIP")
+    """A word stronger, only in a concept's heads, and pushed away, on the pocket model."""
+    note = graph.note(420)
+    loader = graph.node("HRVPocketModel", wide=340, model="squares")
+    hrv = graph.node("HRVLoad", wide=340, file="preset: pocket.safetensors")
     plain = "a small red and striped square in the forest at night"
-    prompt = graph.node("HRVPrompt", "HRV Prompt (no weights)", wide=380, clip=clip, text=plain)
-    negative = graph.node("CLIPTextEncode", "Negative prompt", wide=380, clip=clip, text="")
-    latent = graph.node("EmptyLatentImage", width=32, height=32, batch_size=8)
-    columns = [[note], [loader, hrv], [prompt, negative, latent]]
-    right, _ = graph.group("Model and prompt", (0, 0), columns)
-    shared = {"negative": (negative, "CONDITIONING"), "latent_image": (latent, "LATENT"), **POCKET_SAMPLER}
-    lower = -40
-    branches: list[tuple[str, str, dict[str, Any]]] = [
-        ("Plain", "", {}),
-        ("A word stronger", plain.replace("striped", "(striped:3)"), {}),
-        ("Stronger in its heads", plain.replace("striped", "(striped:3 Pattern)"), {"hrv": (hrv, "hrv")}),
-        ("A word pushed away", plain.replace("night", "(night:-1)"), {}),
+    prompt = graph.node("HRVPrompt", "HRV Prompt (no weights)", wide=320, clip=(loader, "CLIP"), text=plain)
+    negative = negative_prompt(graph, loader)
+    latent = graph.node("EmptyLatentImage", wide=320, width=32, height=32, batch_size=8)
+    right, _ = graph.group("Model and prompt", (0, 0), [[note, loader, hrv], [prompt, negative, latent]])
+    texts = {
+        "A word stronger": plain.replace("striped", "(striped:3)"),
+        "Stronger in its heads": plain.replace("striped", "(striped:3 Pattern)"),
+        "A word pushed away": plain.replace("night", "(night:-1)"),
+    }
+    part = Subgraph("Weighted words", graph.object_info, graph.name)
+    nodes = {
+        title: part.node("HRVPromptWeights", title, wide=340, more={"text": text}) for title, text in texts.items()
+    }
+    starts = {"Plain": {}} | {
+        title: {"model": (node, "MODEL"), "positive": (node, "CONDITIONING")} for title, node in nodes.items()
+    }
+    samplers = {
+        title: part.node("KSampler", f"KSampler ({title.lower()})", more={**start, **POCKET_SAMPLER})
+        for title, start in starts.items()
+    }
+    decoded = {title: decode(part, node, 8.0) for title, node in samplers.items()}
+    part.group("One noise, four ways", (0, 0), [[node, *decoded[title]] for title, node in samplers.items()])
+    part.group("Words, weighted", (0, 900), [[node] for node in nodes.values()])
+    part.enter("model", (samplers["Plain"], "model"), *((node, "model") for node in nodes.values()))
+    part.enter("clip", *((node, "clip") for node in nodes.values()))
+    part.enter("positive (plain)", (samplers["Plain"], "positive"))
+    part.enter("negative", *((node, "negative") for node in samplers.values()))
+    part.enter("latent", *((node, "latent_image") for node in samplers.values()))
+    part.enter("vae", *((row[0], "vae") for row in decoded.values()))
+    part.enter("hrv", (nodes["Stronger in its heads"], "hrv"))
+    for title, node in nodes.items():
+        part.enter(title.lower(), (node, "text"))
+    part.enter("strength", *((node, "strength") for node in nodes.values()))
+    part.enter("limit", *((node, "limit") for node in nodes.values()))
+    settings(part, list(samplers.values()), "seed")
+    for title, row in decoded.items():
+        part.leave(title, row[-1], "IMAGE")
+    for title, node in nodes.items():
+        part.leave(f"report ({title.lower()})", node, "report")
+    links = {
+        "model": (loader, "MODEL"), "clip": (loader, "CLIP"), "vae": (loader, "VAE"), "hrv": (hrv, "hrv"),
+        "positive (plain)": (prompt, "CONDITIONING"), "negative": (negative, "CONDITIONING"),
+        "latent": (latent, "LATENT"),
+    }  # fmt: skip
+    drawn = graph.place(part, 340, **links)
+    drawn["size"][1] += TEXT * len(nodes)
+    shown = [graph.node("PreviewImage", title, wide=270, images=(drawn, title)) for title in samplers]
+    said = [
+        graph.node(
+            "PreviewAny", f"What was weighted ({title.lower()})", wide=270, source=(drawn, f"report ({title.lower()})")
+        )
+        for title in nodes
     ]
-    for title, text, more in branches:
-        ends: dict[str, Any] = {"model": (loader, "MODEL"), "positive": (prompt, "CONDITIONING")}
-        first: list[list[Node]] = []
-        if text:
-            first, ends = _weighted(graph, (loader, "MODEL"), clip, text, more)
-        sampler = graph.node("KSampler", f"KSampler ({title.lower()})", **ends, **shared)
-        shown = see(graph, sampler, loader, title, 8.0)
-        _, lower = graph.group(title, (right + 40, lower + 40), [*first, [sampler], *shown])
-
-
-def _weighted(
-    graph: Graph, model: Output, clip: Output, text: str, more: dict[str, Any] | None = None
-) -> tuple[list[list[Node]], dict[str, Any]]:
-    """HRV Prompt Weights with its report, and what a sampler takes of it."""
-    node = graph.node("HRVPromptWeights", wide=400, model=model, clip=clip, text=text, **(more or {}))
-    report = graph.node("PreviewAny", "What was weighted", wide=400, source=(node, "report"))
-    return [[node, report]], {"model": (node, "MODEL"), "positive": (node, "CONDITIONING")}
+    for node in said:
+        node["size"][1] = 90
+    graph.group("The same noise", (right + GAP, 0), [[drawn], [*shown[:2], said[0]], [*shown[2:], *said[1:]]])
 
 
 def zimage(graph: Graph) -> None:
     """33: weights on Z-Image Turbo, where the host's own do nothing."""
-    note = graph.note(560)
+    note = graph.note(220)
     unet = _unet(graph, file(f"{Z_IMAGE}/diffusion_models/z_image_turbo_bf16.safetensors", "diffusion_models"))
     clip = _clip(graph, "lumina2", file(f"{Z_IMAGE}/text_encoders/qwen_3_4b.safetensors", "text_encoders"))
     vae = _vae(graph, file(f"{Z_IMAGE}/vae/ae.safetensors", "vae"))
-    shifted = graph.node("ModelSamplingAuraFlow", wide=380, model=(unet, "MODEL"), shift=3.0)
-    latent = graph.node("EmptySD3LatentImage", wide=380, width=1024, height=1024, batch_size=1)
+    shifted = graph.node("ModelSamplingAuraFlow", wide=320, model=(unet, "MODEL"), shift=3.0)
+    latent = graph.node("EmptySD3LatentImage", wide=320, width=1024, height=1024, batch_size=1)
     settings: dict[str, Any] = {
         "seed": 1,
         "steps": 8,
@@ -82,18 +107,18 @@ def _both(plain: str) -> str:
 
 def flux(graph: Graph) -> None:
     """34: something pushed away on Flux.1, which has no negative prompt at CFG 1."""
-    note = graph.note(560)
+    note = graph.note(220)
     unet = _unet(graph, file(f"{HUB}/Comfy-Org/flux1-dev/resolve/main/flux1-dev.safetensors", "diffusion_models"))
     encoders = f"{HUB}/comfyanonymous/flux_text_encoders/resolve/main"
     files = [file(f"{encoders}/{name}.safetensors", "text_encoders") for name in ("clip_l", "t5xxl_fp16")]
     clip = graph.node(
-        "DualCLIPLoader", wide=380, models=files, clip_name1=files[0]["name"], clip_name2=files[1]["name"],
+        "DualCLIPLoader", wide=320, models=files, clip_name1=files[0]["name"], clip_name2=files[1]["name"],
         more={"type": "flux"},
     )  # fmt: skip
     vae = _vae(
         graph, file(f"{HUB}/Comfy-Org/Lumina_Image_2.0_Repackaged/resolve/main/split_files/vae/ae.safetensors", "vae")
     )
-    latent = graph.node("EmptySD3LatentImage", wide=380, width=1024, height=1024, batch_size=1)
+    latent = graph.node("EmptySD3LatentImage", wide=320, width=1024, height=1024, batch_size=1)
     settings: dict[str, Any] = {"seed": 1, "steps": 20, "cfg": 1.0, "sampler_name": "euler", "scheduler": "simple"}
     plain = "a quiet street in Paris with cars and people, morning fog"
     texts = [
@@ -105,12 +130,12 @@ def flux(graph: Graph) -> None:
 
 def wan(graph: Graph) -> None:
     """35: a word's strength over the sampling of a video by Wan 2.1."""
-    note = graph.note(600)
+    note = graph.note(220)
     unet = _unet(graph, file(f"{WAN}/diffusion_models/wan2.1_t2v_1.3B_fp16.safetensors", "diffusion_models"))
     clip = _clip(graph, "wan", file(f"{WAN}/text_encoders/umt5_xxl_fp8_e4m3fn_scaled.safetensors", "text_encoders"))
     vae = _vae(graph, file(f"{WAN}/vae/wan_2.1_vae.safetensors", "vae"))
-    shifted = graph.node("ModelSamplingSD3", wide=380, model=(unet, "MODEL"), shift=8.0)
-    latent = graph.node("EmptyHunyuanLatentVideo", wide=380, width=832, height=480, length=33, batch_size=1)
+    shifted = graph.node("ModelSamplingSD3", wide=320, model=(unet, "MODEL"), shift=8.0)
+    latent = graph.node("EmptyHunyuanLatentVideo", wide=320, width=832, height=480, length=33, batch_size=1)
     settings: dict[str, Any] = {"seed": 1, "steps": 30, "cfg": 6.0, "sampler_name": "uni_pc", "scheduler": "simple"}
     plain = "a fox running quickly through deep snow, golden evening light, tracking camera"
     texts = [
@@ -123,54 +148,50 @@ def wan(graph: Graph) -> None:
 
 
 def _unet(graph: Graph, model: dict[str, str]) -> Node:
-    return graph.node("UNETLoader", wide=380, models=[model], unet_name=model["name"])
+    return graph.node("UNETLoader", wide=320, models=[model], unet_name=model["name"])
 
 
 def _clip(graph: Graph, kind: str, model: dict[str, str]) -> Node:
-    return graph.node("CLIPLoader", wide=380, models=[model], clip_name=model["name"], more={"type": kind})
+    return graph.node("CLIPLoader", wide=320, models=[model], clip_name=model["name"], more={"type": kind})
 
 
 def _vae(graph: Graph, model: dict[str, str]) -> Node:
-    return graph.node("VAELoader", wide=380, models=[model], vae_name=model["name"])
+    return graph.node("VAELoader", wide=320, models=[model], vae_name=model["name"])
 
 
 def _two_ways(
     graph: Graph, note: Node, loaders: list[Node], model: Output, clip: Node, vae: Node, latent: Node, plain: str,
-    texts: list[tuple[str, str]], settings: dict[str, Any], video: bool = False,
+    texts: list[tuple[str, str]], sampler: dict[str, Any], video: bool = False,
 ) -> None:  # fmt: skip
-    """The same seed without weights and with those of each text (title, text)."""
-    prompt = graph.node("HRVPrompt", "HRV Prompt (no weights)", wide=400, clip=(clip, "CLIP"), text=plain)
+    """One prompt without weights, and with those of each text (title, text), from one noise."""
+    prompt = graph.node("HRVPrompt", "HRV Prompt (no weights)", clip=(clip, "CLIP"), text=plain)
     if video:
-        negative = graph.node("CLIPTextEncode", "Negative prompt", wide=400, clip=(clip, "CLIP"), text="blurry, static")
+        negative = negative_prompt(graph, clip, 300)
+        negative["widgets_values"] = ["blurry, static"]
     else:
-        negative = graph.node("ConditioningZeroOut", wide=400, conditioning=(prompt, "CONDITIONING"))
-    right, _ = graph.group("Model and prompt", (0, 0), [[note], loaders, [prompt, negative, latent]])
-    shared = {"negative": (negative, "CONDITIONING"), "latent_image": (latent, "LATENT"), **settings}
-    lower = -40
-    for title, text in [("Plain", ""), *texts]:
-        ends: dict[str, Any] = {"model": model, "positive": (prompt, "CONDITIONING")}
-        first: list[list[Node]] = []
-        if text:
-            first, ends = _weighted(graph, model, (clip, "CLIP"), text)
-        sampler = graph.node("KSampler", f"KSampler ({title.lower()})", **ends, **shared)
-        decoded = graph.node("VAEDecode", wide=240, samples=(sampler, "LATENT"), vae=(vae, "VAE"))
-        shown = _film(graph, decoded, title) if video else [_image(graph, decoded, title)]
-        _, lower = graph.group(title, (right + 40, lower + 40), [*first, [sampler], [decoded], *shown])
-
-
-def _image(graph: Graph, decoded: Node, title: str) -> list[Node]:
-    return [graph.node("PreviewImage", title, wide=460, images=(decoded, "IMAGE"))]
-
-
-def _film(graph: Graph, decoded: Node, title: str) -> list[list[Node]]:
-    prefix = f"video/hrv_{title.partition(':')[0].lower()}"
-    settings: dict[str, Any] = {"filename_prefix": prefix, "fps": 16.0, "lossless": False}
-    return [[graph.node("SaveAnimatedWEBP", title, wide=460, images=(decoded, "IMAGE"), **settings)]]
+        negative = graph.node("ConditioningZeroOut", conditioning=(prompt, "CONDITIONING"))
+    columns = [loaders, [note, prompt, negative, latent]]
+    right, _ = graph.group("Model and prompt", (0, 0), columns)
+    ways, nodes = [Way("Plain", model, (prompt, "CONDITIONING"))], list[Node]()
+    for title, text in texts:
+        node = graph.node("HRVPromptWeights", title, wide=320, model=model, clip=(clip, "CLIP"), text=text)
+        ways.append(Way(title, (node, "MODEL"), (node, "CONDITIONING")))
+        nodes.append(node)
+    reports = [
+        graph.node("PreviewAny", f"What was weighted ({title.lower()})", wide=280, source=(node, "report"))
+        for (title, _), node in zip(texts, nodes, strict=True)
+    ]
+    for node in reports:
+        node["size"][1] = 110
+    right, _ = graph.group("Words, weighted", (right + GAP, 0), [nodes])
+    ends = {"negative": (negative, "CONDITIONING"), "latent": (latent, "LATENT"), "vae": (vae, "VAE")}
+    drawn, shown = draw(graph, ways, ends, sampler, None, 320, film=video)
+    graph.group("The same noise", (right + GAP, 0), [[drawn, *reports], shown])
 
 
 PROMPT_WEIGHT_GRAPHS = {
-    "32_pocket_prompt_weights": pocket_prompt_weights,
-    "33_zimage_prompt_weights": zimage,
-    "34_flux_push_something_away": flux,
-    "35_wan_a_words_strength_over_time": wan,
+    "07 Prompt weights that work": pocket_prompt_weights,
+    "08 Z-Image - prompt weights that work": zimage,
+    "09 Flux - push something away": flux,
+    "10 Wan - a word's strength over time": wan,
 }

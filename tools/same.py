@@ -114,7 +114,7 @@ def saved(base: Path) -> Given:
 
 def drawn(checkout: Path, job: str) -> Given:
     """Run a graph: all it draws, says and saves."""
-    graph = checkout / "workflows" / f"{'01_pocket_build_hrv' if job == 'votes' else Path(job).name}.json"
+    graph = checkout / "workflows" / f"{'22 Build head vectors by votes' if job == 'votes' else Path(job).name}.json"
     server = server_of(checkout)
     schemas = server.ask("object_info")
     if "HRVBuild" not in schemas:

@@ -1,4 +1,4 @@
-"""The graph that lets HRV Suggest choose what HRV Concept Adjust does (25)."""
+"""The graph that lets HRV Suggest choose what HRV Concept Adjust does."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from .litegraph import Graph
 
 
 def pocket_suggest(graph: Graph) -> None:
-    """25: one prompt into HRV Prompt and HRV Suggest, whose proposal steers."""
-    note = graph.note(640)
-    loader = graph.node("HRVPocketModel")
+    """One prompt into HRV Prompt and HRV Suggest, whose proposal steers."""
+    note = graph.note(420)
+    loader = graph.node("HRVPocketModel", wide=340)
     hrv = graph.node("HRVLoad", file=DRAWINGS_BY_EFFECT)
-    text = graph.node("PrimitiveString", "Prompt", value=MISREAD)
+    text = graph.node("PrimitiveString", "Prompt", wide=340, value=MISREAD)
     suggest = graph.node(
-        "HRVSuggest", wide=360, hrv=(hrv, "hrv"), clip=(loader, "CLIP"), more={"prompt": (text, "STRING")}
+        "HRVSuggest", wide=300, hrv=(hrv, "hrv"), clip=(loader, "CLIP"), more={"prompt": (text, "STRING")}
     )
-    preview = graph.node("PreviewImage", "What the words may mean", wide=420, images=(suggest, "IMAGE"))
-    report = graph.node("PreviewAny", "Report", wide=420, source=(suggest, "report"))
+    preview = graph.node("PreviewImage", "What the words may mean", wide=280, images=(suggest, "IMAGE"))
+    report = graph.node("PreviewAny", "Report", wide=280, source=(suggest, "report"))
     proposed = {name: (suggest, name) for name in ("word", "desired", "undesired")}
     adjusted = ("As proposed", "HRVConceptAdjust", proposed)
+    asked = (text, "STRING")
     compare(
-        graph, note, loader, hrv, (text, "STRING"), None, 8, [adjusted], MISREAD_SAMPLER, enlarge=4.0, below=[text],
-        more=[[suggest], [preview, report]],
+        graph, note, loader, hrv, asked, None, 8, [adjusted], MISREAD_SAMPLER, enlarge=4.0, below=[text],
+        first=[suggest], after=[preview, report],
     )  # fmt: skip

@@ -26,7 +26,7 @@ from .store import Store, digest, write_whole
 FAILURES = "failures.csv"
 HINTS = {  # what to do about a file the server does not have
     "CheckpointLoaderSimple": "Put it into models/checkpoints there",
-    "HRVLoad": "Build it there (graph 05 or `experiment construction`), or fetch the paper's (HRV Fetch)",
+    "HRVLoad": "Build it there (graph 24 or `experiment construction`), or fetch the paper's (HRV Fetch)",
 }
 
 

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,14 +34,14 @@ class Template:
         convert = library(
             "comfy_cli.workflow_to_api", "comfy-cli", "experiments", "Running a workflow without a browser"
         ).convert_ui_to_api
-        graph = _graph(file)
-        unknown = {node["type"] for node in graph["nodes"]} - set(object_info) - {"MarkdownNote", "Note"}
+        graph, nodes = _graph(file)
+        unknown = {node["type"] for node in nodes.values()} - set(object_info) - {"MarkdownNote", "Note"}
         if unknown:
             raise HRVError(
                 f"The server does not know the node {', '.join(sorted(unknown))} of {name}. Update this pack there (and"
                 " ComfyUI to 0.30 or newer), then restart it."
             )
-        titles = {str(node["id"]): node.get("title") or node["type"] for node in graph["nodes"]}
+        titles = {number: node.get("title") or node["type"] for number, node in nodes.items()}
         return cls(name, convert(graph, dict(object_info)), titles, object_info)
 
     def replacing(self, classes: Mapping[str, str]) -> "Template":
@@ -108,7 +108,7 @@ class Template:
             if output in self.schemas[kind]["output_name"]:
                 place = self.schemas[kind]["output_name"].index(output)
                 preview, field = PREVIEWS.get(self.schemas[kind]["output"][place], PREVIEWS["STRING"])
-                added = str(max(map(int, prompt)) + 1)
+                added = free_id(prompt)
                 prompt[added] = {"class_type": preview, "inputs": {field: [node_id, place]}}
                 return added
         raise HRVError(f'Nothing in {self.name} shows "{address}": no preview has this title, and no node this output.')
@@ -138,21 +138,42 @@ class Template:
         return list(self.schemas[kind]["output"])
 
 
-def _graph(file: Path) -> dict[str, Any]:
-    """A graph as the frontend saves it; raises HRVError for another file."""
+def _graph(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """A graph as the frontend saves it, and its nodes by their ids in a prompt; raises HRVError for another file."""
     try:
         graph = json.loads(file.read_bytes())
-        if all(isinstance(node["type"], str) and isinstance(node["id"], (int, str)) for node in graph["nodes"]):
-            return graph
+        nodes = dict(_nodes(graph))
+        if all(isinstance(node["type"], str) and isinstance(node["id"], (int, str)) for node in nodes.values()):
+            return graph, nodes
         said = "a node has no type and id"
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         said = first_line(error, 100)
     raise HRVError(f"{file.name} is no workflow as the frontend saves it ({said}). Save the graph there again.")
+
+
+def _nodes(graph: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every node with its id in a prompt; those of a subgraph instead of the one that stands for it, as "5:2"."""
+    parts = {part["id"]: part for part in graph.get("definitions", {}).get("subgraphs", [])}
+
+    def inside(nodes: list[dict[str, Any]], before: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        for node in nodes:
+            number = f"{before}{node['id']}"
+            if node["type"] in parts:
+                yield from inside(parts[node["type"]]["nodes"], f"{number}:")
+            else:
+                yield number, node
+
+    return inside(graph["nodes"], "")
 
 
 def is_link(value: Any, prompt: Prompt) -> bool:
     """Whether an input is [node id, output number] and no list of values."""
     return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and value[0] in prompt
+
+
+def free_id(prompt: Prompt) -> str:
+    """An id that no node has; those of nodes in a subgraph are like "5:2"."""
+    return str(max(int(number.partition(":")[0]) for number in prompt) + 1)
 
 
 def missing_files(prompt: Prompt, schemas: Mapping[str, Any]) -> list[tuple[str, str, str]]:

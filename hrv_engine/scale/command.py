@@ -44,7 +44,9 @@ def add(commands: Any) -> None:
     )
     servers = parser.add_argument_group("over running ComfyUI servers")
     servers.add_argument("--server", action="append", metavar="URL", help="address of one; several share the work")
-    servers.add_argument("--workflow", help="a graph with HRV Build: a file, or a name such as 05_sd15_build_hrv")
+    servers.add_argument(
+        "--workflow", help="a graph with HRV Build: a file, or a name such as 24 SD1.5 - build head vectors by votes"
+    )
     ray = parser.add_argument_group("over a Ray cluster (pip install ray)")
     ray.add_argument("--ray", metavar="ADDRESS", help="host:port, auto, or local to start Ray on this machine")
     ray.add_argument("--workers", type=int, default=2, help="parts built at a time")
@@ -72,7 +74,10 @@ def _build(options: argparse.Namespace) -> int:
 
 def _over_servers(options: argparse.Namespace) -> int:
     if not options.workflow:
-        raise HRVError("Say what to build: --workflow with a graph that has HRV Build, such as 05_sd15_build_hrv.")
+        raise HRVError(
+            "Say what to build: --workflow with a graph that has HRV Build, such as '24 SD1.5 - build head vectors by"
+            " votes'."
+        )
     asked = Asked.read(options.workflow, options.server, _values(options.set))
 
     def work(tally: Tally, parts: Sequence[range]) -> None:

@@ -13,7 +13,7 @@ from ..relevance.concepts import ConceptSet
 from ..relevance.parts import Numbered
 from ..relevance.samples import SampleSet, Templates
 from ..remote.client import Server
-from ..remote.graphs import WORKFLOWS, Template, is_link, missing_files
+from ..remote.graphs import WORKFLOWS, Template, free_id, is_link, missing_files
 from ..remote.runner import Work, run
 from ..text.lists import listed
 from .tally import Tally
@@ -68,7 +68,7 @@ class Asked:
         values = {"start": part.start, "count": len(part), "save_as": save_as, "resume": True}
         template = self.template.setting({f"{self.kind}.{field}": value for field, value in values.items()})
         prompt, shown = template.collecting(report)
-        save = str(max(map(int, prompt)) + 1)
+        save = free_id(prompt)
         asked = {"hrv": [self.build, 0], "filename": save_as, "download": True}
         prompt[save] = {"class_type": "HRVSave", "inputs": asked}
         return Work(f"images {part.start} to {part.stop - 1}", prompt, digest(prompt), {VOTES: save}, shown)

@@ -8,7 +8,7 @@ from comfyui_hrv.tests import workflows
 
 from .test_frontend import next_finished
 
-NAME = "40_fix_a_misread_word"
+NAME = "01 Fix a misread word"
 MOST_CLICKS = 5
 SHORT = """() => {
     for (const widget of app.graph.nodes.flatMap(node => node.widgets ?? [])) {

@@ -77,7 +77,7 @@ def next_finished(server, before: set[str], seconds: float = 300) -> str:
 
 
 def test_pressing_run_in_the_frontend_draws_the_plain_and_the_steered_images(page, server):
-    opened = page.evaluate(OPEN, workflows.of_one_image("02_pocket_fix_misread_word"))
+    opened = page.evaluate(OPEN, workflows.of_one_image("02 Steer a word, before and after"))
     before = set(server.client.get("/history"))
     page.evaluate("() => app.queuePrompt(0, 1)")
     number = next_finished(server, before)

@@ -19,7 +19,7 @@ RENDERERS = pytest.mark.parametrize("vue", [False, True], ids=["classic", "Nodes
 
 
 def run(page, vue: bool, value: str, node: str = "HRVConceptAdjust", field: str = "word") -> None:
-    graph = workflows.of_one_image("02_pocket_fix_misread_word")
+    graph = workflows.of_one_image("02 Steer a word, before and after")
     page.evaluate(RUN, {"graph": graph, "node": node, "input": field, "value": value, "vue": vue})
 
 

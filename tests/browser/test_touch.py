@@ -10,7 +10,7 @@ from comfyui_hrv.tests import workflows
 
 from .test_messages import RENDERERS
 
-NAME = "40_fix_a_misread_word"
+NAME = "01 Fix a misread word"
 OPEN = """async ({ graph, vue }) => {
     await app.extensionManager.setting.set("Comfy.VueNodes.Enabled", vue);
     await app.loadGraphData(graph);
@@ -43,7 +43,7 @@ CONCEPTS = ["Animals", "Plants", "Fruits and Vegetables"]
 
 @pytest.fixture(params=[False, True], ids=["classic", "Nodes 2.0"])
 def renderer(request, page) -> Iterator[bool]:
-    """Whether nodes are drawn by Vue; graph 40 is open, and nothing on the page fails in the test."""
+    """Whether nodes are drawn by Vue; graph 01 is open, and nothing on the page fails in the test."""
     failures: list[str] = []
 
     def note(error) -> None:
@@ -95,7 +95,7 @@ def test_words_of_the_prompt_are_offered(page, renderer):
 
 @RENDERERS
 def test_links_of_the_packs_types_have_colours(page, vue):
-    page.evaluate(OPEN, {"graph": workflows.read("02_pocket_fix_misread_word"), "vue": vue})
+    page.evaluate(OPEN, {"graph": workflows.read("02 Steer a word, before and after"), "vue": vue})
     assert page.evaluate("() => LGraphCanvas.link_type_colors.HRV") == "#4fb3bf"
     style = "() => getComputedStyle(document.documentElement).getPropertyValue('--color-datatype-HRV')"
     assert page.evaluate(style).strip() == "#4fb3bf"

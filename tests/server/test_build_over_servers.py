@@ -16,7 +16,7 @@ from comfyui_hrv.tools.server import ComfyServer
 from hrv_engine.__main__ import main
 from hrv_engine.relevance import files
 
-GRAPH, LIMIT, BATCH, SECONDS = "01_pocket_build_hrv", 44, 4, 600
+GRAPH, LIMIT, BATCH, SECONDS = "22 Build head vectors by votes", 44, 4, 600
 SMALL = {"steps": 6, "batch_size": BATCH, "per_timestep": True, "logit_scale": True}
 
 
@@ -98,9 +98,12 @@ def test_a_finished_build_is_not_built_again(server, tmp_path, capsys):
 @pytest.mark.parametrize(
     "change, said",
     [
-        (["--workflow", "02_pocket_fix_misread_word"], "0 HRV Build nodes"),
+        (["--workflow", "02 Steer a word, before and after"], "0 HRV Build nodes"),
         (["--workflow", "99_nothing"], 'no workflow "99_nothing"'),
-        (["--workflow", "05_sd15_build_hrv", "--set", "CheckpointLoaderSimple.ckpt_name=x"], 'has no "x" (ckpt_name'),
+        (
+            ["--workflow", "24 SD1.5 - build head vectors by votes", "--set", "CheckpointLoaderSimple.ckpt_name=x"],
+            'has no "x" (ckpt_name',
+        ),
         (["--set", "stpes=3"], 'Nearest: "steps"'),
         (["--ray", "local"], "Say where to build"),
     ],
@@ -119,7 +122,7 @@ def test_a_part_that_fails_is_told_with_what_its_node_said(server, tmp_path, cap
 
 
 def test_a_build_by_effect_over_servers_is_the_very_file_of_one_build(server, tmp_path, capsys):
-    graph = "31_pocket_build_by_effect"
+    graph = "23 Build head vectors by effect"
     small = {"steps": 6, "timesteps": 1, "batch_size": 4, "samples_per_word": 1, "width": 32, "height": 32}
     squares = ("HRVPocketModel.model=squares", "templates=pocket")
     squares += ("HRVConcepts.preset=pocket", "HRVConcepts.keep=Color, Fruit")

@@ -1,4 +1,4 @@
-"""The workflows that edit images, 10 to 18, through /prompt: on the pocket model and on a full-size SD1.5."""
+"""The workflows that edit images, 13 to 17, through /prompt: on the pocket model and on a full-size SD1.5."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from comfyui_hrv.tools.thumbnails import write_thumbnail
 from hrv_engine.remote.prompt import PromptFailed
 
 SMALL = {"width": 64, "height": 64, "steps": 2}
-ON_SD15 = [name for name in workflows.NAMES if name[:2] in ("13", "16")]  # 11, 12, 14, 15: graph 13, other words
+ON_SD15 = [name for name in workflows.NAMES if name[:2] in ("14", "17")]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def previews(server, outputs: dict, prompt: dict) -> list[np.ndarray]:
 
 @pytest.mark.thumbnail
 def test_10_draws_pairs_whose_sources_agree_and_whose_targets_depend_on_the_method(server, object_info):
-    name = "10_pocket_p2p_hrv"
+    name = "13 Edit by prompt"
     prompt = workflows.quick(name, object_info)
     outputs = server.client.run(prompt)
     plain, p2p, hrv = previews(server, outputs, prompt)
@@ -45,7 +45,7 @@ def test_10_draws_pairs_whose_sources_agree_and_whose_targets_depend_on_the_meth
 
 
 def test_10_without_windows_is_a_plain_batch(server, object_info):
-    prompt = workflows.quick("10_pocket_p2p_hrv", object_info)
+    prompt = workflows.quick("13 Edit by prompt", object_info)
     neutral = workflows.with_values(prompt, cross_replace=0.0, self_replace=0.0)
     plain, p2p, hrv = previews(server, server.client.run(neutral), neutral)
     np.testing.assert_array_equal(plain, p2p)
@@ -61,18 +61,18 @@ def test_a_paper_graph_runs_on_a_full_size_sd15(server, sd15_checkpoint, sd15_ve
     for pair in pairs[1:]:
         assert np.abs(pair[0] - pairs[0][0]).max() <= 8, "a source depends on its target"  # the random VAE amplifies
         assert (pair[1] != pairs[0][1]).any(), "two methods draw the same target"
-    assert len(shown) - len(pairs) == (name[:2] == "16"), "SDEdit draws the target alone"
+    assert len(shown) - len(pairs) == (name[:2] == "17"), "SDEdit draws the target alone"
 
 
 def test_17_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, object_info):
     """SDXL at full size does not fit a test machine: the files it names exist, but hold nothing to load."""
     with pytest.raises(PromptFailed) as failure:
-        server.client.run(workflows.converted("17_sdxl_p2p_hrv", object_info))
+        server.client.run(workflows.converted("15 SDXL - edit by prompt", object_info))
     assert failure.value.node_type == "CheckpointLoaderSimple"
 
 
 def test_18_inverts_a_image_and_gives_it_back_beside_its_edits(server, sd15_checkpoint, sd15_vectors, object_info):
-    prompt = workflows.with_values(workflows.converted("18_edit_a_real_image", object_info), **SMALL)
+    prompt = workflows.with_values(workflows.converted("16 SD1.5 - edit a photograph", object_info), **SMALL)
     (encode,) = workflows.nodes_of(prompt, "VAEEncode")
     (decode, *_) = workflows.nodes_of(prompt, "VAEDecode")
     whole = {

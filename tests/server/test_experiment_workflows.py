@@ -16,7 +16,9 @@ def object_info(server, sd15_checkpoint) -> dict:
 
 
 def test_26_counts_votes_step_by_step_and_draws_how_alike_steps_and_concepts_are(server, object_info):
-    prompt = workflows.with_values(workflows.converted("26_sd15_timesteps", object_info), **SMALL, perplexity=2)
+    prompt = workflows.with_values(
+        workflows.converted("33 SD1.5 - see heads over time", object_info), **SMALL, perplexity=2
+    )
     outputs = server.client.run(prompt, timeout=900)
     shown = workflows.nodes_of(prompt, "PreviewImage")
     assert len(shown) == 3
@@ -27,7 +29,7 @@ def test_26_counts_votes_step_by_step_and_draws_how_alike_steps_and_concepts_are
 
 
 def test_27_compares_vectors_before_and_after_a_concept_was_added(server, object_info):
-    prompt = workflows.converted("27_sd15_extended_concepts", object_info)
+    prompt = workflows.converted("28 SD1.5 - add a concept of your own", object_info)
     few = workflows.with_values(prompt, **{**SMALL, "keep": "Color, Plants"})
     _, after = workflows.nodes_of(few, "HRVConcepts")
     few[after]["inputs"]["keep"] = "Color, Plants, Tableware"

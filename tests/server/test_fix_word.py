@@ -1,4 +1,4 @@
-"""Graph 40 through the real server: one node that draws what the long graph draws."""
+"""Graph 01 through the real server: one node that draws what the long graph draws."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from comfyui_hrv.tests import workflows
 from comfyui_hrv.tools.api_format import path_of
 from comfyui_hrv.tools.thumbnails import write_thumbnail
 
-NAME = "40_fix_a_misread_word"
+NAME = "01 Fix a misread word"
 
 
 def drawn(server, prompt: dict) -> tuple[np.ndarray, np.ndarray, dict]:

@@ -41,7 +41,7 @@ def sdxl(repository):
 
 
 def test_04_steers_a_full_size_sdxl(sdxl):
-    prompt = workflows.converted("04_sdxl_fix_misread_word", sdxl.client.object_info())
+    prompt = workflows.converted("04 SDXL - fix a misread word", sdxl.client.object_info())
     small = workflows.with_values(prompt, width=256, height=256, steps=1, batch_size=1)
     outputs = sdxl.client.run(small, timeout=1500)
     nodes = workflows.nodes_of(small, "PreviewImage")
@@ -52,7 +52,7 @@ def test_04_steers_a_full_size_sdxl(sdxl):
         np.testing.assert_array_equal(np.asarray(sdxl.client.images(neutral, node)[0]), plain)
 
 
-@pytest.mark.parametrize("name", ["17_sdxl_p2p_hrv", "22_sdxl_attend_excite_hrv"])
+@pytest.mark.parametrize("name", ["15 SDXL - edit by prompt", "20 SDXL - keep every object"])
 def test_other_graphs_run_on_a_full_size_sdxl_and_do_something(sdxl, name):
     prompt = workflows.converted(name, sdxl.client.object_info())
     small = workflows.with_values(prompt, width=256, height=256, steps=2)  # in one step no editing window opens

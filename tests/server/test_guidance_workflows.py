@@ -1,4 +1,4 @@
-"""The workflows of several objects, 19 to 22, through /prompt: on the pocket model and on a full-size SD1.5."""
+"""The workflows of several objects, 18 to 21, through /prompt: on the pocket model and on a full-size SD1.5."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def reports(outputs: dict, prompt: dict) -> list[str]:
 
 @pytest.mark.thumbnail
 def test_19_draws_the_same_noises_under_every_method_and_reports_their_losses(server, object_info):
-    name = "19_pocket_attend_excite"
+    name = "18 Keep every object"
     prompt = workflows.converted(name, object_info)
     outputs = server.client.run(prompt)
     shown = previews(server, outputs, prompt)
@@ -53,7 +53,7 @@ def test_19_draws_the_same_noises_under_every_method_and_reports_their_losses(se
 
 
 def test_19_with_nothing_to_move_draws_the_plain_images(server, object_info):
-    prompt = workflows.converted("19_pocket_attend_excite", object_info)
+    prompt = workflows.converted("18 Keep every object", object_info)
     still = workflows.with_values(prompt, step_size=0.0, batch_size=2)
     plain, structured, *moved = previews(server, server.client.run(still), still)
     for pictures in moved:
@@ -61,7 +61,7 @@ def test_19_with_nothing_to_move_draws_the_plain_images(server, object_info):
     assert (structured != plain).any()
 
 
-@pytest.mark.parametrize("name", ["20_sd15_attend_excite_hrv", "21_sd15_multi_concept_side_by_side"])
+@pytest.mark.parametrize("name", ["19 SD1.5 - keep every object", "21 SD1.5 - five methods for several objects"])
 def test_a_graph_runs_on_a_full_size_sd15(server, sd15_checkpoint, sd15_vectors, object_info, name):
     prompt = workflows.with_values(
         workflows.converted(name, object_info),
@@ -81,12 +81,12 @@ def test_a_graph_runs_on_a_full_size_sd15(server, sd15_checkpoint, sd15_vectors,
 def test_22_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, object_info):
     """SDXL at full size does not fit a test machine: the files it names exist, but hold nothing to load."""
     with pytest.raises(PromptFailed) as failure:
-        server.client.run(workflows.converted("22_sdxl_attend_excite_hrv", object_info))
+        server.client.run(workflows.converted("20 SDXL - keep every object", object_info))
     assert failure.value.node_type == "CheckpointLoaderSimple"
 
 
 def test_a_run_can_be_cancelled_inside_a_refinement_and_the_next_is_as_if_it_had_not_been(server, object_info):
-    prompt = workflows.converted("19_pocket_attend_excite", object_info)
+    prompt = workflows.converted("18 Keep every object", object_info)
     one = workflows.with_values(prompt, batch_size=1, thresholds="0:.999", max_refinements=2)
     before = previews(server, server.client.run(one), one)
     bars, endless = [], workflows.with_values(one, max_refinements=1000)
@@ -106,7 +106,7 @@ def test_a_run_can_be_cancelled_inside_a_refinement_and_the_next_is_as_if_it_had
 
 
 def test_what_cannot_be_guided_is_refused_at_the_node_with_the_fix(server, object_info):
-    prompt = workflows.converted("19_pocket_attend_excite", object_info)
+    prompt = workflows.converted("18 Keep every object", object_info)
     for change, node, said in (
         ({"words": "cat, tulip"}, "HRVAttendExcite", '"cat" is not in the prompt'),
         ({"sampler_name": "uni_pc"}, "KSampler", "sampler uni_pc does not show"),

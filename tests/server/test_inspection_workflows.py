@@ -1,4 +1,4 @@
-"""The workflows that look into a model, 06 to 09, through /prompt: on the pocket model and on a full-size SD1.5."""
+"""The workflows that look into a model, 30 to 37, through /prompt: on the pocket model and on a full-size SD1.5."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def titled(name: str, title: str) -> str:
 
 @pytest.mark.thumbnail
 def test_06_weakens_heads_beside_plain_images_and_measures_it_over_prompts(server, object_info):
-    name = "06_pocket_ordered_weakening"
+    name = "35 Watch a concept vanish, measured"
     prompt = workflows.quick(name, object_info)
     whole = WRITE_THUMBNAILS
     prompt = prompt if whole else workflows.with_values(prompt, steps=4, prompts=3)
@@ -52,7 +52,7 @@ def test_06_weakens_heads_beside_plain_images_and_measures_it_over_prompts(serve
 
 
 def test_07_with_other_weights_under_that_name_says_which_ones_belong_there(server, stand_ins, object_info):
-    prompt = workflows.converted("07_sd15_ordered_weakening", object_info)
+    prompt = workflows.converted("36 SD1.5 - watch a concept vanish", object_info)
     (scorer,) = workflows.nodes_of(prompt, "HRVCLIPScorer")
     show = {"class_type": "PreviewAny", "inputs": {"source": [scorer, 0]}}
     with pytest.raises(PromptFailed) as failure:
@@ -63,7 +63,7 @@ def test_07_with_other_weights_under_that_name_says_which_ones_belong_there(serv
 def test_07_scores_the_papers_experiment_on_a_full_size_sd15_with_clip(
     server, sd15_checkpoint, sd15_vectors, random_clip, object_info
 ):  # fmt: skip
-    name = "07_sd15_ordered_weakening"
+    name = "36 SD1.5 - watch a concept vanish"
     prompt = workflows.converted(name, server.client.object_info())
     few = workflows.with_values(prompt, width=64, height=64, steps=1, heads="0, 128", prompts=2)
     (scorer,) = workflows.nodes_of(few, "HRVCLIPScorer")
@@ -77,7 +77,7 @@ def test_07_scores_the_papers_experiment_on_a_full_size_sd15_with_clip(
 
 def test_08_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, stand_ins, random_clip):
     """SDXL at full size does not fit a test machine: the files it names exist, but hold nothing to load."""
-    prompt = workflows.converted("08_sdxl_ordered_weakening", server.client.object_info())
+    prompt = workflows.converted("37 SDXL - watch a concept vanish", server.client.object_info())
     (scorer,) = workflows.nodes_of(prompt, "HRVCLIPScorer")
     prompt[scorer]["inputs"] |= {"file": random_clip, "architecture": workflows.SMALLEST_CLIP}
     with pytest.raises(PromptFailed) as failure:
@@ -87,7 +87,7 @@ def test_08_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, 
 
 @pytest.mark.thumbnail
 def test_09_draws_every_view_of_an_hrv_and_of_where_words_look(server, object_info):
-    name = "09_see_inside_an_hrv"
+    name = "30 See inside head vectors"
     prompt = workflows.converted(name, object_info)
     if not WRITE_THUMBNAILS:
         prompt = workflows.with_values(prompt, steps=6)

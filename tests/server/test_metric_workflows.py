@@ -37,7 +37,7 @@ def difference(text: str) -> tuple[float, float, float]:
 
 @pytest.mark.thumbnail
 def test_23_shows_that_the_adjusted_word_is_read_right_more_often(server, object_info):
-    name = "23_pocket_metrics"
+    name = "38 Score two methods"
     prompt = workflows.converted(name, object_info)
     outputs = server.client.run(prompt)
     text = outputs[titled(name, "Both at once: numbers")]["text"][0]
@@ -65,7 +65,7 @@ def _below(figure: Image.Image, rows: list[list[Image.Image]], shown: int = 6) -
 
 
 def test_23_at_strength_0_has_no_difference_and_an_interval_without_width(server, object_info):
-    name = "23_pocket_metrics"
+    name = "38 Score two methods"
     few = workflows.with_values(workflows.converted(name, object_info), strength=0.0, batch_size=3, steps=4)
     outputs = server.client.run(few)
     for title in ("The flower: numbers", "Both at once: numbers"):
@@ -76,7 +76,7 @@ def test_23_at_strength_0_has_no_difference_and_an_interval_without_width(server
 def test_24_scores_edits_of_a_full_size_sd15_by_clip_captions_and_background(
     server, sd15_checkpoint, sd15_vectors, random_clip, object_info
 ):  # fmt: skip
-    name = "24_sd15_edit_metrics"
+    name = "39 SD1.5 - score edits"
     prompt = workflows.converted(name, server.client.object_info())
     few = workflows.with_values(prompt, width=64, height=64, steps=2, seeds=2, threshold=0.5)
     (clip,) = workflows.nodes_of(few, "HRVCLIPScorer")
@@ -107,7 +107,7 @@ def test_24_scores_edits_of_a_full_size_sd15_by_clip_captions_and_background(
 
 
 def test_a_judge_that_is_not_there_is_named_before_anything_runs(server, object_info):
-    prompt = workflows.with_values(workflows.converted("24_sd15_edit_metrics", object_info), captioner="blip9")
+    prompt = workflows.with_values(workflows.converted("39 SD1.5 - score edits", object_info), captioner="blip9")
     with pytest.raises(PromptRefused) as refusal:
         server.client.submit(prompt)
     assert "blip9" in str(refusal.value.node_errors)

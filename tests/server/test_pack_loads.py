@@ -40,6 +40,7 @@ NODES = {
     "HRVTokenMaps",
     "HRVTokenMapView",
     "HRVWeakeningPrompts",
+    "HRVEditingPrompts",
     "HRVPocketScorer",
     "HRVCLIPScorer",
     "HRVScoreImages",

@@ -1,4 +1,4 @@
-"""The graphs of HRV Prompt Weights, 32 to 35, and of HRV Reference Strength, 37, on the pocket and tiny models."""
+"""The graphs of HRV Prompt Weights, 07 to 10, and of HRV Reference Strength, 12, on the pocket and tiny models."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def pixels(server, outputs: dict, node: str) -> np.ndarray:
 
 @pytest.mark.thumbnail
 def test_32_strengthens_a_word_and_pushes_one_away_on_the_pocket_model(server):
-    name = "32_pocket_prompt_weights"
+    name = "07 Prompt weights that work"
     prompt = workflows.converted(name, server.client.object_info())
     outputs = server.client.run(prompt if WRITING else workflows.with_values(prompt, steps=8, batch_size=2))
     nodes = workflows.nodes_of(prompt, "PreviewImage")
@@ -54,8 +54,8 @@ def on_tiny(prompt: dict, family: str) -> dict:
 @pytest.mark.parametrize(
     ("name", "family", "weighted"),
     [
-        ("33_zimage_prompt_weights", "Z-Image", ['"blue": 2', '"blue": 2']),
-        ("34_flux_push_something_away", "Flux.1", ['"cars": -1', '"cars": 0']),
+        ("08 Z-Image - prompt weights that work", "Z-Image", ['"blue": 2', '"blue": 2']),
+        ("09 Flux - push something away", "Flux.1", ['"cars": -1', '"cars": 0']),
     ],
 )
 def test_33_and_34_weight_words_without_cfg(tiny_server, name, family, weighted):
@@ -73,7 +73,7 @@ def test_33_and_34_weight_words_without_cfg(tiny_server, name, family, weighted)
 
 
 def test_35_weights_words_of_a_video_each_in_its_part_of_the_sampling(tiny_server):
-    prompt = workflows.converted("35_wan_a_words_strength_over_time", tiny_server.client.object_info())
+    prompt = workflows.converted("10 Wan - a word's strength over time", tiny_server.client.object_info())
     small = workflows.with_values(on_tiny(prompt, "Wan"), **SMALL | {"steps": 4}, length=5)
     outputs = tiny_server.client.run(small)
     reports = [outputs[node]["text"][0] for node in workflows.nodes_of(small, "PreviewAny")]
@@ -87,7 +87,7 @@ def test_37_takes_less_and_more_of_a_reference_image(tiny_server):
     random = np.random.default_rng(5)
     for name in ("first.png", "second.png"):
         Image.fromarray(random.integers(0, 256, (64, 64, 3), np.uint8)).save(tiny_server.base / "input" / name)
-    prompt = workflows.converted("37_qwen_edit_reference_strength", tiny_server.client.object_info())
+    prompt = workflows.converted("12 Qwen-Image-Edit - how much of each reference", tiny_server.client.object_info())
     small = workflows.with_values(on_tiny(prompt, "Qwen-Image"), **SMALL)
     for node in workflows.nodes_of(small, "TextEncodeQwenImageEditPlus"):
         small[node]["class_type"] = "TinyEditEncode"

@@ -13,7 +13,7 @@ from comfyui_hrv.tests.oddserver import OK, dripping, sending
 from comfyui_hrv.tools.thumbnails import write_thumbnail
 from hrv_engine.remote.prompt import PromptCancelled, PromptFailed
 
-NAME = "25_pocket_suggest_and_adjust"
+NAME = "05 Let HRV Suggest choose the meaning"
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from .test_prompt_weight_workflows import SMALL, WRITING, on_tiny, pixels
 @pytest.mark.thumbnail
 def test_38_finds_the_heads_of_a_transformer_and_39_steers_with_them(tiny_server):
     client = tiny_server.client
-    names = "38_qwen_image_build_by_effect", "39_qwen_image_fix_misread_word"
+    names = "26 Qwen-Image - build head vectors for a DiT", "11 Qwen-Image - fix a misread word"
     build, fix = (on_tiny(workflows.converted(name, client.object_info()), "Qwen-Image") for name in names)
     small = workflows.with_values(build, **SMALL | {"steps": 4}, timesteps=1, integration=1, keep="Color, Plants")
     outputs = client.run(small, timeout=900)

@@ -18,7 +18,7 @@ PUBLISHED = Path(__file__).parents[2].parent / "shared" / "published"
 
 @pytest.mark.thumbnail
 def test_28_adds_up_two_parts_to_one_build_and_saves_it(server):
-    name = "28_pocket_build_in_parts"
+    name = "27 Build in parts and merge"
     prompt = workflows.converted(name, server.client.object_info())
     small = prompt if os.environ.get("HRV_WRITE_THUMBNAILS") else workflows.with_values(prompt, steps=6)
     outputs = server.client.run(small)
@@ -37,7 +37,7 @@ def test_28_adds_up_two_parts_to_one_build_and_saves_it(server):
 
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason=skips.NO_PUBLISHED_ARRAYS)
 def test_29_fetches_the_published_vectors_and_shows_them(server):
-    prompt = workflows.converted("29_published_vectors", server.client.object_info())
+    prompt = workflows.converted("29 Fetch the paper's vectors", server.client.object_info())
     with serving(PUBLISHED) as (address, asked):
         here = workflows.with_values(prompt, mirror=address, save_as="fetched/sd14")
         outputs = server.client.run(here)
@@ -70,7 +70,7 @@ def test_a_linked_file_is_loaded_and_noticed_when_it_is_replaced(server):
 
 @pytest.mark.thumbnail
 def test_31_finds_heads_by_effect_and_steers_a_word_with_them(server):
-    name = "31_pocket_build_by_effect"
+    name = "23 Build head vectors by effect"
     prompt = workflows.quick(name, server.client.object_info())
     writing = os.environ.get("HRV_WRITE_THUMBNAILS")
     outputs = server.client.run(prompt if writing else workflows.with_values(prompt, samples_per_word=1))
@@ -91,7 +91,7 @@ def test_31_finds_heads_by_effect_and_steers_a_word_with_them(server):
 
 
 def test_a_build_by_effect_that_goes_on_measures_only_what_is_new(server):
-    prompt = workflows.quick("31_pocket_build_by_effect", server.client.object_info())
+    prompt = workflows.quick("23 Build head vectors by effect", server.client.object_info())
     small = workflows.with_values(prompt, samples_per_word=1, save_as="grows", steps=6)
     server.client.run(small)
     once = files.load(server.models / "hrv" / "grows.safetensors").sums

@@ -30,8 +30,8 @@ def object_info(server) -> dict:
 
 @pytest.fixture(scope="module")
 def sd15_vectors(server, sd15_checkpoint, object_info) -> dict:
-    """Outputs of 05_sd15_build_hrv at 64x64 px, 2 steps, 3 prompts, 3 of 34 concepts; it saves the file 03 names."""
-    prompt = workflows.converted("05_sd15_build_hrv", object_info)
+    """Outputs of 24 at 64x64 px, 2 steps, 3 prompts, 3 of 34 concepts; it saves the file that 03 names."""
+    prompt = workflows.converted("24 SD1.5 - build head vectors by votes", object_info)
     few = workflows.with_values(prompt, **SMALL, limit=3, keep=", ".join(FEW), resume=False)
     return server.client.run(few, timeout=900)
 
@@ -43,7 +43,7 @@ def pixels(server, outputs: dict, node: str) -> np.ndarray:
 
 @pytest.mark.thumbnail
 def test_01_builds_vectors_on_the_pocket_model_and_draws_their_heat_map(server, object_info):
-    prompt = workflows.converted("01_pocket_build_hrv", object_info)
+    prompt = workflows.converted("22 Build head vectors by votes", object_info)
     if not WRITE_THUMBNAILS:
         prompt = workflows.with_values(prompt, limit=16)
     outputs = server.client.run(prompt)
@@ -55,7 +55,7 @@ def test_01_builds_vectors_on_the_pocket_model_and_draws_their_heat_map(server, 
     assert (server.models / "hrv" / f"{name}.safetensors").exists()
     assert f"{name}.safetensors" in server.client.object_info()["HRVLoad"]["input"]["required"]["file"][1]["options"]
     if WRITE_THUMBNAILS:
-        write_thumbnail("01_pocket_build_hrv", server.client.images(outputs, preview))
+        write_thumbnail("22 Build head vectors by votes", server.client.images(outputs, preview))
 
 
 def assert_same_images(found: np.ndarray, expected: np.ndarray) -> None:
@@ -69,7 +69,7 @@ def assert_same_images(found: np.ndarray, expected: np.ndarray) -> None:
 
 @pytest.mark.thumbnail
 def test_02_steers_the_word_and_keeps_the_plain_images_of_the_same_seeds_beside(server, object_info):
-    prompt = workflows.quick("02_pocket_fix_misread_word", object_info)
+    prompt = workflows.quick("02 Steer a word, before and after", object_info)
     outputs = server.client.run(prompt)
     plain, adjusted, strengthened = workflows.nodes_of(prompt, "PreviewImage")
     before, after, alone = (pixels(server, outputs, node) for node in (plain, adjusted, strengthened))
@@ -81,27 +81,27 @@ def test_02_steers_the_word_and_keeps_the_plain_images_of_the_same_seeds_beside(
         assert_same_images(pixels(server, neutral, node), before)
     if WRITE_THUMBNAILS:
         rows = [server.client.images(outputs, node)[:2] for node in (plain, adjusted)]
-        write_thumbnail("02_pocket_fix_misread_word", [image for row in rows for image in row])
+        write_thumbnail("02 Steer a word, before and after", [image for row in rows for image in row])
 
 
 @pytest.mark.thumbnail
 def test_30_steers_what_another_encoder_made_and_draws_what_02_draws(server, object_info):
-    prompt = workflows.quick("30_pocket_other_encoder", object_info)
+    prompt = workflows.quick("06 Steer a prompt of another encoder", object_info)
     outputs = server.client.run(prompt)
     plain, adjusted = workflows.nodes_of(prompt, "PreviewImage")
     before, after = (pixels(server, outputs, node) for node in (plain, adjusted))
-    twin = workflows.quick("02_pocket_fix_misread_word", object_info)
+    twin = workflows.quick("02 Steer a word, before and after", object_info)
     theirs = server.client.run(twin)
     for node, own in zip(workflows.nodes_of(twin, "PreviewImage"), (before, after), strict=False):
         assert_same_images(pixels(server, theirs, node), own)
     assert np.abs(before.astype(int) - after).mean() > 1, "the adjusted images are the plain ones"
     if WRITE_THUMBNAILS:
         rows = [server.client.images(outputs, node)[:2] for node in (plain, adjusted)]
-        write_thumbnail("30_pocket_other_encoder", [image for row in rows for image in row])
+        write_thumbnail("06 Steer a prompt of another encoder", [image for row in rows for image in row])
 
 
 def test_05_builds_vectors_on_a_full_size_sd15_from_the_stock_loader(server, sd15_vectors, object_info):
-    prompt = workflows.converted("05_sd15_build_hrv", object_info)
+    prompt = workflows.converted("24 SD1.5 - build head vectors by votes", object_info)
     (report,) = workflows.nodes_of(prompt, "PreviewAny")
     text = sd15_vectors[report]["text"][0]
     assert "128 heads" in text and "3 images" in text
@@ -111,7 +111,7 @@ def test_05_builds_vectors_on_a_full_size_sd15_from_the_stock_loader(server, sd1
 def test_a_worker_of_a_cluster_counts_on_the_same_checkpoint_what_05_counted(
     server, sd15_vectors, sd15_checkpoint, object_info, repository, tmp_path
 ):
-    prompt = workflows.with_values(workflows.converted("05_sd15_build_hrv", object_info), **SMALL)
+    prompt = workflows.with_values(workflows.converted("24 SD1.5 - build head vectors by votes", object_info), **SMALL)
     (build,) = workflows.nodes_of(prompt, "HRVBuild")
     job = {
         "comfyui": "",
@@ -130,7 +130,9 @@ def test_a_worker_of_a_cluster_counts_on_the_same_checkpoint_what_05_counted(
 
 
 def test_03_steers_a_full_size_sd15_with_the_vectors_that_05_saved(server, sd15_vectors, object_info):
-    prompt = workflows.with_values(workflows.converted("03_sd15_fix_misread_word", object_info), **SMALL, batch_size=1)
+    prompt = workflows.with_values(
+        workflows.converted("03 SD1.5 - fix a misread word", object_info), **SMALL, batch_size=1
+    )
     outputs = server.client.run(prompt, timeout=900)
     plain, *steered = workflows.nodes_of(prompt, "PreviewImage")
     assert pixels(server, outputs, plain).shape == (1, 64, 64, 3) and len(steered) == 2
@@ -140,14 +142,14 @@ def test_03_steers_a_full_size_sd15_with_the_vectors_that_05_saved(server, sd15_
 
 def test_04_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, stand_ins, object_info):
     """SDXL at full size does not fit a test machine: the files it names exist, but hold nothing to load."""
-    prompt = workflows.converted("04_sdxl_fix_misread_word", object_info)
+    prompt = workflows.converted("04 SDXL - fix a misread word", object_info)
     with pytest.raises(PromptFailed) as failure:
         server.client.run(prompt)
     assert failure.value.node_type == "CheckpointLoaderSimple"
 
 
 def test_a_file_that_is_not_there_is_named_before_anything_runs(server, object_info):
-    prompt = workflows.converted("03_sd15_fix_misread_word", object_info)
+    prompt = workflows.converted("03 SD1.5 - fix a misread word", object_info)
     with pytest.raises(PromptRefused) as refusal:
         server.client.submit(workflows.with_values(prompt, file="nowhere.safetensors"))
     assert "nowhere.safetensors" in str(refusal.value.node_errors)
@@ -155,7 +157,7 @@ def test_a_file_that_is_not_there_is_named_before_anything_runs(server, object_i
 
 @pytest.mark.thumbnail
 def test_36_finds_heads_by_effect_on_a_full_size_sd15(server, sd15_checkpoint, object_info):
-    prompt = workflows.converted("36_sd15_build_by_effect", object_info)
+    prompt = workflows.converted("25 SD1.5 - build head vectors by effect", object_info)
     few = workflows.with_values(
         prompt,
         **SMALL,
@@ -174,4 +176,4 @@ def test_36_finds_heads_by_effect_on_a_full_size_sd15(server, sd15_checkpoint, o
     (preview,) = workflows.nodes_of(prompt, "PreviewImage")
     assert pixels(server, outputs, preview).std() > 5
     if WRITE_THUMBNAILS:
-        write_thumbnail("36_sd15_build_by_effect", server.client.images(outputs, preview))
+        write_thumbnail("25 SD1.5 - build head vectors by effect", server.client.images(outputs, preview))

@@ -26,7 +26,11 @@ def main() -> None:
         "--model", choices=["squares", "drawings"], default="squares", help=f"drawings: of {', '.join(OF_ANY)} only"
     )
     parser.add_argument("--weights", default="", help="a file of that model's weights, instead of those that ship")
-    parser.add_argument("--vectors", default="", help="vectors by votes of those weights")
+    parser.add_argument(
+        "--vectors",
+        default="",
+        help="vectors by votes of those weights; by effect: beside it, with _effect in its name",
+    )
     options = parser.parse_args()
     parts = options.parts or list(DEFAULT if options.model == "squares" else OF_ANY)
     legal = PARTS if options.model == "squares" else OF_ANY

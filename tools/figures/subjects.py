@@ -13,7 +13,8 @@ class Subject:
     """A pocket model as these figures draw it.
 
     model: its name in `MODELS`; side: of its images in pixels; steps: of DDIM; presets: the name of its concepts,
-    vectors and benchmarks; weights, votes: other files than those that ship.
+    vectors and benchmarks; weights, votes: other files than those that ship; beside votes.safetensors lie vectors by
+    effect as votes_effect.safetensors.
     """
 
     model: str
@@ -25,9 +26,8 @@ class Subject:
 
     def vectors(self, kind: str) -> Path:
         """The file of its vectors by "votes" or by "effect"."""
-        if kind == "votes" and self.votes:
-            return Path(self.votes)
-        return PRESETS / "hrv" / f"{self.presets}{'_effect' if kind == 'effect' else ''}.safetensors"
+        votes = Path(self.votes) if self.votes else PRESETS / "hrv" / f"{self.presets}.safetensors"
+        return votes.with_stem(f"{votes.stem}_effect") if kind == "effect" else votes
 
     def folder(self, figures: Path) -> Path:
         """Where its figures go: those of the squares into the folder itself."""

@@ -131,8 +131,12 @@ def colored_pair_rates(
 def misread_rates(
     model: PocketModel, scorer: Scorer, count: int, steps: int = 20, cfg: float = CFG
 ) -> dict[str, Share]:
-    """Of held-out polysemous captions ("an orange sheep"): share of images misread, and with what each sense shows."""
-    asked = random.Random(2).sample(held_out_misreadings(), count)
+    """Of held-out polysemous captions ("an orange sheep"): share of images misread, and with what each sense shows.
+
+    All of them where fewer than `count` are held out.
+    """
+    every = held_out_misreadings()
+    asked = random.Random(2).sample(every, min(count, len(every)))
     captions = [describe(Request((Named(noun, color),))) for color, noun in asked]
     scores = scorer(torch.cat(list(sampled(model, captions, steps, cfg))))
     seen = [
@@ -169,11 +173,12 @@ def main() -> None:
     images = sampled(model, [describe(request) for *_, request in requests], args.steps, args.cfg)
     say(f"asked word shown, {args.prompts} prompts of one thing", shown_rates(images, requests, scorer))
     seconds = (time.monotonic() - started) / args.prompts
-    fewer = args.prompts // 5
+    fewer = max(1, args.prompts // 5)
     say(f"things shown, {fewer} held-out pairs of nouns", pair_rates(model, scorer, fewer, args.steps, args.cfg))
     rates = colored_pair_rates(model, scorer, fewer, args.steps, args.cfg)
     say(f"{fewer} held-out pairs of nouns, each with a colour", rates)
-    say(f"{fewer} held-out polysemous captions", misread_rates(model, scorer, fewer, args.steps, args.cfg))
+    misread = misread_rates(model, scorer, fewer, args.steps, args.cfg)
+    say(f"{misread['misread'].images} held-out polysemous captions", misread)
     sys.stdout.write(f"{seconds:.2f} s an image of {args.steps} steps on {torch.get_num_threads()} threads\n")
 
 

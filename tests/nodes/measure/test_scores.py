@@ -18,6 +18,7 @@ from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.nodes.files.hrv_files import HRVLoad
 from comfyui_hrv.nodes.host.clip import DOWNLOAD, NOTHING, clip_scorer, weight_files
 from comfyui_hrv.nodes.measure.clip_scorer import HRVCLIPScorer
+from comfyui_hrv.nodes.measure.editing_prompts import HRVEditingPrompts
 from comfyui_hrv.nodes.measure.pocket_scorer import HRVPocketScorer
 from comfyui_hrv.nodes.measure.score_images import HRVScoreImages
 from comfyui_hrv.nodes.measure.weaken_curve import HRVWeakenCurve
@@ -138,6 +139,22 @@ def test_every_prompt_comes_with_every_seed():
 def test_unknown_experiments_and_seeds_are_refused_with_the_fix(experiment, seeds, quoted):
     with pytest.raises(HRVError, match=quoted):
         HRVWeakeningPrompts.execute(experiment, 0, seeds)
+
+
+def test_pairs_of_an_editing_target_differ_in_one_word_and_begin_again_after_the_last():
+    for target in ("editing: Color", "drawings_editing: Image Style", "pocket_editing: Weather"):
+        seen = [HRVEditingPrompts.execute(target, pair).args for pair in range(200)]
+        count = len(set(seen))
+        assert 20 <= count < 200 and seen[count:] == seen[: 200 - count]
+        for source, edited, concept, before, after in seen:
+            assert target.endswith(concept) and before != after
+            assert edited == source.replace(before, after, 1) and source != edited
+    assert HRVEditingPrompts.execute("editing: Color", 30).args[:3] == ("a blue car", "a red car", "Color")
+
+
+def test_an_unknown_editing_target_is_refused_with_the_nearest():
+    with pytest.raises(HRVError, match='"editing: Colour".*Nearest: "editing: Color".*Legal: editing: Color, editing'):
+        HRVEditingPrompts.execute("editing: Colour", 0)
 
 
 @pytest.fixture
