@@ -44,10 +44,16 @@ def read(name: str) -> dict[str, Any]:
     return json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
 
 
+def parts(graph: dict[str, Any]) -> list[dict[str, Any]]:
+    """The nodes of a UI graph, those of its subgraphs instead of the nodes that stand for these."""
+    inner = {part["id"]: part["nodes"] for part in graph.get("definitions", {}).get("subgraphs", [])}
+    return [part for node in graph["nodes"] for part in inner.get(node["type"], [node])]
+
+
 def of_one_image(name: str) -> dict[str, Any]:
     """The UI graph as it ships, but for one image where a row of them is drawn."""
     graph = read(name)
-    for node in graph["nodes"]:
+    for node in parts(graph):
         if node["type"] == "RepeatLatentBatch":
             node["widgets_values"] = [1]
     return graph

@@ -123,15 +123,19 @@ class Graph:
 
     def as_json(self) -> dict[str, Any]:
         """The graph as the frontend saves it; its id comes from its name, so that a rewrite changes nothing else."""
+        last, parts = len(self.nodes), []
+        for part in self.parts:  # the frontend gives nodes of subgraphs other ids where the graph has them already
+            parts.append(_renumbered(part, last))
+            last += len(part["nodes"])
         return {
             "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"comfyui-hrv/{self.name}")),
             "revision": 0,
-            "last_node_id": len(self.nodes),
+            "last_node_id": last,
             "last_link_id": len(self.links),
             "nodes": self.nodes,
             "links": self.links,
             "groups": self.groups,
-            **({"definitions": {"subgraphs": self.parts}} if self.parts else {}),
+            **({"definitions": {"subgraphs": parts}} if parts else {}),
             "config": {},
             "extra": {"ds": {"scale": 0.6, "offset": [80, 80]}},
             "version": 0.4,
@@ -168,6 +172,13 @@ class Graph:
         both = [("required", name) for name in schema["input_order"].get("required", [])]
         both += [("optional", name) for name in schema["input_order"].get("optional", [])]
         return [(name, schema["input"][kind][name]) for kind, name in both]
+
+
+def _renumbered(part: dict[str, Any], after: int) -> dict[str, Any]:
+    """A subgraph's definition whose nodes are numbered from `after` + 1."""
+    ends = ("origin_id", "target_id")
+    links = [{**link, **{end: link[end] + after * (link[end] > 0) for end in ends}} for link in part["links"]]
+    return {**part, "nodes": [{**node, "id": node["id"] + after} for node in part["nodes"]], "links": links}
 
 
 def _default(spec: list[Any], options: dict[str, Any]) -> Any:

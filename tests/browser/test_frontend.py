@@ -14,10 +14,11 @@ from comfyui_hrv.tools.thumbnails import write_thumbnail
 
 OPEN = """async graph => {
     await app.loadGraphData(graph);
+    const nodes = app.graph.nodes.flatMap(node => node.subgraph?.nodes ?? [node]);
     const known = LiteGraph.registered_node_types;
     return {
-        missing: app.graph.nodes.filter(node => !(node.type in known)).map(node => node.type),
-        faulty: app.graph.nodes.filter(node => node.has_errors).map(node => node.type),
+        missing: nodes.filter(node => !(node.type in known)).map(node => node.type),
+        faulty: nodes.filter(node => node.has_errors).map(node => node.type),
         prompt: (await app.graphToPrompt()).output,
     };
 }"""
@@ -35,7 +36,7 @@ def test_every_workflow_opens_without_a_missing_node(opened):
     assert opened["missing"] == []
     assert opened["faulty"] == []
     graph = workflows.read(opened["name"])
-    assert len(opened["prompt"]) == len([node for node in graph["nodes"] if node["type"] not in NOTES])
+    assert len(opened["prompt"]) == len([node for node in workflows.parts(graph) if node["type"] not in NOTES])
 
 
 def test_what_the_frontend_sends_is_what_the_run_tests_send(opened, server):

@@ -48,12 +48,6 @@ def test_a_node_with_other_outputs_does_not_stand_in():
 PART = "0c5ff6a6-3f6d-4f1c-9d68-6ad53a1a3e55"
 INNER = {"id": 2, "type": "Loader", "title": "Inner", "inputs": [], "outputs": [], "widgets_values": ["a"]}
 INSIDE = {"id": PART, "inputs": [], "outputs": [], "nodes": [INNER], "links": []}
-    "id": PART,
-    "inputs": [],
-    "outputs": [],
-    "nodes": [{"id": 2, "type": "Loader", "title": "Inner", "inputs": [], "outputs": [], "widgets_values": ["a"]}],
-    "links": [],
-}
 
 
 def test_nodes_of_a_subgraph_have_titles_and_classes_like_others(tmp_path):
