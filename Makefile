@@ -71,6 +71,7 @@ pocket-figures:  ## what the drawings model shows of what it is asked for: PROMP
 
 thumbnails:  ## the picture of each workflow, from the run that tests it
 	@HRV_WRITE_THUMBNAILS=1 $(RUN) pytest tests/server tests/browser -m thumbnail
+	@$(RUN) python -m tools.thumbnails
 
 help-images:  ## the picture in each help page: the node at work in the graph that teaches it (10 minutes)
 	@$(RUN) python -m tools.help_images

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .graph_parts import GAP, MEANT, MISREAD, MISREAD_SAMPLER, POCKET_SAMPLER, SD15, Node, built, decode, settings
 from .litegraph import Graph
 from .subgraph import Subgraph
@@ -39,7 +41,7 @@ def _before_and_after(graph: Graph) -> Subgraph:
     )  # fmt: skip
     negative = part.node("CLIPTextEncode", "Negative prompt", text="")
     images = part.node("RepeatLatentBatch", "Images", amount=4)
-    ends = {
+    ends: dict[str, Any] = {
         "positive": (fix, "CONDITIONING"),
         "negative": (negative, "CONDITIONING"),
         "latent_image": (images, "LATENT"),

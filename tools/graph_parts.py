@@ -102,10 +102,10 @@ def draw(
     decoded = {title: decode(part, node, enlarge) for title, node in samplers.items()}
     part.group("One noise, one set of settings", (0, 0), [[node, *decoded[title]] for title, node in samplers.items()])
     links = dict(ends)
-    for way in ways:
+    for number, way in enumerate(ways, start=1):
         for name, source in (("model", way.model), ("positive", way.positive)):
-            part.enter(f"{name} ({way.title.lower()})", (samplers[way.title], name))
-            links[f"{name} ({way.title.lower()})"] = source
+            part.enter(f"{name} {number}", (samplers[way.title], name))
+            links[f"{name} {number}"] = source
     part.enter("negative", *((node, "negative") for node in samplers.values()))
     part.enter("latent", *((node, "latent_image") for node in samplers.values()))
     part.enter("vae", *((nodes[0], "vae") for nodes in decoded.values()))
@@ -144,7 +144,7 @@ def voted(
     part = Subgraph("Heads vote", graph.object_info, graph.name)
     concepts = part.node("HRVConcepts", wide=340, preset=presets[0])
     prompts = part.node("HRVPromptSet", wide=340, preset=presets[1])
-    links = {"concepts": (concepts, "concepts"), "prompts": (prompts, "prompts")}
+    links: Settings = {"concepts": (concepts, "concepts"), "prompts": (prompts, "prompts")}
     build = part.node("HRVBuild", wide=340, **links, **asked)
     part.group("Heads vote", (0, 0), [[concepts, prompts], [build]])
     for name in ("model", "clip"):
@@ -156,12 +156,12 @@ def voted(
     return graph.place(part, 320, model=(loader, "MODEL"), clip=(loader, "CLIP"))
 
 
-def decode(graph: Graph, sampler: Node, enlarge: float | None, **links: Output) -> list[Node]:
+def decode(graph: Graph, sampler: Node, enlarge: float | None, **links: Any) -> list[Node]:
     """The nodes that make an image of a sampler's latent; the last gives it."""
     decoded = graph.node("VAEDecode", samples=(sampler, "LATENT"), **links)
     if not enlarge:
         return [decoded]
-    scaled = {"upscale_method": "nearest-exact", "scale_by": enlarge}
+    scaled: Settings = {"upscale_method": "nearest-exact", "scale_by": enlarge}
     return [decoded, graph.node("ImageScaleBy", image=(decoded, "IMAGE"), **scaled)]
 
 

@@ -113,7 +113,7 @@ def _all(
     part = Subgraph("Every method", graph.object_info, graph.name)
     columns, samplers, decoded, guides, said = list[list[Node]](), list[Node](), list[list[Node]](), {}, {}
     for title, kind, asked in branches:
-        start: dict[str, Output] = {}
+        start: Settings = {}
         if kind:
             guides[title] = guide = part.node(kind, title, wide=340, **asked)
             start = {"model": (guide, "MODEL"), "positive": (guide, "positive")}

@@ -55,7 +55,7 @@ def pocket_measure(graph: Graph) -> None:
     sweep = _sweep(graph, ends, (prompt, "CONDITIONING"), settings | {"batch_size": 14}, sampler)
     shown = graph.node("PreviewImage", "Sheet", wide=320, images=(sweep, "sheet"))
     right, _ = graph.group("More and more heads", (right + GAP, 0), [[sweep, shown]])
-    asked = {"experiment": "drawings_weakening: Color", "prompts": 4}
+    asked: dict[str, Any] = {"experiment": "drawings_weakening: Color", "prompts": 4}
     experiment = graph.node("HRVWeakeningPrompts", wide=300, **asked)
     part, links = _measured(graph, ends, settings | {"batch_size": 14}, sampler)
     fields = {name: (experiment, name) for name in ("text", "word", "seed", "concept")}

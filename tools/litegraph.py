@@ -137,7 +137,7 @@ class Graph:
             "groups": self.groups,
             **({"definitions": {"subgraphs": parts}} if parts else {}),
             "config": {},
-            "extra": {"ds": {"scale": 0.6, "offset": [80, 80]}},
+            "extra": {"ds": {"scale": 0.7, "offset": [130, 110]}},
             "version": 0.4,
         }
 

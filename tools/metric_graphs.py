@@ -134,7 +134,7 @@ def _compared(graph: Graph, words: str, title: str, names: tuple[str, str]) -> S
 
 
 def _score(part: Subgraph, title: str, images: Output | None, words: str) -> Node:
-    links = {"images": images} if images else {}
+    links: dict[str, Any] = {"images": images} if images else {}
     return part.node("HRVScoreImages", title, wide=320, word=words, **links)
 
 

@@ -36,7 +36,7 @@ def pocket_prompt_weights(graph: Graph) -> None:
     nodes = {
         title: part.node("HRVPromptWeights", title, wide=340, more={"text": text}) for title, text in texts.items()
     }
-    starts = {"Plain": {}} | {
+    starts: dict[str, dict[str, Any]] = {"Plain": {}} | {
         title: {"model": (node, "MODEL"), "positive": (node, "CONDITIONING")} for title, node in nodes.items()
     }
     samplers = {

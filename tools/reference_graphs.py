@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .graph_parts import GAP, HUB, Node, Output, decode, settings
+from .graph_parts import GAP, HUB, Node, decode, settings
 from .litegraph import Graph
 from .prompt_weight_graphs import file
 from .subgraph import Subgraph
@@ -49,10 +49,10 @@ def _three(graph: Graph) -> Subgraph:
     rows, firsts, samplers = list[list[Node]](), list[list[Node]](), list[Node]()
     for title, strength in STRENGTHS:
         nodes: list[Node] = []
-        ends: dict[str, Output] = {}
+        ends: dict[str, Any] = {}
         if strength != 1:
             for which in ("positive", "negative"):
-                before = {"model": (nodes[-1], "MODEL")} if nodes else {}
+                before: dict[str, Any] = {"model": (nodes[-1], "MODEL")} if nodes else {}
                 name = f"HRV Reference Strength ({which})"
                 nodes.append(part.node("HRVReferenceStrength", name, wide=340, image=2, strength=strength, **before))
             ends = {

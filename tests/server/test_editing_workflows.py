@@ -29,7 +29,7 @@ def previews(server, outputs: dict, prompt: dict) -> list[np.ndarray]:
 
 
 @pytest.mark.thumbnail
-def test_10_draws_pairs_whose_sources_agree_and_whose_targets_depend_on_the_method(server, object_info):
+def test_13_draws_pairs_whose_sources_agree_and_whose_targets_depend_on_the_method(server, object_info):
     name = "13 Edit by prompt"
     prompt = workflows.quick(name, object_info)
     outputs = server.client.run(prompt)
@@ -40,11 +40,11 @@ def test_10_draws_pairs_whose_sources_agree_and_whose_targets_depend_on_the_meth
         assert np.abs(plain[1::2] - other[1::2]).mean() > 1
     assert np.abs(p2p[1::2] - hrv[1::2]).mean() > 1
     if os.environ.get("HRV_WRITE_THUMBNAILS"):
-        rows = [server.client.images(outputs, node)[:4] for node in workflows.nodes_of(prompt, "PreviewImage")]
-        write_thumbnail(name, [image for row in [*rows, rows[2][:0]] for image in row])
+        pairs = server.client.images(outputs, workflows.nodes_of(prompt, "PreviewImage")[-1])
+        write_thumbnail(name, {"source": pairs[:6:2], "edited": pairs[1:6:2]})
 
 
-def test_10_without_windows_is_a_plain_batch(server, object_info):
+def test_13_without_windows_is_a_plain_batch(server, object_info):
     prompt = workflows.quick("13 Edit by prompt", object_info)
     neutral = workflows.with_values(prompt, cross_replace=0.0, self_replace=0.0)
     plain, p2p, hrv = previews(server, server.client.run(neutral), neutral)
@@ -57,14 +57,14 @@ def test_a_paper_graph_runs_on_a_full_size_sd15(server, sd15_checkpoint, sd15_ve
     prompt = workflows.with_values(workflows.converted(name, object_info), **SMALL)
     shown = previews(server, server.client.run(prompt, timeout=900), prompt)
     pairs = [pictures for pictures in shown if len(pictures) == 2]
-    assert len(pairs) >= 3 and all(np.isfinite(pair).all() for pair in pairs)
+    assert len(pairs) >= 2 and all(np.isfinite(pair).all() for pair in pairs)
     for pair in pairs[1:]:
         assert np.abs(pair[0] - pairs[0][0]).max() <= 8, "a source depends on its target"  # the random VAE amplifies
         assert (pair[1] != pairs[0][1]).any(), "two methods draw the same target"
     assert len(shown) - len(pairs) == (name[:2] == "17"), "SDEdit draws the target alone"
 
 
-def test_17_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, object_info):
+def test_15_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, object_info):
     """SDXL at full size does not fit a test machine: the files it names exist, but hold nothing to load."""
     with pytest.raises(PromptFailed) as failure:
         server.client.run(workflows.converted("15 SDXL - edit by prompt", object_info))

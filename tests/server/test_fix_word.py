@@ -56,8 +56,8 @@ def test_40_turns_the_word_as_the_long_graph_does_and_says_so(server):
     neutral = drawn(server, workflows.with_values(prompt, strength=0.0))
     np.testing.assert_array_equal(neutral[1], before)
     if workflows.WRITE_THUMBNAILS:
-        both = [server.client.images(outputs, node)[:2] for node in workflows.nodes_of(prompt, "PreviewImage")]
-        write_thumbnail(NAME, [image for row in both for image in row])
+        rows = zip(("before", "after"), workflows.nodes_of(prompt, "PreviewImage"), strict=True)
+        write_thumbnail(NAME, {title: server.client.images(outputs, node)[:2] for title, node in rows})
 
 
 def test_the_script_of_the_readme_posts_a_prompt_and_saves_its_images(server, repository: Path, tmp_path, monkeypatch):

@@ -33,7 +33,7 @@ def reports(outputs: dict, prompt: dict) -> list[str]:
 
 
 @pytest.mark.thumbnail
-def test_19_draws_the_same_noises_under_every_method_and_reports_their_losses(server, object_info):
+def test_18_draws_the_same_noises_under_every_method_and_reports_their_losses(server, object_info):
     name = "18 Keep every object"
     prompt = workflows.converted(name, object_info)
     outputs = server.client.run(prompt)
@@ -48,11 +48,12 @@ def test_19_draws_the_same_noises_under_every_method_and_reports_their_losses(se
     ] * 2
     assert "SynGen, step 19: " in texts[0] and texts[1].count(", step ") == 10
     if os.environ.get("HRV_WRITE_THUMBNAILS"):
-        rows = [server.client.images(outputs, node)[:4] for node in workflows.nodes_of(prompt, "PreviewImage")]
-        write_thumbnail(name, [image for row in rows[:1] + rows[2:] for image in row])
+        plain, *_, excited = workflows.nodes_of(prompt, "PreviewImage")
+        rows = {"plain": plain, "excited, by heads": excited}
+        write_thumbnail(name, {title: server.client.images(outputs, node)[:3] for title, node in rows.items()})
 
 
-def test_19_with_nothing_to_move_draws_the_plain_images(server, object_info):
+def test_18_with_nothing_to_move_draws_the_plain_images(server, object_info):
     prompt = workflows.converted("18 Keep every object", object_info)
     still = workflows.with_values(prompt, step_size=0.0, batch_size=2)
     plain, structured, *moved = previews(server, server.client.run(still), still)

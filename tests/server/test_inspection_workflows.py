@@ -31,16 +31,26 @@ def titled(name: str, title: str) -> str:
 
 
 @pytest.mark.thumbnail
-def test_06_weakens_heads_beside_plain_images_and_measures_it_over_prompts(server, object_info):
-    name = "35 Watch a concept vanish, measured"
+def test_34_weakens_heads_beside_plain_images(server, object_info):
+    name = "34 Weaken the heads of a concept"
     prompt = workflows.quick(name, object_info)
-    whole = WRITE_THUMBNAILS
-    prompt = prompt if whole else workflows.with_values(prompt, steps=4, prompts=3)
-    outputs = server.client.run(prompt)
+    outputs = server.client.run(prompt if WRITE_THUMBNAILS else workflows.with_values(prompt, steps=4))
     titles = ("Plain", "Most relevant heads weakened", "Least relevant heads weakened")
     plain, most, least = (pixels(server, outputs, titled(name, title)).astype(int) for title in titles)
     assert plain.shape == most.shape == least.shape and len(plain) > 1
     assert np.abs(plain - most).mean() > 1 and np.abs(plain - least).mean() > 1 and np.abs(most - least).mean() > 1
+    if WRITE_THUMBNAILS:
+        rows = {title: server.client.images(outputs, titled(name, of))[:2] for title, of in
+                zip(("plain", "12 heads of Color off"), titles, strict=False)}  # fmt: skip
+        write_thumbnail(name, rows)
+
+
+@pytest.mark.thumbnail
+def test_35_draws_a_sheet_of_more_and_more_heads_and_measures_it_over_prompts(server, object_info):
+    name = "35 Watch a concept vanish, measured"
+    prompt = workflows.quick(name, object_info)
+    whole = WRITE_THUMBNAILS
+    outputs = server.client.run(prompt if whole else workflows.with_values(prompt, steps=4, prompts=3))
     (sweep,) = server.client.images(outputs, titled(name, "Sheet"))
     assert sweep.width > 7 * 96 and sweep.height > 4 * 96
     (curve,) = server.client.images(outputs, titled(name, "Curve"))
@@ -51,7 +61,7 @@ def test_06_weakens_heads_beside_plain_images_and_measures_it_over_prompts(serve
         write_thumbnail(name, [sweep])
 
 
-def test_07_with_other_weights_under_that_name_says_which_ones_belong_there(server, stand_ins, object_info):
+def test_36_with_other_weights_under_that_name_says_which_ones_belong_there(server, stand_ins, object_info):
     prompt = workflows.converted("36 SD1.5 - watch a concept vanish", object_info)
     (scorer,) = workflows.nodes_of(prompt, "HRVCLIPScorer")
     show = {"class_type": "PreviewAny", "inputs": {"source": [scorer, 0]}}
@@ -60,7 +70,7 @@ def test_07_with_other_weights_under_that_name_says_which_ones_belong_there(serv
     assert f"{workflows.CLIP_FILE} holds no text encoder" in failure.value.message
 
 
-def test_07_scores_the_papers_experiment_on_a_full_size_sd15_with_clip(
+def test_36_scores_the_papers_experiment_on_a_full_size_sd15_with_clip(
     server, sd15_checkpoint, sd15_vectors, random_clip, object_info
 ):  # fmt: skip
     name = "36 SD1.5 - watch a concept vanish"
@@ -75,7 +85,7 @@ def test_07_scores_the_papers_experiment_on_a_full_size_sd15_with_clip(
     assert np.asarray(server.client.images(outputs, titled(name, "Curve"))[0]).std() > 10
 
 
-def test_08_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, stand_ins, random_clip):
+def test_37_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, stand_ins, random_clip):
     """SDXL at full size does not fit a test machine: the files it names exist, but hold nothing to load."""
     prompt = workflows.converted("37 SDXL - watch a concept vanish", server.client.object_info())
     (scorer,) = workflows.nodes_of(prompt, "HRVCLIPScorer")
@@ -86,28 +96,49 @@ def test_08_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, 
 
 
 @pytest.mark.thumbnail
-def test_09_draws_every_view_of_an_hrv_and_of_where_words_look(server, object_info):
+def test_30_draws_every_view_of_head_vectors(server, object_info):
     name = "30 See inside head vectors"
     prompt = workflows.converted(name, object_info)
-    if not WRITE_THUMBNAILS:
-        prompt = workflows.with_values(prompt, steps=6)
     outputs = server.client.run(prompt)
     shown = workflows.nodes_of(prompt, "PreviewImage")
-    assert len(shown) == 9
-    for node in shown:
-        assert pixels(server, outputs, node).std() > 5, node
+    assert len(shown) == 3 and all(pixels(server, outputs, node).std() > 5 for node in shown)
     heads = outputs[titled(name, "Top heads")]["text"][0]
     assert heads.startswith("Color") and "Fruit" in heads
     report = outputs[titled(name, "Report")]["text"][0]
     assert "112 heads" in report and "96 images" in report
+    if WRITE_THUMBNAILS:
+        _write_views(server, outputs, name, ("Which heads carry a concept", "Which concepts share heads"))
+
+
+@pytest.mark.thumbnail
+def test_31_shows_where_words_look_in_all_heads_and_in_those_of_a_concept(server, object_info):
+    name = "31 See where words look"
+    prompt = workflows.converted(name, object_info)
+    outputs = server.client.run(prompt if WRITE_THUMBNAILS else workflows.with_values(prompt, steps=6))
+    every, color = (pixels(server, outputs, node) for node in workflows.nodes_of(prompt, "PreviewImage"))
+    assert every.std() > 5 and color.std() > 5 and (every.shape != color.shape or (every != color).any())
+    if WRITE_THUMBNAILS:
+        _write_views(server, outputs, name, ("All heads",))
+
+
+@pytest.mark.thumbnail
+def test_32_compares_the_steps_of_a_quick_build_and_the_build_with_a_longer_one(server, object_info):
+    name = "32 See heads over time"
+    prompt = workflows.converted(name, object_info)
+    outputs = server.client.run(prompt if WRITE_THUMBNAILS else workflows.with_values(prompt, steps=6))
+    shown = workflows.nodes_of(prompt, "PreviewImage")
+    assert len(shown) == 4 and all(pixels(server, outputs, node).std() > 5 for node in shown)
     (compare,) = workflows.nodes_of(prompt, "HRVCompare")
     moved = re.match(r"12 shared concepts: mean cosine (\S+), lowest (\S+)\n", outputs[compare]["text"][0])
     assert moved and float(moved[1]) > 0.98 and float(moved[2]) > 0.95, "the quick build is not like the shipped one"
     if WRITE_THUMBNAILS:
-        views = ("Which heads carry a concept", "Which concepts share heads", "Concepts over time", "All heads")
-        pictures = [server.client.images(outputs, titled(name, title))[0] for title in views]
-        side = max(max(picture.size) for picture in pictures)
-        write_thumbnail(name, [_squared(picture, side) for picture in pictures])
+        _write_views(server, outputs, name, ("Concepts over time", "Timesteps"))
+
+
+def _write_views(server, outputs: dict, name: str, titles: tuple[str, ...]) -> None:
+    pictures = [server.client.images(outputs, titled(name, title))[0] for title in titles]
+    side = max(max(picture.size) for picture in pictures)
+    write_thumbnail(name, [_squared(picture, side) for picture in pictures])
 
 
 def _squared(picture, side: int):

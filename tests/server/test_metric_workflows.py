@@ -36,7 +36,7 @@ def difference(text: str) -> tuple[float, float, float]:
 
 
 @pytest.mark.thumbnail
-def test_23_shows_that_the_adjusted_word_is_read_right_more_often(server, object_info):
+def test_38_shows_that_the_adjusted_word_is_read_right_more_often(server, object_info):
     name = "38 Score two methods"
     prompt = workflows.converted(name, object_info)
     outputs = server.client.run(prompt)
@@ -64,7 +64,7 @@ def _below(figure: Image.Image, rows: list[list[Image.Image]], shown: int = 6) -
     return sheet
 
 
-def test_23_at_strength_0_has_no_difference_and_an_interval_without_width(server, object_info):
+def test_38_at_strength_0_has_no_difference_and_an_interval_without_width(server, object_info):
     name = "38 Score two methods"
     few = workflows.with_values(workflows.converted(name, object_info), strength=0.0, batch_size=3, steps=4)
     outputs = server.client.run(few)
@@ -73,7 +73,7 @@ def test_23_at_strength_0_has_no_difference_and_an_interval_without_width(server
         assert difference(text) == (0, 0, 0) and "shows no difference" in text and "higher in 0 pairs" in text
 
 
-def test_24_scores_edits_of_a_full_size_sd15_by_clip_captions_and_background(
+def test_39_scores_edits_of_a_full_size_sd15_by_clip_captions_and_background(
     server, sd15_checkpoint, sd15_vectors, random_clip, object_info
 ):  # fmt: skip
     name = "39 SD1.5 - score edits"

@@ -23,7 +23,7 @@ def pixels(server, outputs: dict, node: str) -> np.ndarray:
 
 
 @pytest.mark.thumbnail
-def test_32_strengthens_a_word_and_pushes_one_away_on_the_pocket_model(server):
+def test_07_strengthens_a_word_and_pushes_one_away_on_the_pocket_model(server):
     name = "07 Prompt weights that work"
     prompt = workflows.converted(name, server.client.object_info())
     outputs = server.client.run(prompt if WRITING else workflows.with_values(prompt, steps=8, batch_size=2))
@@ -34,7 +34,9 @@ def test_32_strengthens_a_word_and_pushes_one_away_on_the_pocket_model(server):
     assert [report.split(" on ")[0] for report in reports] == ['"striped": 3', '"striped": 3', '"night": -1']
     assert "of Pattern" in reports[1] and "all 112 heads" in reports[0]
     if WRITING:
-        write_thumbnail(name, [image for node in nodes for image in server.client.images(outputs, node)[:4]])
+        titles = ("plain", "(striped:3)", "in its heads", "(night:-1)")
+        rows = zip(titles, nodes, strict=True)
+        write_thumbnail(name, {title: server.client.images(outputs, node)[:4] for title, node in rows})
 
 
 def on_tiny(prompt: dict, family: str) -> dict:
@@ -58,7 +60,7 @@ def on_tiny(prompt: dict, family: str) -> dict:
         ("09 Flux - push something away", "Flux.1", ['"cars": -1', '"cars": 0']),
     ],
 )
-def test_33_and_34_weight_words_without_cfg(tiny_server, name, family, weighted):
+def test_08_and_09_weight_words_without_cfg(tiny_server, name, family, weighted):
     prompt = workflows.converted(name, tiny_server.client.object_info())
     small = workflows.with_values(on_tiny(prompt, family), **SMALL)
     outputs = tiny_server.client.run(small)
@@ -72,7 +74,7 @@ def test_33_and_34_weight_words_without_cfg(tiny_server, name, family, weighted)
         assert (pixels(tiny_server, neutral, node) == plain).all()
 
 
-def test_35_weights_words_of_a_video_each_in_its_part_of_the_sampling(tiny_server):
+def test_10_weights_words_of_a_video_each_in_its_part_of_the_sampling(tiny_server):
     prompt = workflows.converted("10 Wan - a word's strength over time", tiny_server.client.object_info())
     small = workflows.with_values(on_tiny(prompt, "Wan"), **SMALL | {"steps": 4}, length=5)
     outputs = tiny_server.client.run(small)
@@ -83,7 +85,7 @@ def test_35_weights_words_of_a_video_each_in_its_part_of_the_sampling(tiny_serve
     assert len(set(written)) == 3, "two of the films are the same"
 
 
-def test_37_takes_less_and_more_of_a_reference_image(tiny_server):
+def test_12_takes_less_and_more_of_a_reference_image(tiny_server):
     random = np.random.default_rng(5)
     for name in ("first.png", "second.png"):
         Image.fromarray(random.integers(0, 256, (64, 64, 3), np.uint8)).save(tiny_server.base / "input" / name)

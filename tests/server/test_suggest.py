@@ -33,7 +33,7 @@ def pictures(server, outputs: dict, title: str) -> np.ndarray:
 
 
 @pytest.mark.thumbnail
-def test_25_steers_the_word_as_it_was_proposed(server, prompt):
+def test_05_steers_the_word_as_it_was_proposed(server, prompt):
     outputs = server.client.run(prompt)
     report = outputs[titled("Report")]["text"][0]
     if not workflows.WRITE_THUMBNAILS:
@@ -46,11 +46,11 @@ def test_25_steers_the_word_as_it_was_proposed(server, prompt):
         by_hand = {**prompt, adjust: {**prompt[adjust], "inputs": prompt[adjust]["inputs"] | typed}}
         np.testing.assert_array_equal(pictures(server, server.client.run(by_hand), "As proposed"), proposed)
     if workflows.WRITE_THUMBNAILS:
-        rows = [server.client.images(outputs, titled(title))[:2] for title in ("Plain", "As proposed")]
-        write_thumbnail(NAME, [image for row in rows for image in row])
+        rows = {"plain": "Plain", "as proposed": "As proposed"}
+        write_thumbnail(NAME, {said: server.client.images(outputs, titled(of))[:2] for said, of in rows.items()})
 
 
-def test_25_with_another_prompt_steers_another_word(server, prompt):
+def test_05_with_another_prompt_steers_another_word(server, prompt):
     outputs = server.client.run(workflows.with_values(prompt, value="a lime heart in the city", amount=1))
     assert "> lime: Fruit" in outputs[titled("Report")]["text"][0]
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from comfyui_hrv.tests import workflows
-from comfyui_hrv.tools.thumbnails import write_thumbnail
 from hrv_engine.relevance import files
 
-from .test_prompt_weight_workflows import SMALL, WRITING, on_tiny, pixels
+from .test_prompt_weight_workflows import SMALL, on_tiny, pixels
 
 
-@pytest.mark.thumbnail
-def test_38_finds_the_heads_of_a_transformer_and_39_steers_with_them(tiny_server):
+def test_26_finds_the_heads_of_a_transformer_and_11_steers_with_them(tiny_server):
     client = tiny_server.client
     names = "26 Qwen-Image - build head vectors for a DiT", "11 Qwen-Image - fix a misread word"
     build, fix = (on_tiny(workflows.converted(name, client.object_info()), "Qwen-Image") for name in names)
@@ -31,6 +28,3 @@ def test_38_finds_the_heads_of_a_transformer_and_39_steers_with_them(tiny_server
     neutral = client.run(workflows.with_values(fixed, strength=0.0), timeout=900)
     after = [pixels(tiny_server, neutral, node) for node in workflows.nodes_of(fixed, "PreviewImage")]
     np.testing.assert_array_equal(after[1], plain)
-    if WRITING:
-        write_thumbnail(names[0], client.images(outputs, heat_map))
-        write_thumbnail(names[1], [client.images(drawn, n)[0] for n in workflows.nodes_of(fixed, "PreviewImage")])

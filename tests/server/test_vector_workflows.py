@@ -17,7 +17,7 @@ PUBLISHED = Path(__file__).parents[2].parent / "shared" / "published"
 
 
 @pytest.mark.thumbnail
-def test_28_adds_up_two_parts_to_one_build_and_saves_it(server):
+def test_27_adds_up_two_parts_to_one_build_and_saves_it(server):
     name = "27 Build in parts and merge"
     prompt = workflows.converted(name, server.client.object_info())
     small = prompt if os.environ.get("HRV_WRITE_THUMBNAILS") else workflows.with_values(prompt, steps=6)
@@ -69,7 +69,7 @@ def test_a_linked_file_is_loaded_and_noticed_when_it_is_replaced(server):
 
 
 @pytest.mark.thumbnail
-def test_31_finds_heads_by_effect_and_steers_a_word_with_them(server):
+def test_23_finds_heads_by_effect_and_steers_a_word_with_them(server):
     name = "23 Build head vectors by effect"
     prompt = workflows.quick(name, server.client.object_info())
     writing = os.environ.get("HRV_WRITE_THUMBNAILS")
@@ -86,8 +86,8 @@ def test_31_finds_heads_by_effect_and_steers_a_word_with_them(server):
     )
     assert np.abs(before.astype(int) - after).mean() > 1, "the adjusted images are the plain ones"
     if writing:
-        rows = [server.client.images(outputs, node)[:2] for node in (plain, adjusted)]
-        write_thumbnail(name, [image for row in rows for image in row])
+        rows = {"before": plain, "after": adjusted}
+        write_thumbnail(name, {title: server.client.images(outputs, node)[:2] for title, node in rows.items()})
 
 
 def test_a_build_by_effect_that_goes_on_measures_only_what_is_new(server):

@@ -42,7 +42,7 @@ def pixels(server, outputs: dict, node: str) -> np.ndarray:
 
 
 @pytest.mark.thumbnail
-def test_01_builds_vectors_on_the_pocket_model_and_draws_their_heat_map(server, object_info):
+def test_22_builds_vectors_on_the_pocket_model_and_draws_their_heat_map(server, object_info):
     prompt = workflows.converted("22 Build head vectors by votes", object_info)
     if not WRITE_THUMBNAILS:
         prompt = workflows.with_values(prompt, limit=16)
@@ -80,12 +80,13 @@ def test_02_steers_the_word_and_keeps_the_plain_images_of_the_same_seeds_beside(
     for node in (adjusted, strengthened):
         assert_same_images(pixels(server, neutral, node), before)
     if WRITE_THUMBNAILS:
-        rows = [server.client.images(outputs, node)[:2] for node in (plain, adjusted)]
-        write_thumbnail("02 Steer a word, before and after", [image for row in rows for image in row])
+        rows = {"before": plain, "after": adjusted}
+        shown = {title: server.client.images(outputs, node)[:2] for title, node in rows.items()}
+        write_thumbnail("02 Steer a word, before and after", shown)
 
 
 @pytest.mark.thumbnail
-def test_30_steers_what_another_encoder_made_and_draws_what_02_draws(server, object_info):
+def test_06_steers_what_another_encoder_made_and_draws_what_02_draws(server, object_info):
     prompt = workflows.quick("06 Steer a prompt of another encoder", object_info)
     outputs = server.client.run(prompt)
     plain, adjusted = workflows.nodes_of(prompt, "PreviewImage")
@@ -96,11 +97,12 @@ def test_30_steers_what_another_encoder_made_and_draws_what_02_draws(server, obj
         assert_same_images(pixels(server, theirs, node), own)
     assert np.abs(before.astype(int) - after).mean() > 1, "the adjusted images are the plain ones"
     if WRITE_THUMBNAILS:
-        rows = [server.client.images(outputs, node)[:2] for node in (plain, adjusted)]
-        write_thumbnail("06 Steer a prompt of another encoder", [image for row in rows for image in row])
+        rows = {"any encoder": plain, "steered": adjusted}
+        shown = {title: server.client.images(outputs, node)[:2] for title, node in rows.items()}
+        write_thumbnail("06 Steer a prompt of another encoder", shown)
 
 
-def test_05_builds_vectors_on_a_full_size_sd15_from_the_stock_loader(server, sd15_vectors, object_info):
+def test_24_builds_vectors_on_a_full_size_sd15_from_the_stock_loader(server, sd15_vectors, object_info):
     prompt = workflows.converted("24 SD1.5 - build head vectors by votes", object_info)
     (report,) = workflows.nodes_of(prompt, "PreviewAny")
     text = sd15_vectors[report]["text"][0]
@@ -108,7 +110,7 @@ def test_05_builds_vectors_on_a_full_size_sd15_from_the_stock_loader(server, sd1
     assert (server.models / "hrv" / "sd15_paper34.safetensors").exists()
 
 
-def test_a_worker_of_a_cluster_counts_on_the_same_checkpoint_what_05_counted(
+def test_a_worker_of_a_cluster_counts_on_the_same_checkpoint_what_24_counted(
     server, sd15_vectors, sd15_checkpoint, object_info, repository, tmp_path
 ):
     prompt = workflows.with_values(workflows.converted("24 SD1.5 - build head vectors by votes", object_info), **SMALL)
@@ -129,7 +131,7 @@ def test_a_worker_of_a_cluster_counts_on_the_same_checkpoint_what_05_counted(
     assert path.read_bytes() == (server.models / "hrv" / "sd15_paper34.safetensors").read_bytes()
 
 
-def test_03_steers_a_full_size_sd15_with_the_vectors_that_05_saved(server, sd15_vectors, object_info):
+def test_03_steers_a_full_size_sd15_with_the_vectors_that_24_saved(server, sd15_vectors, object_info):
     prompt = workflows.with_values(
         workflows.converted("03 SD1.5 - fix a misread word", object_info), **SMALL, batch_size=1
     )
@@ -155,8 +157,7 @@ def test_a_file_that_is_not_there_is_named_before_anything_runs(server, object_i
     assert "nowhere.safetensors" in str(refusal.value.node_errors)
 
 
-@pytest.mark.thumbnail
-def test_36_finds_heads_by_effect_on_a_full_size_sd15(server, sd15_checkpoint, object_info):
+def test_25_finds_heads_by_effect_on_a_full_size_sd15(server, sd15_checkpoint, object_info):
     prompt = workflows.converted("25 SD1.5 - build head vectors by effect", object_info)
     few = workflows.with_values(
         prompt,
@@ -175,5 +176,3 @@ def test_36_finds_heads_by_effect_on_a_full_size_sd15(server, sd15_checkpoint, o
     assert "128 heads" in text and "By effect, 2 samples" in text and "8 of 10 words not measured yet" in text
     (preview,) = workflows.nodes_of(prompt, "PreviewImage")
     assert pixels(server, outputs, preview).std() > 5
-    if WRITE_THUMBNAILS:
-        write_thumbnail("25 SD1.5 - build head vectors by effect", server.client.images(outputs, preview))
