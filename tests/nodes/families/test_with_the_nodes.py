@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from .explicit import Explicit
 from .tiny_models import TINY
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
-SIZES = {
+SIZES: dict[str, tuple[str, int, dict[str, Any]]] = {
     "Flux.1": ("context_in_dim", 32, {"vec_in_dim": 64}),
     "Z-Image": ("cap_feat_dim", 32, {}),
     "Qwen-Image": ("joint_attention_dim", 32, {}),

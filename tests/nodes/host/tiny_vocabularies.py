@@ -67,7 +67,7 @@ def tekken() -> dict[str, Any]:
     trainer = BpeTrainer(vocab_size=360, initial_alphabet=ByteLevel.alphabet(), show_progress=False)
     trained.train_from_iterator([WORDS], trainer)
     letters = byte_of()
-    names = sorted(trained.get_vocab(), key=trained.get_vocab().get)
+    names = [name for name, _ in sorted(trained.get_vocab().items(), key=lambda entry: entry[1])]
     spelt = [base64.b64encode(bytes(letters[char] for char in name)).decode() for name in names]
     file = {
         "config": {"default_vocab_size": len(names) + len(SPECIAL), "default_num_special_tokens": len(SPECIAL)},
