@@ -115,20 +115,25 @@ class AttentionCall:
             every = weights.new_ones(weights.shape[0], value.shape[self._axis], weights.shape[2])
             every[:, slice(*self.prompt)] = weights
             weights = every
+        return self._laid_out(weights)
+
+    def ready_for_references(self, factors: Tensor) -> Tensor:
+        """The same of factors [batch images heads]: those of image j at its keys, 1 elsewhere."""
+        every = factors.new_ones(factors.shape[0], self.parts[2].shape[self._axis], factors.shape[2])
+        for (first, end), of_image in zip(self.references, factors.unbind(1), strict=True):
+            every[:, first:end] = of_image[:, None]
+        return self._laid_out(every)
+
+    def _laid_out(self, weights: Tensor) -> Tensor:
+        """W [batch keys heads] as values are."""
+        value = self.parts[2]
+        weights = weights.to(value.device)
         return weights.to(value.dtype).transpose(1, 2)[..., None] if self.split else join_weights(weights, value)
 
     def scaled(self, weights: Tensor) -> "AttentionCall":
         """The same call with W[h] V[h] for V[h], with weights from `ready`."""
         query, key, value = self.parts
         return self.taking(query, key, value * weights if self.split else scale_joined(value, weights))
-
-    def with_references(self, factors: Tensor) -> "AttentionCall":
-        """The same call with the values of reference image j times factors[:, j], for factors [batch images heads]."""
-        query, key, value = self.parts
-        value = value.clone()
-        for (first, end), of_image in zip(self.references, factors.unbind(1), strict=True):
-            self._by_head(value.narrow(self._axis, first, end - first)).mul_(of_image[..., None, None])
-        return self.taking(query, key, value)
 
     def taking(self, query: Tensor, key: Tensor, value: Tensor, go_on: Attend | None = None) -> "AttentionCall":
         """The same call with parts as the model holds them, all keys of a joint site included."""

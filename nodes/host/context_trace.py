@@ -58,6 +58,7 @@ class _Trace:
         """A copy of a text encoder whose parts give back numbers: those of a part after `MOST` times its place."""
         clone = copy.copy(encoder)
         clone._modules = dict(encoder._modules)
+        clone.execution_device = torch.device("cpu")  # LTX-2's has none before its first prompt, and bfloat16 on a card
         for name, part in encoder._modules.items():
             if hasattr(part, "transformer") and hasattr(part, "encode_token_weights"):
                 clone._modules[name] = self._part(part, given)

@@ -144,7 +144,7 @@ class Measurement:
         points, difference = integration_points(self.settings.integration), None
         if points != [1.0]:
             (with_word,) = predictions(inner, [positive], x, sigma, options)
-            difference = word_effect(with_word, without, inner.get_dtype())
+            difference = word_effect(with_word, without, inner.get_dtype_inference())
         scale = gradient_scale(inner)
         check_loaded(inner)
         for point in points:
@@ -166,7 +166,10 @@ class Measurement:
             try:
                 with copies_kept() if self.copying else nullcontext():
                     (out,) = comfy.samplers.calc_cond_batch(inner, conds, x.clone(), sigma.clone(), given)
-                d = word_effect(out.detach(), without, inner.get_dtype()) if difference is None else difference.clone()
+                if difference is None:
+                    d = word_effect(out.detach(), without, inner.get_dtype_inference())
+                else:
+                    d = difference.clone()
                 return torch.autograd.grad(share(out, d).sum() * scale, factors)[0]
             except RuntimeError as error:
                 if "inplace operation" not in str(error) or self.copying:
@@ -179,7 +182,7 @@ class Measurement:
     ) -> None:
         """Estimates of one image from random switchings of its heads."""
         (with_word,) = predictions(inner, [positive], x, sigma, options)
-        difference = word_effect(with_word, without, inner.get_dtype())
+        difference = word_effect(with_word, without, inner.get_dtype_inference())
         switchings = Switchings.of(self.layout.total, self.settings.pairs, (*self.key, len(self.effects)))
         slopes: list[float] = []
         for signs in np.array_split(switchings.signs, -(-len(switchings.signs) // self.settings.batch_size)):

@@ -72,7 +72,7 @@ def loss_and_gradient(
 
 def gradient_scale(inner_model: Any) -> float:
     """What a loss is multiplied by before its gradient, so that those of float16 models do not vanish."""
-    return HALF_SCALE if inner_model.get_dtype() == torch.float16 else 1.0
+    return HALF_SCALE if inner_model.get_dtype_inference() == torch.float16 else 1.0
 
 
 def gradient_options(model_options: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:

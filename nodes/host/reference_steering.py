@@ -63,9 +63,9 @@ class ReferenceScaling:
         """Scale, then go on with the attention that would have run."""
         count, value = len(call.references), call.parts[2]
         every = self.call.run.made((*self.name, count), lambda: self._factors(count))
-        name = (*self.name, count, call.site.key, value.dtype, value.device)
+        name = (*self.name, call.references, call.site.key, value.shape, value.dtype, value.device)
         heads = self.call.layout.head_range(call.site.key)
-        return call.with_references(self.call.run.made(name, lambda: every[..., heads].to(value))).proceed()
+        return call.scaled(self.call.run.made(name, lambda: call.ready_for_references(every[..., heads]))).proceed()
 
     def _sites(self) -> frozenset[SiteKey]:
         layout = self.call.layout

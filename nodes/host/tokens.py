@@ -92,9 +92,10 @@ def has_begin(clip: Any, text: str) -> bool:
     if not set(tokens) - set(ENCODERS):
         return True
     for key, own in _columns(clip, tokens)[1].items():
-        if own.get(0) == 0:
+        first = next((number for number, column in own.items() if column == 0), None)
+        if first is not None:
             start = getattr(part_of(clip.tokenizer, key), "start_token", None)
-            return start is not None and tokens[key][0][0][0] == start
+            return start is not None and [token for chunk in tokens[key] for token, *_ in chunk][first] == start
     return False
 
 

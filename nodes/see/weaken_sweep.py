@@ -6,6 +6,8 @@ from itertools import product
 import numpy as np
 from comfy_api.latest import io
 
+import nodes as core
+
 from ...hrv_engine.figures.sheets import sheet
 from ...hrv_engine.weakening.orders import order_label, parse_factors, parse_grid, parse_orders, weaken
 from ..host.conditioning import table_of
@@ -84,7 +86,10 @@ class HRVWeakenSweep(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output(display_name="sheet", tooltip="All images with labels; connect it to Preview Image."),
+                io.Image.Output(
+                    display_name="sheet",
+                    tooltip="All images with labels; connect it to Preview Image.",
+                ),
                 io.Image.Output(display_name="images", tooltip="The images as a batch, row by row."),
                 io.String.Output(
                     display_name="table",
@@ -106,15 +111,18 @@ class HRVWeakenSweep(io.ComfyNode):
         latents = sweep(
             model, positive, negative, latent_image, lambda table: table.columns, np.stack(wanted), settings, batch_size
         )
-        images = vae.decode(latents)
+        (images,) = core.VAEDecode().decode(vae, {"samples": latents})
+        frames = len(images) // len(wanted)
         several = len({factor for _, factor in lines}) > 1
         names = [order_label(*order) + f" x {factor:g}" * several for order, factor in lines]
-        drawn = sheet(to_pixels(images), names, [f"k = {k}" for k in columns])
+        drawn = sheet(to_pixels(images[frames // 2 :: frames]), names, [f"k = {k}" for k in columns])
         about = {"seed": seed, "concept": concept, "prompt": prompt, "total": total}
+        apart = [{"frame": number} for number in range(frames)] if frames > 1 else [{}]
         table = [
-            {"order": order_label(*order), "heads": k, "factor": factor, **about}
+            {"order": order_label(*order), "heads": k, "factor": factor, **about, **frame}
             for order, factor in lines
             for k in columns
+            for frame in apart
         ]
         text = "\n".join(json.dumps(row, ensure_ascii=False) for row in table)
         return io.NodeOutput(to_image(drawn), images, text, ui=shown(text))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,10 @@ from comfyui_hrv.nodes.host.words import word_bank
 from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.nodes.steering.adjust import HRVConceptAdjust
 from comfyui_hrv.nodes.steering.prompt_weights import HRVPromptWeights
+from comfyui_hrv.nodes.steering.reference_strength import HRVReferenceStrength
+from comfyui_hrv.tests.nodes.families.pairs import PAIRS, pair
 from comfyui_hrv.tests.nodes.families.steered import annotation, factors_of
+from comfyui_hrv.tests.nodes.families.test_reference_strength import EDITS
 from comfyui_hrv.tests.nodes.families.test_votes import recorder_of
 from comfyui_hrv.tests.nodes.families.tiny_models import TINY, Tiny
 from comfyui_hrv.tests.nodes.tiny import Trio, tiny_trio
@@ -45,6 +49,7 @@ BARS = {
     "steering": 1.03, "steering, cross (Wan)": 1.03, "steering, joint (Flux)": 1.06, "steering, joint (SD3)": 1.03,
     "voting": 1.15, "voting, cross (Wan)": 1.30, "voting, joint (Flux)": 1.30, "voting, joint (SD3)": 1.30,
     "voting, four draws": 1.25,
+    "prompt weights, cross (Wan)": 1.03, "prompt weights, joint (Flux)": 1.06, "reference strength, joint (Flux)": 1.06,
     "prompt weights": 1.03, "prompt weights and steering": 1.03, "token maps of 3 words": 1.15,
     "P2P": 1.20, "P2P-HRV": 1.20, "P2P-HRV, outside its windows": 1.03,
 }  # fmt: skip
@@ -131,7 +136,29 @@ def transformers() -> dict[str, float]:
         plain = operations_a_step(partial(tiny.sample, model, tiny.conditioning(context), negative, 1))
         found[name] = operations_a_step(partial(tiny.sample, steered(model), asked, negative, 1)) / plain
         found[name.replace("steering", "voting")] = operations_a_step(partial(voted, tiny, model)) / plain
-    return found
+    found |= {"prompt weights, cross (Wan)": weighted("Wan"), "prompt weights, joint (Flux)": weighted("Flux.1")}
+    return found | {"reference strength, joint (Flux)": of_references()}
+
+
+def weighted(name: str) -> float:
+    """The ratio of two weighted words on a transformer with an encoder of its own."""
+    model, clip = pair(name)
+    tiny = replace(TINY[PAIRS[name][0]], extra={})
+    positive, negative = (HRVPrompt.execute(clip, text).args[0] for text in ("a red car and a tree", "blue"))
+    steered, marked, _ = HRVPromptWeights.execute(model, clip, "a (red:2) car and a (tree:-1)", 1.0, 2.0, 0.0, 1.0).args
+    plain = operations_a_step(partial(tiny.sample, model, positive, negative, 1))
+    return operations_a_step(partial(tiny.sample, steered, marked, negative, 1)) / plain
+
+
+def of_references() -> float:
+    """The ratio of two reference images with a strength each, on a joint transformer."""
+    edit = EDITS["Flux Kontext"]
+    model, positive, negative = edit.tiny.model(), edit.conditioning(1), edit.conditioning(2)
+    steered, marked = model, positive
+    for image, strength in ((1, 0.5), (2, 1.5)):
+        steered, marked, _ = HRVReferenceStrength.execute(steered, marked, image, strength, "", 0.0, 1.0).args
+    plain = operations_a_step(partial(edit.tiny.sample, model, positive, negative, 1))
+    return operations_a_step(partial(edit.tiny.sample, steered, marked, negative, 1)) / plain
 
 
 def voted(tiny: Tiny, model: Any, steps: int) -> None:

@@ -21,6 +21,7 @@ class Family(Protocol):
 
     name: str
     needs_sound: bool  # whether nothing is drawn without a second latent, of sound
+    batches: bool  # whether it draws several images at once
 
     def recognises(self, module: Any) -> bool:
         """Whether a diffusion model is of this family."""

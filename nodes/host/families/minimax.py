@@ -14,6 +14,7 @@ class MiniMax(JointTransformer):
 
     name = "MiniMax H3"
     needs_sound = True
+    batches = False
     classes = ("comfy.ldm.minimax.model.MiniMaxH3Model",)
 
     def layers(self, module: Any) -> Iterator[Layer]:

@@ -26,6 +26,7 @@ class Transformer(ABC):
 
     name = ""
     needs_sound = False
+    batches = True
     classes: tuple[str, ...] = ()
     optionless: tuple[str, ...] = ()
 

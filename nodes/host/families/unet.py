@@ -28,6 +28,7 @@ class UNet:
 
     name = "UNet"
     needs_sound = False
+    batches = True
 
     def refuses_references(self, module: Any) -> str:
         return (

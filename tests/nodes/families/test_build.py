@@ -31,7 +31,7 @@ PROMPTS = PromptSet("three", ("a red car", "blue trees beside the old house", "a
 SETTINGS = BuildSettings(64, 64, 2, 3.0, "euler", "simple", 7, 2, 2, "auto", True, False, False)
 RUN = ("HiDream", "Anima")  # families whose words are run as prompts
 RIDE = ("Flux.1", "klein", "Z-Image", "Qwen-Image")  # families whose words ride beside the prompt
-BEGINNING = {"SD3", "Lumina 2"}
+BEGINNING = {"SD3", "Lumina 2", "Flux.2", "Ernie-Image", "NewBie", "LTX-2"}
 
 
 def run(name: str, path: Path | None = None, start: int = 0, count: int = 0, **changes):

@@ -45,7 +45,7 @@ class Edit:
 
     name: str
     latents: list[torch.Tensor]
-    places: dict[str, int]
+    places: dict[str, Any]
     start: int
     more: dict[str, Any] = field(default_factory=dict)
 
@@ -115,7 +115,7 @@ def test_a_strength_equals_attention_written_out(edit, model, image, other):
     here = drawn(edit, ours, positive, other)
     assert relative(here, written_out(edit, model, image, factors_of(model, -0.5), other)) <= 1e-5
     assert relative(here, drawn(edit, model, edit.conditioning(1), other)) > 1e-4
-    assert f"{edit.tiny.sites} of {edit.tiny.sites} layers, 2 of 2 steps" in "".join(receipts_of(ours))
+    assert f"{edit.tiny.sites} of {edit.tiny.sites} layers, 2 of 2 steps" in "".join(receipts_of(ours) or ())
 
 
 def test_strength_one_is_plain_to_the_bit(edit, model):
@@ -203,7 +203,7 @@ def test_a_negative_prompt_has_a_strength_of_its_own(edit, model):
 def test_it_acts_in_its_part_of_the_sampling(edit, model):
     ours, positive, report = asked(model, edit.conditioning(1), 0, 0.0, end=0.3)
     drawn(edit, ours, positive)
-    assert "1 of 2 steps" in "".join(receipts_of(ours))
+    assert "1 of 2 steps" in "".join(receipts_of(ours) or ())
     assert report.endswith("from 0% to 30% of the sampling")
 
 

@@ -18,6 +18,7 @@ from comfyui_hrv.nodes.see.token_map_view import HRVTokenMapView
 
 from ..explicit import relative
 from .explicit import masked
+from .pairs import ANIMA
 from .slow_votes import Heard
 from .test_contexts import half
 from .tiny_models import TINY, Tiny
@@ -59,9 +60,9 @@ class Shares(Heard):
         return output
 
 
-@pytest.mark.parametrize("name", list(TINY))
-def test_maps_are_the_softmax_over_the_text_frame_by_frame(name):
-    compare(TINY[name])
+@pytest.mark.parametrize("tiny", [*TINY.values(), ANIMA], ids=[*TINY, "Anima"])
+def test_maps_are_the_softmax_over_the_text_frame_by_frame(tiny):
+    compare(tiny)
 
 
 @pytest.mark.parametrize("name", ["Qwen-Image", "HunyuanVideo", "Lens", "LTX"])

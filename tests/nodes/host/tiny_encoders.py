@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
+from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import comfy.sd
-import comfy.sd1_clip
 import comfy.supported_models_base
 import comfy.text_encoders.anima as anima
 import comfy.text_encoders.aura_t5 as aura_t5
@@ -26,6 +25,7 @@ import comfy.text_encoders.joyimage as joyimage
 import comfy.text_encoders.kandinsky5 as kandinsky5
 import comfy.text_encoders.krea2 as krea2
 import comfy.text_encoders.longcat_image as longcat_image
+import comfy.text_encoders.lt as lt
 import comfy.text_encoders.lumina2 as lumina2
 import comfy.text_encoders.mage_flow as mage_flow
 import comfy.text_encoders.omnigen2 as omnigen2
@@ -34,11 +34,9 @@ import comfy.text_encoders.qwen_image as qwen_image
 import comfy.text_encoders.sd3_clip as sd3_clip
 import comfy.text_encoders.wan as wan
 import comfy.text_encoders.z_image as z_image
-import sentencepiece
-import torch
-from transformers import Qwen2Tokenizer
 
 from ..tiny import CLIP, randomise
+from .tiny_vocabularies import gemma_3, spiece, tekken, tekken_is_read
 
 LLAMA = {
     "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2, "num_key_value_heads": 1,
@@ -49,62 +47,43 @@ CLIP_3 = CLIP | {"num_hidden_layers": 3}
 T5 = {"d_model": 32, "d_ff": 48, "d_kv": 8, "num_heads": 4, "num_layers": 2}
 WIDE = T5 | {"d_model": 4096, "vocab_size": 8000}  # SD3 pads CLIP to the width of T5
 FOUR = {"llama": LLAMA, "clip_l": CLIP_3, "clip_g": CLIP_3, "t5xxl": T5}
-WORDS = (
-    "a red car and blue trees beside the old house in lavender"
-    " light painted by nobody under three skies, describe an image"
-)
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """tokenizer and model: of the host; sizes: by the model's name; first: the column of the prompt's first token."""
+    """tokenizer and model: of the host; sizes: by the model's name; first: the column of the prompt's first token.
+
+    data: of the tokenizer, from the checkpoint; making: around the making of it.
+    """
 
     tokenizer: Any
     model: Callable[[], Any]
     sizes: dict[str, dict]
     first: int
     data: Callable[[], dict[str, Any]] = field(default=dict)
+    making: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def clip(self) -> Any:
         """The CLIP object that a loader would give."""
         target = comfy.supported_models_base.ClipTarget(self.tokenizer, self.model())
         options = {f"{name}_model_config": dict(size) for name, size in self.sizes.items()}
-        clip = comfy.sd.CLIP(
-            target, embedding_directory=None, model_options=options, state_dict=[], tokenizer_data=self.data()
-        )
+        with self.making():
+            clip = comfy.sd.CLIP(
+                target, embedding_directory=None, model_options=options, state_dict=[], tokenizer_data=self.data()
+            )
         for module in clip.cond_stage_model.modules():
-            module._modules.pop("visual", None)  # an eye of full size, which no text needs
+            for eye in ("visual", "vision_model", "multi_modal_projector"):  # of full size, which no text needs
+                module._modules.pop(eye, None)
         randomise(clip.cond_stage_model, 1)
         return clip
 
 
-@lru_cache
-def pieces(blank_first: bool) -> dict[str, Any]:
-    """A small SentencePiece model, trained on a few words, as a checkpoint carries one."""
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([WORDS] * 50), model_writer=model, vocab_size=120, byte_fallback=False,
-        add_dummy_prefix=blank_first, pad_id=0, eos_id=1, bos_id=2, unk_id=3, hard_vocab_limit=False,
-        minloglevel=2,
-    )  # fmt: skip
-    return {"spiece_model": torch.frombuffer(bytearray(model.getvalue()), dtype=torch.uint8)}
-
-
-class Tekken(comfy.sd1_clip.SDTokenizer):
-    """Qwen's vocabulary where the host has Mistral's, whose file comes with a checkpoint."""
-
-    def __init__(self, embedding_directory=None, tokenizer_data=None) -> None:
-        path = str(Path(z_image.__file__).parent / "qwen25_tokenizer")
-        super().__init__(
-            path, pad_with_end=False, embedding_size=5120, tokenizer_class=Qwen2Tokenizer, has_start_token=False,
-            has_end_token=False, pad_to_max_length=False, max_length=99999999, min_length=1, pad_token=11,
-            pad_left=True, disable_weights=True,
-        )  # fmt: skip
-
-
-def tekken(name: str) -> dict[str, Any]:
-    """What makes the host take `Tekken` for an encoder."""
-    return {f"{name}_tokenizer_class": Tekken}
+@contextmanager
+def small_projection() -> Iterator[None]:
+    """LTX-2's encoder is made with a projection of this size: the host has one of several gigabytes."""
+    small = partial(lt.DualLinearProjection, LLAMA["hidden_size"] * (LLAMA["num_hidden_layers"] + 1), 24, 8)
+    with patch.object(lt, "DualLinearProjection", lambda *_, **named: small(**named)):
+        yield
 
 
 ENCODERS = {
@@ -132,10 +111,18 @@ ENCODERS = {
     "PixArt and Chroma": Encoder(pixart_t5.PixArtTokenizer, pixart_t5.pixart_te, {"t5xxl": T5}, 0),
     "Cosmos": Encoder(cosmos.CosmosT5Tokenizer, cosmos.te, {"t5xxl": T5}, 0),
     "AuraFlow": Encoder(aura_t5.AuraT5Tokenizer, lambda: aura_t5.AuraT5Model, {"pile_t5xl": T5}, 0),
-    "Flux.2": Encoder(flux.Flux2Tokenizer, flux.flux2_te, {"mistral3_24b": DEEP}, 40, lambda: tekken("mistral3_24b")),
+    "Flux.2": Encoder(flux.Flux2Tokenizer, flux.flux2_te, {"mistral3_24b": DEEP}, 145, tekken, tekken_is_read),
     "Ernie-Image": Encoder(
-        ernie.ErnieTokenizer, ernie.te, {"ministral3_3b": LLAMA}, 0, lambda: tekken("ministral3_3b")
+        ernie.ErnieTokenizer, ernie.te, {"ministral3_3b": LLAMA}, 1, tekken, tekken_is_read
     ),
-    "Wan": Encoder(wan.WanT5Tokenizer, wan.te, {"umt5xxl": T5}, 1, lambda: pieces(True)),
-    "Lumina 2": Encoder(lumina2.LuminaTokenizer, lumina2.te, {"gemma2_2b": LLAMA}, 1, lambda: pieces(False)),
+    "Wan": Encoder(wan.WanT5Tokenizer, wan.te, {"umt5xxl": T5}, 1, partial(spiece, True)),
+    "Lumina 2": Encoder(lumina2.LuminaTokenizer, lumina2.te, {"gemma2_2b": LLAMA}, 1, spiece),
+    "NewBie": Encoder(
+        lumina2.NTokenizer, lambda: lumina2.te(model_type="gemma3_4b"), {"gemma3_4b": LLAMA}, 1,
+        gemma_3,
+    ),
+    "LTX-2": Encoder(
+        lt.LTXAVGemmaTokenizer, lambda: lt.ltxav_te(text_projection_type="dual_linear"), {"": LLAMA}, 1,
+        gemma_3, small_projection,
+    ),
 }  # fmt: skip
