@@ -29,12 +29,17 @@ ALONE = """type => {
     node.pos = [200, 200];
     app.graph.add(node);
 }"""
+ENTER = """type => {
+    const root = app.rootGraph ?? app.graph, has = graph => graph.nodes.some(one => one.type === type);
+    app.canvas.setGraph(has(root) ? root : root.nodes.map(one => one.subgraph).find(one => one && has(one)));
+}"""
 LOOK_AT = """([type, width, height, margin]) => {
-    const node = app.graph.nodes.find(one => one.type === type);
+    const graph = app.canvas.graph, node = graph.nodes.find(one => one.type === type);
     const shown = [node];
     for (const output of node.outputs ?? [])
         for (const link of output.links ?? []) {
-            const next = app.graph.getNodeById(app.graph.links[link].target_id);
+            const next = graph.getNodeById(graph.getLink(link).target_id);
+            if (!next) continue;
             if (/^Preview/.test(next.type)) shown.push(next);
         }
     const title = LiteGraph.NODE_TITLE_HEIGHT;
@@ -58,11 +63,12 @@ def main() -> None:
     wanted = set(parser.parse_args().nodes)
     FOLDER.mkdir(parents=True, exist_ok=True)
     with ComfyServer() as server, sync_playwright() as playwright:
-        nodes = {name for name in server.client.object_info() if name.startswith("HRV")}
-        left = wanted & nodes or nodes
+        every = {name for name in server.client.object_info() if name.startswith("HRV")}
+        left = wanted & every or every
         page = _frontend(playwright, server)
         for name, graph in _pocket_first():
-            here = sorted(left & {node["type"] for node in graph["nodes"]})
+            inner = [part["nodes"] for part in graph.get("definitions", {}).get("subgraphs", [])]
+            here = sorted(left & {node["type"] for nodes in (graph["nodes"], *inner) for node in nodes})
             if here:
                 _open(page, server, graph)
                 for node in here:
@@ -108,7 +114,8 @@ def _open(page: Page, server: ComfyServer, graph: dict[str, Any]) -> None:
 
 def _picture(page: Page, node: str) -> int:
     """Take the picture of a node of the open graph; its size in KB."""
-    page.wait_for_timeout(500)
+    page.evaluate(ENTER, node)
+    page.wait_for_timeout(1000)  # the frontend then goes where this part was looked at last
     size = page.evaluate(LOOK_AT, [node, WIDTH, HEIGHT, MARGIN])
     page.wait_for_timeout(1000)
     return _cut(page.screenshot(), size, node)

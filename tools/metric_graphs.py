@@ -84,7 +84,13 @@ def sd15_edit_metrics(graph: Graph) -> None:
     judged = _judged(graph, texts[1], names)
     found = graph.place(judged, 260, **given, clip=(clip, "scorer"), captions=(captions, "scorer"))
     shown = [_shown(graph, found, title, 190) for title in ("The target prompt", "Captions", "The background")]
-    columns = [[clip, captions, found], *(list(column) for column in zip(*shown, strict=True))]
+    compared = [
+        graph.node("PreviewImage", f"Compared ({name})", wide=260, images=(found, f"compared ({name})"))
+        for name in names
+    ]
+    for node in compared:
+        node["size"][1] = 118
+    columns = [[clip, captions, found, *compared], *(list(column) for column in zip(*shown, strict=True))]
     graph.group("Scored and compared", (right + GAP, 0), columns)
 
 
@@ -112,6 +118,8 @@ def _judged(graph: Graph, words: str, names: tuple[str, str]) -> Subgraph:
         part.enter(name, (node, "source"))
     for name, scores in scored.items():
         part.enter(name, *((node, "scorer") for node in scores))
+    for name, node in zip(names, kept, strict=True):
+        part.leave(f"compared ({name})", node, "background")
     for node in (column[-1] for column in columns[1:]):
         part.leave(f"{node['title']}: figure", node, "IMAGE")
         part.leave(f"{node['title']}: numbers", node, "text")

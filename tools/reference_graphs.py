@@ -39,8 +39,14 @@ def qwen_edit(graph: Graph) -> None:
     }
     drawn = graph.place(_three(graph), 300, **ends, latent=(latent, "LATENT"), vae=(vae, "VAE"))
     shown = [graph.node("PreviewImage", title, wide=320, images=(drawn, title)) for title, _ in STRENGTHS]
-    report = graph.node("PreviewAny", "What was asked", wide=300, source=(drawn, "report"))
-    graph.group("The same noise", (right + GAP, 0), [[drawn, report], shown])
+    reports = [
+        graph.node(
+            "PreviewAny", f"What was asked ({title.lower()})", wide=300, source=(drawn, f"report ({title.lower()})")
+        )
+        for title, strength in STRENGTHS
+        if strength != 1
+    ]
+    graph.group("The same noise", (right + GAP, 0), [[drawn, *reports], shown])
 
 
 def _three(graph: Graph) -> Subgraph:
@@ -76,7 +82,9 @@ def _three(graph: Graph) -> Subgraph:
     settings(part, samplers, "seed steps cfg")
     for (title, _), row in zip(STRENGTHS, rows, strict=True):
         part.leave(title, row[-1], "IMAGE")
-    part.leave("report", strong[0][0], "report")
+    for (title, _), nodes in zip(STRENGTHS, firsts, strict=True):
+        if nodes:
+            part.leave(f"report ({title.lower()})", nodes[0], "report")
     return part
 
 
