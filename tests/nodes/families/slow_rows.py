@@ -32,10 +32,12 @@ class Rows(Explicit):
         super().__init__(tiny, prompt, (), torch.zeros(0))
         self.words, self.heard, self.module = words, heard, module
         self.kinds: torch.Tensor | None = None  # of all rows of text, inside a call with words
-        every = (getattr(module, name, None) for name in ("pe_embedder", "rope_embedder", "pos_embed"))
+        every = [getattr(module, name, None) for name in ("pe_embedder", "rope_embedder", "pos_embed")]
+        every = [getattr(found, "rope_embedder", found) for found in every]
         self.embedder = next((found for found in every if isinstance(found, torch.nn.Module)), None)
         self.rotations: dict[int, list[torch.Tensor]] = {}
         self.mean = getattr(getattr(module, "txt_in", None), "c_embedder", None)  # what is made of the text's mean
+        self.pool = getattr(module, "t5_y_embedder", None)  # what is made of the text under its mask
         self.queries: list[torch.Tensor] = []  # of the image and keys of the words, by site
         self.keys: list[torch.Tensor] = []
 
@@ -48,7 +50,10 @@ class Rows(Explicit):
             return function(given["input"], given["timestep"], **given["c"])
 
         def run(context: torch.Tensor) -> torch.Tensor:
-            return self.run(function, given, **{**given["c"], "c_crossattn": context})
+            inputs = {**given["c"], "c_crossattn": context}
+            if "num_tokens" in inputs:
+                inputs["num_tokens"] = context.shape[1]
+            return self.run(function, given, **inputs)
 
         for word in self.words:
             self._listen(run, self._alone(word).expand(len(text), -1, -1))
@@ -68,6 +73,9 @@ class Rows(Explicit):
             if self.mean is not None:
                 prompt = self.mean(text.sum(dim=1) / tokens)
                 rotated.enter_context(patch.object(self.mean, "forward", lambda mean: prompt))
+            if self.pool is not None:
+                pooled = self.pool(text, given["c"]["attention_mask"])
+                rotated.enter_context(patch.object(self.pool, "forward", lambda context, mask: pooled))
             output = run(torch.cat((text, rows.expand(len(text), -1, -1)), dim=1))
         self.kinds, by_word = None, self._by_word()
         for image in range(len(self.rows)):

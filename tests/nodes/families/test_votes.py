@@ -75,17 +75,28 @@ def test_where_words_ride_every_drawing_is_algorithm_1_beside_a_negative_of_anot
     assert np.array_equal(recorder.take()[0].numpy(), count.votes)
 
 
-@pytest.mark.parametrize("kind", [torch.float32, torch.int64])
-def test_where_words_ride_the_prompts_own_mask_is_kept(kind):
-    tiny = TINY["Qwen-Image"]
-    model, mask = tiny.model(), torch.tensor([[1, 1, 1, 1, 1, 0, 0]])
+MASKED = [("Qwen-Image", torch.float32), ("Qwen-Image", torch.int64), ("Lens", torch.int64), ("Mochi", torch.int64)]
+
+
+@pytest.mark.parametrize(("name", "kind"), MASKED)
+def test_where_words_ride_the_prompts_own_mask_is_kept(name, kind):
+    tiny, used = TINY[name], 5
+    model, mask = tiny.model(), torch.tensor([[1] * used + [0, 0]])
     mask = mask if kind == torch.int64 else (mask - 1) * 1e4
-    positive, negative = (tiny.conditioning(tiny.prompt(7, seed), attention_mask=mask) for seed in (1, 2))
-    recorder = recorder_of(tiny, model)
-    recorder.begin([0])
-    recorded = tiny.sample(recorder.attach(model), positive, negative)
-    assert torch.equal(recorded, tiny.sample(model, positive, negative))
-    assert (recorder.take().sum(dim=1) == 2 * 2).all()
+
+    def voted(tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Image and votes under a mask, of which the prompt and its own end are cut."""
+        positive, negative = (
+            tiny.conditioning(tiny.prompt(7, seed)[:, :tokens], attention_mask=mask[:, :tokens]) for seed in (1, 2)
+        )
+        recorder = recorder_of(tiny, model)
+        recorder.begin([0])
+        recorded = tiny.sample(recorder.attach(model), positive, negative)
+        assert torch.equal(recorded, tiny.sample(model, positive, negative))
+        return recorded, recorder.take()
+
+    (recorded, votes), (_, votes_without_pads) = voted(7), voted(used)
+    assert (votes.sum(dim=1) == 2 * 2).all() and torch.equal(votes, votes_without_pads)
     assert not torch.equal(recorded, drawn(tiny, model))
 
 

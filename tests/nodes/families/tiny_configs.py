@@ -103,8 +103,8 @@ IDEOGRAM = {
     "mrope_section": (6, 5, 5),
 }  # fmt: skip
 LENS = {
-    "image_model": "lens", "out_channels": 32, "num_layers": 2, "attention_head_dim": 16, "num_attention_heads": 4,
-    "enc_hidden_dim": 24, "axes_dims_rope": (4, 6, 6), "multi_layer_encoder_feature": False,
+    "image_model": "lens", "out_channels": 32, "num_layers": 2, "attention_head_dim": 12, "num_attention_heads": 4,
+    "enc_hidden_dim": 24, "axes_dims_rope": (4, 4, 4), "multi_layer_encoder_feature": False,
 }  # fmt: skip
 JOY = {
     "image_model": "joyimage", "hidden_size": 64, "num_attention_heads": 4, "text_dim": 24, "mlp_width_ratio": 2.0,
