@@ -84,7 +84,7 @@ class Riding(JointTransformer):
     def moved(self, call: ModelCall, positions: Tensor, text: int, before: int = 0) -> Tensor:
         """Positions in which `text` tokens have the first of those that are the text's, and each row its column's.
 
-        before: how many tokens are before the text.
+        positions: [batch tokens ...], or what a model makes of them. before: how many tokens are before the text.
         """
         rows, length = rows_of(call), positions.shape[1]
         own = rows.columns + before if before else rows.columns
@@ -96,7 +96,7 @@ class Riding(JointTransformer):
             return positions[:, torch.cat((first, own[0], last))]
         index = torch.cat((first.expand(len(own), -1), own, last.expand(len(own), -1)), dim=1)
         every = torch.arange(len(index), device=index.device)[:, None]
-        return positions.expand(len(index), -1, -1)[every, index]
+        return positions.expand(len(index), *positions.shape[1:])[every, index]
 
     def _others(self, length: int, text: int, before: int, rows: int, device: Any) -> tuple[Tensor, Tensor]:
         """Where the positions of all other tokens are, of those before the rows and of those after them."""

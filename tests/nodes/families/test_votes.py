@@ -61,7 +61,7 @@ def counted_slowly(tiny: Tiny, model: Any, count: Count, batch: int) -> np.ndarr
 
 
 @pytest.mark.parametrize("sampling", ["per layer", "per head"])
-@pytest.mark.parametrize("name", ["Flux.2", "Z-Image", "Ernie-Image"])
+@pytest.mark.parametrize("name", ["Flux.2", "Z-Image", "Ernie-Image", "OmniGen2", "PixelDiT"])
 def test_where_words_ride_every_drawing_is_algorithm_1_beside_a_negative_of_another_length(name, sampling):
     tiny = TINY[name]
     model, negative = tiny.model(), tiny.conditioning(tiny.prompt(9, 2))
@@ -75,7 +75,10 @@ def test_where_words_ride_every_drawing_is_algorithm_1_beside_a_negative_of_anot
     assert np.array_equal(recorder.take()[0].numpy(), count.votes)
 
 
-MASKED = [("Qwen-Image", torch.float32), ("Qwen-Image", torch.int64), ("Lens", torch.int64), ("Mochi", torch.int64)]
+MASKED = [
+    ("Qwen-Image", torch.float32),
+    *((name, torch.int64) for name in ("Qwen-Image", "Lens", "Mochi", "Ideogram 4")),
+]
 
 
 @pytest.mark.parametrize(("name", "kind"), MASKED)
@@ -98,6 +101,19 @@ def test_where_words_ride_the_prompts_own_mask_is_kept(name, kind):
     (recorded, votes), (_, votes_without_pads) = voted(7), voted(used)
     assert (votes.sum(dim=1) == 2 * 2).all() and torch.equal(votes, votes_without_pads)
     assert not torch.equal(recorded, drawn(tiny, model))
+
+
+def test_words_ride_beside_a_text_of_all_the_tokens_that_a_model_takes():
+    tiny = TINY["PixelDiT"]
+    model = tiny.model()
+    module, recorder = model.model.diffusion_model, recorder_of(tiny, model)
+    positive, negative = (tiny.conditioning(tiny.prompt(module.txt_max_length, seed)) for seed in (1, 2))
+    recorder.begin([0])
+    recorded = tiny.sample(recorder.attach(model), positive, negative)
+    assert torch.equal(recorded, tiny.sample(model, positive, negative))
+    count = Count(recorder.sampler, NUMBERS, [site.heads for site in layout_of(model).sites])
+    tiny.sample(Rows(tiny, positive[0][0], contexts(tiny), module, count).on(model), positive, negative)
+    assert np.array_equal(recorder.take()[0].numpy(), count.votes)
 
 
 def test_two_builds_whose_words_would_ride_in_one_call_are_refused():

@@ -125,7 +125,7 @@ COGVIDEO = {
     "max_text_seq_length": 12, "use_rotary_positional_embeddings": True,
 }  # fmt: skip
 PIXELDIT = {
-    "image_model": "pixeldit_t2i", "num_groups": 4, "hidden_size": 64, "pixel_hidden_size": 8,
+    "image_model": "pixeldit_t2i", "num_groups": 4, "hidden_size": 48, "pixel_hidden_size": 8,
     "pixel_attn_hidden_size": 32, "pixel_num_groups": 2, "patch_depth": 2, "pixel_depth": 1, "patch_size": 4,
     "txt_embed_dim": 24, "txt_max_length": 12,
 }  # fmt: skip
