@@ -48,10 +48,10 @@ class Mochi(ImageFirst, Riding):
         if call.words is None:
             yield
             return
-        start, rows = self.text(call), call.words.count
+        places = ((self.text(call), call.words.count),)
 
         def prompt(module: Any, given: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-            return apart(given[0], start, rows, 1)[0], given[1]
+            return apart(given[0], places, 1)[0], given[1]
 
         hook = call.module.t5_y_embedder.register_forward_pre_hook(prompt)
         try:

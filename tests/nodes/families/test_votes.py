@@ -11,13 +11,16 @@ import torch
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.relevance.concepts import Concept, ConceptSet
 from comfyui_hrv.hrv_engine.relevance.voting import WordBank, WordSampler
-from comfyui_hrv.nodes.host.families import family_of
+from comfyui_hrv.nodes.host.families import families, family_of
+from comfyui_hrv.nodes.host.families.riding import Riding
+from comfyui_hrv.nodes.host.families.transformer import JointTransformer
 from comfyui_hrv.nodes.host.recording import VoteRecorder
 from comfyui_hrv.nodes.host.riding_words import RidingWords
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.host.word_prompts import WordPrompt, WordPrompts
 
 from .slow_rows import Rows
+from .slow_two_texts import RowsOfTwoTexts
 from .slow_votes import COLUMNS, Count, slow_votes
 from .tiny_models import TINY, Tiny
 
@@ -26,6 +29,13 @@ CONCEPTS = ConceptSet("three", (Concept("A", ("a", "b")), Concept("B", ("c", "d"
 WORDS = list(dict.fromkeys(word for concept in CONCEPTS.concepts for word in concept.words))
 NUMBERS = [[WORDS.index(word) for word in concept.words] for concept in CONCEPTS.concepts]
 SHORT = {"HunyuanDiT1": 7}  # a model whose contexts are of one length
+
+
+def test_words_ride_in_every_joint_model_that_draws_without_sound():
+    joint = [family for family in families() if isinstance(family, JointTransformer)]
+    assert len(joint) > 15
+    assert {family.name for family in joint if not isinstance(family, Riding)} == {"MiniMax H3"}
+    assert {family.name for family in joint if family.needs_sound} == {"MiniMax H3"}
 
 
 def contexts(tiny: Tiny) -> list[torch.Tensor]:
@@ -114,6 +124,32 @@ def test_words_ride_beside_a_text_of_all_the_tokens_that_a_model_takes():
     count = Count(recorder.sampler, NUMBERS, [site.heads for site in layout_of(model).sites])
     tiny.sample(Rows(tiny, positive[0][0], contexts(tiny), module, count).on(model), positive, negative)
     assert np.array_equal(recorder.take()[0].numpy(), count.votes)
+
+
+@pytest.mark.parametrize("sampling", ["per step", "per head"])
+def test_words_ride_in_two_texts_at_once(sampling):
+    tiny, batch = TINY["HiDream"], 2
+    model, columns = tiny.model(), list(COLUMNS)
+    positive, negative = (of_two_texts(tiny, 7, seed) for seed in (1, 2))
+    words = [of_two_texts(tiny, 6 + 2 * (n % 2), 20 + n) for n in range(len(WORDS))]
+    prompts = [WordPrompt(word, (1, 2, word[0][0].shape[1] + 1, word[0][0].shape[1] + 2)) for word in words]
+    bank = WordBank.of(CONCEPTS, {word: torch.zeros(4, 0) for word in WORDS}, None)
+    sampler = WordSampler(bank, 3, 2, sampling)
+    recorder = VoteRecorder(sampler, layout_of(model), None, False, RidingWords(bank, prompts, NUMBERS))
+    recorder.begin(list(range(batch)))
+    recorded = tiny.sample(recorder.attach(model), positive, negative, batch)
+    assert torch.equal(recorded, tiny.sample(model, positive, negative, batch))
+    rows = [(word[0][0][:, columns], word[0][1]["conditioning_llama3"][:, :, columns]) for word in words]
+    count = Count(sampler, NUMBERS, [site.heads for site in layout_of(model).sites])
+    reference = RowsOfTwoTexts(tiny, positive[0][0], rows, model.model.diffusion_model, count)
+    tiny.sample(reference.on(model), positive, negative, batch)
+    assert np.array_equal(recorder.take()[0].numpy(), count.votes)
+
+
+def of_two_texts(tiny: Tiny, tokens: int, seed: int) -> list:
+    """A prompt of so many tokens in T5, and 5 in Llama."""
+    llama = torch.randn(1, 2, 5, 32, generator=torch.Generator().manual_seed(seed))
+    return tiny.conditioning(tiny.prompt(tokens, seed), conditioning_llama3=llama)
 
 
 def test_two_builds_whose_words_would_ride_in_one_call_are_refused():
