@@ -143,24 +143,28 @@ def _batches(clip: Any, prompts: PromptSet, todo: set[int], size: int) -> Iterat
 def company(encoded: Any) -> tuple:
     """What encoded prompts must have in common to be rows of one CONDITIONING; compares equal where they have it."""
     context, values = encoded
-    return tuple(context.shape), {name: _common(value) for name, value in values.items()}
+    return tuple(context.shape), {name: _common(name, value) for name, value in values.items()}
 
 
-def _common(value: Any) -> Any:
+def _common(name: str, value: Any) -> Any:
     if not isinstance(value, torch.Tensor):
         return value
-    return ("rows", value.shape) if _has_rows(value) else ("whole", value.tolist())
+    return ("rows", value.shape) if _has_rows(name, value) else ("whole", value.tolist())
 
 
-def _has_rows(value: Any) -> bool:
-    return isinstance(value, torch.Tensor) and value.ndim > 1 and value.shape[0] == 1
+def _has_rows(name: str, value: Any) -> bool:
+    """Whether each prompt has a row of its own of a value.
+
+    A mask has not: the host counts the tokens of some models' prompts in it, of all rows together.
+    """
+    return isinstance(value, torch.Tensor) and value.ndim > 1 and value.shape[0] == 1 and name != "attention_mask"
 
 
 def stacked(encoded: list[Any]) -> list:
     """CONDITIONING of one row for each of several encoded prompts of one `company`."""
     values = dict(encoded[0][1])
     for name in values:
-        if _has_rows(values[name]):
+        if _has_rows(name, values[name]):
             values[name] = torch.cat([of_prompt[name] for _, of_prompt in encoded])
     return [[torch.cat([context for context, _ in encoded]), values]]
 

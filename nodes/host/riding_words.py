@@ -67,10 +67,9 @@ class RidingWords:
 
     def _rows(self, inner: Any, cond: dict) -> tuple[Tensor, list[int]]:
         """Embeddings [tokens channels] of a word's tokens, and their columns."""
-        context, own = cond["model_conds"]["c_crossattn"].cond, self.prompts[cond[NUMBER]].columns
-        family = family_of(inner.diffusion_model)
-        columns = family.token_columns(context.shape[1], cond["cross_attn"].shape[1], own)[: len(own)]
-        return context[0, columns], columns
+        family: Any = family_of(inner.diffusion_model)
+        own = self.prompts[cond[NUMBER]].columns
+        return family.tokens_of(cond["model_conds"], cond["cross_attn"].shape[1], own)
 
     def _learn(self, rows: dict[int, tuple[Tensor, list[int]]], device: torch.device) -> None:
         some = next(iter(rows.values()))[0]
@@ -94,7 +93,7 @@ class RidingWords:
             every = torch.arange(self._count(len(self.columns)), device=self.columns.device)[None]
             every = every * (every < len(self.columns))
             same = self._made(drawn)[0][None, None]
-            call.words = WordRows(self.embedded[every], self.columns[every], same, self._kept)
+            call.words = call.family.rows(WordRows(self.embedded[every], self.columns[every], same, self._kept))
             return
         index, bias = drawn.index.view(len(rows), -1), drawn.bias.view(len(rows), -1)
         if (more := self._count(index.shape[1]) - index.shape[1]) > 0:
@@ -106,7 +105,7 @@ class RidingWords:
             place = torch.zeros(call.batch.size, dtype=torch.int64, device=index.device)
             place[list(rows)] = torch.arange(len(rows), device=index.device)
             index, among = index[place], among[place]
-        call.words = WordRows(self.embedded[index], self.columns[index], among, self._kept)
+        call.words = call.family.rows(WordRows(self.embedded[index], self.columns[index], among, self._kept))
 
     def _count(self, rows: int) -> int:
         """How many rows ride where so many are needed."""

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ....hrv_engine.attention.values import join_heads
-from ..word_rows import WordRows, apart, together
+from ..word_rows import Places, WordRows, apart, together
 
 Parts = tuple[Tensor, Tensor, Tensor]
 Rest = Callable[[Parts, dict[str, Any], Tensor], Tensor]
@@ -28,35 +28,34 @@ class Beside:
         self.rows, self.parts, self.named = rows, parts, named
         self.others = parts[0].shape[2] - rows.count, parts[1].shape[2] - rows.count
 
-    def output(self, rest: Rest, start: int = 0, unseen: tuple[int, int] | None = None) -> Tensor:
+    def output(self, rest: Rest, places: Places | None = None, unseen: tuple[int, int] | None = None) -> Tensor:
         """The output of the whole call; `rest(parts, named, word keys)` gives that of the others.
 
-        start: where the rows begin among queries and keys; unseen: which of the other keys they do not see, None for
-        all of them.
+        places: where the rows are among queries and keys, None for before all others; unseen: which of the other keys
+        they do not see, None for all of them.
         """
-        (query, asked), (key, own_key), (value, own_value) = (
-            apart(part, start, self.rows.count, 2) for part in self.parts
-        )
-        others = rest((query, key, value), self._without_rows(start), own_key)
+        places = places or ((0, self.rows.count),)
+        (query, asked), (key, own_key), (value, own_value) = (apart(part, places, 2) for part in self.parts)
+        others = rest((query, key, value), self._without_rows(places), self.rows.votes(own_key))
         if unseen is None:
             seen, mask = (own_key, own_value), self.rows.among.to(own_key.dtype)
         else:
-            seen, mask = self.parts[1:], self.rows.mask(start, self.others[1], unseen, own_key.dtype)
+            seen, mask = self.parts[1:], self.rows.mask(places, self.others[1], unseen, own_key.dtype)
         own = functional.scaled_dot_product_attention(
             asked, *seen, mask, scale=self.named.get("scale"), enable_gqa=asked.shape[1] != own_key.shape[1]
         )
         if self.named.get("skip_output_reshape"):
-            return together(others, own, start, 2)
-        return together(others, join_heads(own), start, 1)
+            return together(others, own, places, 2)
+        return together(others, join_heads(own), places, 1)
 
-    def _without_rows(self, start: int) -> dict[str, Any]:
+    def _without_rows(self, places: Places) -> dict[str, Any]:
         """What the host gave, its mask without the rows."""
         mask: Tensor | None = self.named.get("mask")
         if mask is None:
             return self.named
         for axis, others in zip((-2, -1), self.others, strict=True):
             if mask.ndim >= -axis and mask.shape[axis] == others + self.rows.count:
-                mask, _ = apart(mask, start, self.rows.count, axis)
+                mask, _ = apart(mask, places, axis)
         return {**self.named, "mask": mask}
 
 

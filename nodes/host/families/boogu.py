@@ -1,16 +1,16 @@
 """Boogu: [prompt, references, image] in double and single layers; groups of heads share keys and values."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from ....hrv_engine.attention.heads import JOINT
 from ..calls import ModelCall
 from .layers import Layer, Segments, layer
-from .transformer import JointTransformer
+from .omnigen2 import OmniGen2
 
 
-class Boogu(JointTransformer):
-    """The host's Boogu; refiners and the image's own attention are no sites."""
+class Boogu(OmniGen2):
+    """The host's Boogu, made of OmniGen2's parts; refiners and the image's own attention are no sites."""
 
     name = "Boogu"
     classes = ("comfy.ldm.boogu.model.BooguTransformer2DModel",)
@@ -25,9 +25,6 @@ class Boogu(JointTransformer):
             attention = block.attn
             width = attention.heads * attention.dim_head
             yield layer("single", number, attention.heads, width, attention, attention.to_k.weight, JOINT)
-
-    def patch(self, module: Any) -> Sequence[int]:
-        return (module.patch_size, module.patch_size)
 
     def refuses_references(self, module: Any) -> str:
         return (

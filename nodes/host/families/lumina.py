@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ....hrv_engine.attention.heads import JOINT
 from ..calls import ModelCall
+from ..word_rows import Places
 from .layers import Layer, Segments, layer
 from .riding import Riding, rows_of
 
@@ -35,8 +36,8 @@ class Lumina(Riding):
     def embedder(self, module: Any) -> Any:
         return module.rope_embedder
 
-    def words_at(self, call: ModelCall, segments: Segments) -> tuple[int, tuple[int, int]]:
-        return 0, (0, segments.image.start)  # pads of the text are the prompt's too
+    def words_at(self, call: ModelCall, segments: Segments) -> tuple[Places, tuple[int, int]]:
+        return ((0, rows_of(call).count),), (0, segments.image.start)  # pads of the text are the prompt's too
 
     def pinned(self, call: ModelCall, positions: Tensor, number: int) -> Tensor:
         """The text's positions come first; those of the image begin after them."""

@@ -5,7 +5,7 @@ it would in a run of its own; nobody else sees it. Its position is the one its w
 other positions are what they are without it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..calls import ModelCall
-from ..word_rows import WordRows
+from ..word_rows import Places, WordRows
 from .layers import Segments
 from .transformer import JointTransformer
 
@@ -39,6 +39,19 @@ class Riding(JointTransformer):
         """The module that embeds positions [batch tokens axes], None where the text has none."""
         return None
 
+    def tokens_of(self, inputs: Mapping[str, Any], tokens: int, columns: Collection[int]) -> tuple[Tensor, list[int]]:
+        """Embeddings [tokens channels] of a word's tokens in a prompt of its own, and where they are in it.
+
+        inputs: of that prompt, as the host prepared them; tokens: of its text; columns: of the word in that.
+        """
+        context = inputs["c_crossattn"].cond
+        places = self.token_columns(context.shape[1], tokens, columns)[: len(columns)]
+        return context[0, places], places
+
+    def rows(self, words: WordRows) -> WordRows:
+        """The rows that the tokens of words have in a call: here one each."""
+        return words
+
     def with_words(self, call: ModelCall, context: Tensor, inputs: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
         """Context and other inputs of the model with the word rows."""
         rows, widened = rows_of(call), {}
@@ -49,13 +62,14 @@ class Riding(JointTransformer):
                 widened[name] = torch.cat((mask, own) if self.words_last else (own, mask), dim=1)
         return rows.beside(context, self.words_last), {**inputs, **widened}
 
-    def words_at(self, call: ModelCall, segments: Segments) -> tuple[int, tuple[int, int]]:
-        """Where the rows begin among the keys of a site, and which of the other keys they do not see: the prompt's.
+    def words_at(self, call: ModelCall, segments: Segments) -> tuple[Places, tuple[int, int]]:
+        """Where the rows are among the keys of a site, and which of the other keys they do not see: the prompt's.
 
         segments: of a call without them.
         """
         prompt = segments.prompt
-        return prompt.stop if self.words_last else prompt.start, (prompt.start, prompt.stop)
+        start = prompt.stop if self.words_last else prompt.start
+        return ((start, rows_of(call).count),), (prompt.start, prompt.stop)
 
     @contextmanager
     def riding(self, call: ModelCall) -> Iterator[None]:
@@ -84,7 +98,7 @@ class Riding(JointTransformer):
     def moved(self, call: ModelCall, positions: Tensor, text: int, before: int = 0) -> Tensor:
         """Positions in which `text` tokens have the first of those that are the text's, and each row its column's.
 
-        before: how many tokens are before the text.
+        positions: [batch tokens ...], or what a model makes of them. before: how many tokens are before the text.
         """
         rows, length = rows_of(call), positions.shape[1]
         own = rows.columns + before if before else rows.columns
@@ -96,7 +110,7 @@ class Riding(JointTransformer):
             return positions[:, torch.cat((first, own[0], last))]
         index = torch.cat((first.expand(len(own), -1), own, last.expand(len(own), -1)), dim=1)
         every = torch.arange(len(index), device=index.device)[:, None]
-        return positions.expand(len(index), -1, -1)[every, index]
+        return positions.expand(len(index), *positions.shape[1:])[every, index]
 
     def _others(self, length: int, text: int, before: int, rows: int, device: Any) -> tuple[Tensor, Tensor]:
         """Where the positions of all other tokens are, of those before the rows and of those after them."""

@@ -20,6 +20,7 @@ PAIRS = {  # model and encoder, what makes the model's text as wide as the encod
     "Cosmos-Predict2": ("Cosmos-Predict2", "Cosmos", {"crossattn_emb_channels": 32}),
     "LTX": ("LTX", "Mochi and LTX", {"caption_channels": 32}),
     "Anima": ("Anima", "Anima", {}),
+    "Mochi": ("Mochi", "Mochi and LTX", {"t5_feat_dim": 32, "t5_token_length": 256}),
 }  # fmt: skip
 
 

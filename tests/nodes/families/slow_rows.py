@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 
+import comfy.ldm.ideogram4.model
 import torch
 
 from .explicit import Explicit, halves
@@ -32,10 +33,10 @@ class Rows(Explicit):
         super().__init__(tiny, prompt, (), torch.zeros(0))
         self.words, self.heard, self.module = words, heard, module
         self.kinds: torch.Tensor | None = None  # of all rows of text, inside a call with words
-        every = (getattr(module, name, None) for name in ("pe_embedder", "rope_embedder", "pos_embed"))
-        self.embedder = next((found for found in every if isinstance(found, torch.nn.Module)), None)
+        self.rotating = rotating(module)
         self.rotations: dict[int, list[torch.Tensor]] = {}
         self.mean = getattr(getattr(module, "txt_in", None), "c_embedder", None)  # what is made of the text's mean
+        self.pool = getattr(module, "t5_y_embedder", None)  # what is made of the text under its mask
         self.queries: list[torch.Tensor] = []  # of the image and keys of the words, by site
         self.keys: list[torch.Tensor] = []
 
@@ -48,7 +49,10 @@ class Rows(Explicit):
             return function(given["input"], given["timestep"], **given["c"])
 
         def run(context: torch.Tensor) -> torch.Tensor:
-            return self.run(function, given, **{**given["c"], "c_crossattn": context})
+            inputs = {**given["c"], "c_crossattn": context}
+            if "num_tokens" in inputs:
+                inputs["num_tokens"] = context.shape[1]
+            return self.run(function, given, **inputs)
 
         for word in self.words:
             self._listen(run, self._alone(word).expand(len(text), -1, -1))
@@ -63,11 +67,19 @@ class Rows(Explicit):
         self.queries.clear()
         self.keys.clear()
         with ExitStack() as rotated:
-            if self.embedder is not None:
-                rotated.enter_context(patch.object(self.embedder, "forward", self._rotated(tokens, unused)))
+            if self.rotating is not None:
+                rotated.enter_context(patch.object(*self.rotating, self._rotated(tokens, unused)))
+            if (learned := getattr(self.module, "y_pos_embedding", None)) is not None:
+                columns = [*range(tokens), *COLUMNS * len(self.words), *[0] * unused]
+                learned = torch.nn.Parameter(learned[:, columns], requires_grad=False)
+                rotated.enter_context(patch.object(self.module, "y_pos_embedding", learned))
+                rotated.enter_context(patch.object(self.module, "txt_max_length", len(columns)))
             if self.mean is not None:
                 prompt = self.mean(text.sum(dim=1) / tokens)
                 rotated.enter_context(patch.object(self.mean, "forward", lambda mean: prompt))
+            if self.pool is not None:
+                pooled = self.pool(text, given["c"]["attention_mask"])
+                rotated.enter_context(patch.object(self.pool, "forward", lambda context, mask: pooled))
             output = run(torch.cat((text, rows.expand(len(text), -1, -1)), dim=1))
         self.kinds, by_word = None, self._by_word()
         for image in range(len(self.rows)):
@@ -82,18 +94,23 @@ class Rows(Explicit):
 
     def _listen(self, run: Any, context: torch.Tensor) -> None:
         """Note what the model makes of positions in a plain run, by the length of its text."""
-        if self.embedder is None or context.shape[1] in self.rotations:
+        if self.rotating is None or context.shape[1] in self.rotations:
             return
         noted: list[torch.Tensor] = []
-        hook = self.embedder.register_forward_hook(lambda module, given, output: noted.append(output))
-        run(context)
-        hook.remove()
+        theirs = getattr(*self.rotating)
+
+        def note(*given: Any) -> torch.Tensor:
+            noted.append(theirs(*given))
+            return noted[-1]
+
+        with patch.object(*self.rotating, note):
+            run(context)
         self.rotations[context.shape[1]] = noted
 
     def _rotated(self, tokens: int, unused: int) -> Callable[[torch.Tensor], torch.Tensor]:
         """The embedder in a run with words: rotations of the prompt's run, and of words' own runs."""
         plain, words = self.rotations[tokens], []
-        axis = next(axis for axis in (1, 2) if plain[0].shape[axis] > 1)
+        axis = 0 if plain[0].ndim == 4 else next(axis for axis in (1, 2) if plain[0].shape[axis] > 1)
         before = self.tiny.image if self.tiny.image_first else 0
         for word in self.words:
             start, length = self.tiny.padded(word.shape[1])
@@ -102,7 +119,7 @@ class Rows(Explicit):
         prompt = plain[0].narrow(axis, 0, before + tokens)
         rest = plain[0].narrow(axis, before + tokens, plain[0].shape[axis] - before - tokens)
         outputs = iter([torch.cat([prompt, *words, rest], dim=axis), *plain[1:]])
-        return lambda positions: next(outputs)
+        return lambda *positions: next(outputs)
 
     def attend(self, function: Any, query: Any, key: Any, value: Any, heads: int, *more: Any, **named: Any) -> Any:
         split, tiny = named.get("skip_reshape", False), self.tiny
@@ -131,3 +148,15 @@ class Rows(Explicit):
         """Keys [images heads tokens dim] of every word, by site."""
         size = len(COLUMNS)
         return [[site[:, :, n * size : (n + 1) * size] for site in self.keys] for n in range(len(self.words))]
+
+
+def rotating(module: Any) -> tuple[Any, str] | None:
+    """What makes rotations of the text's positions, by where it is and its name; None where the text has none."""
+    if hasattr(module, "llm_cond_proj"):
+        return comfy.ldm.ideogram4.model, "_split_half_rope_matrix"
+    if hasattr(module, "_fetch_text_pos"):
+        return module, "_fetch_text_pos"
+    every = [getattr(module, name, None) for name in ("pe_embedder", "rope_embedder", "pos_embed")]
+    every = [getattr(found, "rope_embedder", found) for found in every]
+    found = next((one for one in every if isinstance(one, torch.nn.Module)), None)
+    return None if found is None else (found, "forward")

@@ -29,8 +29,8 @@ pytestmark = pytest.mark.usefixtures("inference_mode")
 CONCEPTS = ConceptSet("two", (Concept("Color", ("red", "blue")), Concept("Things", ("car", "old house", "light"))))
 PROMPTS = PromptSet("three", ("a red car", "blue trees beside the old house", "a house"))
 SETTINGS = BuildSettings(64, 64, 2, 3.0, "euler", "simple", 7, 2, 2, "auto", True, False, False)
-RUN = ("HiDream", "Anima")  # families whose words are run as prompts
-RIDE = ("Flux.1", "klein", "Z-Image", "Qwen-Image")  # families whose words ride beside the prompt
+RUN = ("Anima",)  # families whose words are run as prompts
+RIDE = ("Flux.1", "klein", "Z-Image", "Qwen-Image", "Mochi", "HiDream")  # families whose words ride beside the prompt
 BEGINNING = {"SD3", "Lumina 2", "Flux.2", "Ernie-Image", "NewBie", "LTX-2"}
 
 

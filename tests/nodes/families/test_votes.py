@@ -11,13 +11,16 @@ import torch
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.relevance.concepts import Concept, ConceptSet
 from comfyui_hrv.hrv_engine.relevance.voting import WordBank, WordSampler
-from comfyui_hrv.nodes.host.families import family_of
+from comfyui_hrv.nodes.host.families import families, family_of
+from comfyui_hrv.nodes.host.families.riding import Riding
+from comfyui_hrv.nodes.host.families.transformer import JointTransformer
 from comfyui_hrv.nodes.host.recording import VoteRecorder
 from comfyui_hrv.nodes.host.riding_words import RidingWords
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.host.word_prompts import WordPrompt, WordPrompts
 
 from .slow_rows import Rows
+from .slow_two_texts import RowsOfTwoTexts
 from .slow_votes import COLUMNS, Count, slow_votes
 from .tiny_models import TINY, Tiny
 
@@ -26,6 +29,13 @@ CONCEPTS = ConceptSet("three", (Concept("A", ("a", "b")), Concept("B", ("c", "d"
 WORDS = list(dict.fromkeys(word for concept in CONCEPTS.concepts for word in concept.words))
 NUMBERS = [[WORDS.index(word) for word in concept.words] for concept in CONCEPTS.concepts]
 SHORT = {"HunyuanDiT1": 7}  # a model whose contexts are of one length
+
+
+def test_words_ride_in_every_joint_model_that_draws_without_sound():
+    joint = [family for family in families() if isinstance(family, JointTransformer)]
+    assert len(joint) > 15
+    assert {family.name for family in joint if not isinstance(family, Riding)} == {"MiniMax H3"}
+    assert {family.name for family in joint if family.needs_sound} == {"MiniMax H3"}
 
 
 def contexts(tiny: Tiny) -> list[torch.Tensor]:
@@ -61,7 +71,7 @@ def counted_slowly(tiny: Tiny, model: Any, count: Count, batch: int) -> np.ndarr
 
 
 @pytest.mark.parametrize("sampling", ["per layer", "per head"])
-@pytest.mark.parametrize("name", ["Flux.2", "Z-Image", "Ernie-Image"])
+@pytest.mark.parametrize("name", ["Flux.2", "Z-Image", "Ernie-Image", "OmniGen2", "PixelDiT"])
 def test_where_words_ride_every_drawing_is_algorithm_1_beside_a_negative_of_another_length(name, sampling):
     tiny = TINY[name]
     model, negative = tiny.model(), tiny.conditioning(tiny.prompt(9, 2))
@@ -75,18 +85,71 @@ def test_where_words_ride_every_drawing_is_algorithm_1_beside_a_negative_of_anot
     assert np.array_equal(recorder.take()[0].numpy(), count.votes)
 
 
-@pytest.mark.parametrize("kind", [torch.float32, torch.int64])
-def test_where_words_ride_the_prompts_own_mask_is_kept(kind):
-    tiny = TINY["Qwen-Image"]
-    model, mask = tiny.model(), torch.tensor([[1, 1, 1, 1, 1, 0, 0]])
+MASKED = [
+    ("Qwen-Image", torch.float32),
+    *((name, torch.int64) for name in ("Qwen-Image", "Lens", "Mochi", "Ideogram 4")),
+]
+
+
+@pytest.mark.parametrize(("name", "kind"), MASKED)
+def test_where_words_ride_the_prompts_own_mask_is_kept(name, kind):
+    tiny, used = TINY[name], 5
+    model, mask = tiny.model(), torch.tensor([[1] * used + [0, 0]])
     mask = mask if kind == torch.int64 else (mask - 1) * 1e4
-    positive, negative = (tiny.conditioning(tiny.prompt(7, seed), attention_mask=mask) for seed in (1, 2))
-    recorder = recorder_of(tiny, model)
+
+    def voted(tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Image and votes under a mask, of which the prompt and its own end are cut."""
+        positive, negative = (
+            tiny.conditioning(tiny.prompt(7, seed)[:, :tokens], attention_mask=mask[:, :tokens]) for seed in (1, 2)
+        )
+        recorder = recorder_of(tiny, model)
+        recorder.begin([0])
+        recorded = tiny.sample(recorder.attach(model), positive, negative)
+        assert torch.equal(recorded, tiny.sample(model, positive, negative))
+        return recorded, recorder.take()
+
+    (recorded, votes), (_, votes_without_pads) = voted(7), voted(used)
+    assert (votes.sum(dim=1) == 2 * 2).all() and torch.equal(votes, votes_without_pads)
+    assert not torch.equal(recorded, drawn(tiny, model))
+
+
+def test_words_ride_beside_a_text_of_all_the_tokens_that_a_model_takes():
+    tiny = TINY["PixelDiT"]
+    model = tiny.model()
+    module, recorder = model.model.diffusion_model, recorder_of(tiny, model)
+    positive, negative = (tiny.conditioning(tiny.prompt(module.txt_max_length, seed)) for seed in (1, 2))
     recorder.begin([0])
     recorded = tiny.sample(recorder.attach(model), positive, negative)
     assert torch.equal(recorded, tiny.sample(model, positive, negative))
-    assert (recorder.take().sum(dim=1) == 2 * 2).all()
-    assert not torch.equal(recorded, drawn(tiny, model))
+    count = Count(recorder.sampler, NUMBERS, [site.heads for site in layout_of(model).sites])
+    tiny.sample(Rows(tiny, positive[0][0], contexts(tiny), module, count).on(model), positive, negative)
+    assert np.array_equal(recorder.take()[0].numpy(), count.votes)
+
+
+@pytest.mark.parametrize("sampling", ["per step", "per head"])
+def test_words_ride_in_two_texts_at_once(sampling):
+    tiny, batch = TINY["HiDream"], 2
+    model, columns = tiny.model(), list(COLUMNS)
+    positive, negative = (of_two_texts(tiny, 7, seed) for seed in (1, 2))
+    words = [of_two_texts(tiny, 6 + 2 * (n % 2), 20 + n) for n in range(len(WORDS))]
+    prompts = [WordPrompt(word, (1, 2, word[0][0].shape[1] + 1, word[0][0].shape[1] + 2)) for word in words]
+    bank = WordBank.of(CONCEPTS, {word: torch.zeros(4, 0) for word in WORDS}, None)
+    sampler = WordSampler(bank, 3, 2, sampling)
+    recorder = VoteRecorder(sampler, layout_of(model), None, False, RidingWords(bank, prompts, NUMBERS))
+    recorder.begin(list(range(batch)))
+    recorded = tiny.sample(recorder.attach(model), positive, negative, batch)
+    assert torch.equal(recorded, tiny.sample(model, positive, negative, batch))
+    rows = [(word[0][0][:, columns], word[0][1]["conditioning_llama3"][:, :, columns]) for word in words]
+    count = Count(sampler, NUMBERS, [site.heads for site in layout_of(model).sites])
+    reference = RowsOfTwoTexts(tiny, positive[0][0], rows, model.model.diffusion_model, count)
+    tiny.sample(reference.on(model), positive, negative, batch)
+    assert np.array_equal(recorder.take()[0].numpy(), count.votes)
+
+
+def of_two_texts(tiny: Tiny, tokens: int, seed: int) -> list:
+    """A prompt of so many tokens in T5, and 5 in Llama."""
+    llama = torch.randn(1, 2, 5, 32, generator=torch.Generator().manual_seed(seed))
+    return tiny.conditioning(tiny.prompt(tokens, seed), conditioning_llama3=llama)
 
 
 def test_two_builds_whose_words_would_ride_in_one_call_are_refused():

@@ -103,8 +103,8 @@ IDEOGRAM = {
     "mrope_section": (6, 5, 5),
 }  # fmt: skip
 LENS = {
-    "image_model": "lens", "out_channels": 32, "num_layers": 2, "attention_head_dim": 16, "num_attention_heads": 4,
-    "enc_hidden_dim": 24, "axes_dims_rope": (4, 6, 6), "multi_layer_encoder_feature": False,
+    "image_model": "lens", "out_channels": 32, "num_layers": 2, "attention_head_dim": 12, "num_attention_heads": 4,
+    "enc_hidden_dim": 24, "axes_dims_rope": (4, 4, 4), "multi_layer_encoder_feature": False,
 }  # fmt: skip
 JOY = {
     "image_model": "joyimage", "hidden_size": 64, "num_attention_heads": 4, "text_dim": 24, "mlp_width_ratio": 2.0,
@@ -125,7 +125,7 @@ COGVIDEO = {
     "max_text_seq_length": 12, "use_rotary_positional_embeddings": True,
 }  # fmt: skip
 PIXELDIT = {
-    "image_model": "pixeldit_t2i", "num_groups": 4, "hidden_size": 64, "pixel_hidden_size": 8,
+    "image_model": "pixeldit_t2i", "num_groups": 4, "hidden_size": 48, "pixel_hidden_size": 8,
     "pixel_attn_hidden_size": 32, "pixel_num_groups": 2, "patch_depth": 2, "pixel_depth": 1, "patch_size": 4,
     "txt_embed_dim": 24, "txt_max_length": 12,
 }  # fmt: skip
