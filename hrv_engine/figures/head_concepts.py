@@ -3,12 +3,15 @@
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
+from ..attention.heads import HeadLayout
 from ..inspection.head_concepts import abbreviations, check_concepts, concepts_of_heads
 from ..relevance.relevance import HeadRelevance
+from .cells import Cells, most_heads
 from .heat_map import INK, NO_HEAD, WHITE, font
 from .plots import PALETTE, QUIET
 
 MARGIN, BAR = 14, PALETTE[0]
+WIDE = 24  # layers, beyond which cells are smaller
 RGB = [np.array(ImageColor.getrgb(hue), float) for hue in PALETTE]
 
 
@@ -21,10 +24,10 @@ def concept_grid(relevance: HeadRelevance) -> np.ndarray:
     check_concepts(relevance)
     layout, names = relevance.layout, relevance.concepts.names
     short, strongest, peaks = abbreviations(names), relevance.values.argmax(axis=0), relevance.values.max(axis=0)
-    wide, small = len(layout.sites) > 24, font(12)
-    cell_width, cell_height, text = (34, 17, font(11)) if wide else (46, 28, font(14))
-    heads = max(site.heads for site in layout.sites)
-    left, top = MARGIN + max(int(small.getlength(site.label)) for site in layout.sites) + 8, MARGIN + 58
+    small, cells, heads = font(12), grid_cells(layout), most_heads(layout)
+    left, top, cell_width, cell_height = cells.left, cells.top, cells.width, cells.height
+    wide = len(layout.sites) > WIDE
+    text = font(11 if wide else 14)
     right, bottom = left + heads * cell_width, top + len(layout.sites) * cell_height
     key = _key(sorted(set(strongest[peaks > 0].tolist())), short, bottom - top)
     title, heading = "The strongest concept of each head", font(20)
@@ -38,7 +41,7 @@ def concept_grid(relevance: HeadRelevance) -> np.ndarray:
         y = top + number * cell_height
         draw.text((left - 8, y + cell_height / 2), site.label, INK, small, anchor="rm")
         for head in range(heads):
-            box = left + head * cell_width, y, left + (head + 1) * cell_width - 2, y + cell_height - 2
+            box = cells.box(number, head)
             index = layout.offset(site.key) + head
             if head >= site.heads or not peaks[index]:
                 draw.rectangle(box, NO_HEAD)
@@ -49,6 +52,12 @@ def concept_grid(relevance: HeadRelevance) -> np.ndarray:
         draw.text((left + (head + 0.5) * cell_width, bottom + 10), str(head), INK, small, anchor="mm")
     draw.text(((left + right) / 2, bottom + 28), "head", INK, small, anchor="mm")
     return np.asarray(image)
+
+
+def grid_cells(layout: HeadLayout) -> Cells:
+    """Where the heads are in `concept_grid`."""
+    labels = max(int(font(12).getlength(site.label)) for site in layout.sites)
+    return Cells(MARGIN + labels + 8, MARGIN + 58, *((34, 17) if len(layout.sites) > WIDE else (46, 28)))
 
 
 def _key(rows: list[int], short: dict[str, str], height: int) -> Image.Image:

@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..attention.heads import HeadLayout
 from ..relevance.relevance import HeadRelevance
+from .cells import Cells, most_heads
 
 INK, WHITE, NO_HEAD = (25, 25, 30), (255, 255, 255), (238, 238, 240)
 # Anchors of viridis (perceptually uniform, readable with colour-blind eyes and in grey).
@@ -31,24 +32,39 @@ def heatmap(relevance: HeadRelevance, concepts: list[str]) -> np.ndarray:
 
     The colours of each panel run from 0 to the row's largest element, which is beside its scale.
     """
+    return side_by_side(heat_panels(relevance, concepts))
+
+
+def heat_panels(relevance: HeadRelevance, concepts: list[str]) -> list[Image.Image]:
+    """The panels of `heatmap`, one by one."""
     names = relevance.concepts.names
-    return side_by_side(
-        [
-            panel(relevance.layout, relevance.row(concept), names[relevance.concepts.index(concept)])
-            for concept in concepts
-        ]
-    )
+    return [
+        panel(relevance.layout, relevance.row(concept), names[relevance.concepts.index(concept)])
+        for concept in concepts
+    ]
 
 
 def side_by_side(panels: list[Image.Image]) -> np.ndarray:
     """Panels of one height on a sheet of about square shape; uint8 [height width 3]."""
+    places = corners(panels)
+    width, height = max(panel.width for panel in panels), panels[0].height
+    sheet = Image.new("RGB", (max(x for x, _ in places) + width, max(y for _, y in places) + height), WHITE)
+    for panel, place in zip(panels, places, strict=True):
+        sheet.paste(panel, place)
+    return np.asarray(sheet)
+
+
+def corners(panels: list[Image.Image]) -> list[tuple[int, int]]:
+    """Where `side_by_side` puts the left upper corner of each panel, (x, y)."""
     width, height = max(panel.width for panel in panels), panels[0].height
     columns = min(max(1, round(np.sqrt(len(panels) * height / width))), len(panels))
-    rows = -(-len(panels) // columns)
-    sheet = Image.new("RGB", (columns * width, rows * height), WHITE)
-    for number, panel in enumerate(panels):
-        sheet.paste(panel, ((number % columns) * width, (number // columns) * height))
-    return np.asarray(sheet)
+    return [((number % columns) * width, (number // columns) * height) for number in range(len(panels))]
+
+
+def panel_cells(layout: HeadLayout) -> Cells:
+    """Where the heads are in a panel."""
+    cell = 28 if len(layout.sites) <= 24 else 12
+    return Cells(96, 44, cell, cell)
 
 
 def heat_table(relevance: HeadRelevance, concepts: list[str]) -> list[dict[str, Any]]:
@@ -81,9 +97,8 @@ def colours(values: np.ndarray) -> np.ndarray:
 
 def panel(layout: HeadLayout, row: np.ndarray, name: str, marks: dict[int, str] | None = None) -> Image.Image:
     """Any non-negative numbers [heads] over layers and heads, under their name; marks: short texts in some cells."""
-    heads = max(site.heads for site in layout.sites)
-    cell = 28 if len(layout.sites) <= 24 else 12
-    left, top, bottom, right = 96, 44, 40, 74
+    heads, cells = most_heads(layout), panel_cells(layout)
+    left, top, cell, bottom, right = cells.left, cells.top, cells.width, 40, 74
     title = font(18)
     width = left + max(heads * cell + right, int(title.getlength(name)) + 12)
     image = Image.new("RGB", (width, top + len(layout.sites) * cell + bottom), WHITE)
@@ -95,7 +110,7 @@ def panel(layout: HeadLayout, row: np.ndarray, name: str, marks: dict[int, str] 
         shades = colours(row[layout.head_range(site.key)] / peak)
         for head in range(heads):
             fill = tuple(int(c) for c in shades[head]) if head < site.heads else NO_HEAD
-            draw.rectangle((left + head * cell, y, left + (head + 1) * cell - 2, y + cell - 2), fill)
+            draw.rectangle(cells.box(number, head), fill)
     below = top + len(layout.sites) * cell
     for head in range(0, heads, 1 if cell > 20 else 5):
         draw.text((left + (head + 0.5) * cell, below + 9), str(head), INK, small, anchor="mm")

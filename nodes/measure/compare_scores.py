@@ -6,7 +6,7 @@ from ...hrv_engine.figures.score_comparison import score_figure
 from ...hrv_engine.scoring.score_comparison import ScoreComparison
 from ...hrv_engine.weakening.scored_rows import read_rows
 from ..hints import hint
-from ..host.node_texts import shown
+from ..host.node_pictures import pictured
 from ..images import to_image
 from ..types import CATEGORY
 
@@ -20,6 +20,7 @@ class HRVCompareScores(io.ComfyNode):
             node_id="HRVCompareScores",
             display_name="HRV Compare Scores",
             category=f"{CATEGORY}/measure",
+            is_output_node=True,
             has_intermediate_output=True,
             description=(
                 "Compares two tables of scores pair by pair: the means, the mean difference and its bootstrap"
@@ -73,4 +74,4 @@ class HRVCompareScores(io.ComfyNode):
             comparison = ScoreComparison.of(*rows, (name[0], other_name[0]), confidence[0], seed[0])
         image = to_image(score_figure(comparison, title[0].strip()))
         text = comparison.text()
-        return io.NodeOutput(image, text, comparison.difference.mean, ui=shown(text))
+        return io.NodeOutput(image, text, comparison.difference.mean, ui=pictured(image, text))

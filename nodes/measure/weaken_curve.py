@@ -7,7 +7,7 @@ from ...hrv_engine.tables import as_csv
 from ...hrv_engine.weakening.curves import WeakeningResult
 from ...hrv_engine.weakening.scored_rows import read_rows
 from ..hints import hint
-from ..host.node_texts import shown
+from ..host.node_pictures import pictured
 from ..images import to_image
 from ..types import CATEGORY
 
@@ -21,6 +21,7 @@ class HRVWeakenCurve(io.ComfyNode):
             node_id="HRVWeakenCurve",
             display_name="HRV Weakening Curve",
             category=f"{CATEGORY}/measure",
+            is_output_node=True,
             has_intermediate_output=True,
             description=(
                 "Draws how soon a concept disappears in MoRHF, LeRHF and random order: the mean score over prompts and"
@@ -60,5 +61,5 @@ class HRVWeakenCurve(io.ComfyNode):
     def execute(cls, table, title, confidence) -> io.NodeOutput:
         with hint("Connect the table of HRV Score Images, which takes images and table of HRV Weaken Sweep."):
             result = WeakeningResult.of(read_rows("\n".join(table)), confidence[0])
-        image = curves_figure(result, title[0].strip() or result.concept or "ordered weakening")
-        return io.NodeOutput(to_image(image), result.text(), as_csv(result.table()), ui=shown(result.text()))
+        image = to_image(curves_figure(result, title[0].strip() or result.concept or "ordered weakening"))
+        return io.NodeOutput(image, result.text(), as_csv(result.table()), ui=pictured(image, result.text()))

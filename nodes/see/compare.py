@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ...hrv_engine.figures.comparison import comparison_figure
 from ...hrv_engine.inspection.comparison import compare
 from ...hrv_engine.tables import as_csv
-from ..host.node_texts import shown
+from ..host.node_pictures import pictured
 from ..images import to_image
 from ..types import CATEGORY, HRV
 
@@ -19,6 +19,7 @@ class HRVCompare(io.ComfyNode):
             node_id="HRVCompare",
             display_name="HRV Compare",
             category=f"{CATEGORY}/see",
+            is_output_node=True,
             has_intermediate_output=True,
             description=(
                 "Compares two sets of vectors concept by concept, for instance before and after a concept was added:"
@@ -44,5 +45,5 @@ class HRVCompare(io.ComfyNode):
     def execute(cls, hrv, other) -> io.NodeOutput:
         comparison = compare(hrv, other)
         text = comparison.text()
-        image = comparison_figure(comparison)
-        return io.NodeOutput(to_image(image), text, as_csv(comparison.table()), ui=shown(text))
+        image = to_image(comparison_figure(comparison))
+        return io.NodeOutput(image, text, as_csv(comparison.table()), ui=pictured(image, text))

@@ -5,11 +5,12 @@ from dataclasses import asdict
 from comfy_api.latest import io
 
 from ...hrv_engine.attention.heads import parse_heads
-from ...hrv_engine.figures.head_concepts import concept_bars, concept_grid
+from ...hrv_engine.figures.cells import head_tips
+from ...hrv_engine.figures.head_concepts import concept_bars, concept_grid, grid_cells
 from ...hrv_engine.inspection.head_concepts import concepts_of_heads, head_concepts_text
 from ...hrv_engine.tables import as_csv
-from ..host.node_texts import shown
-from ..images import to_image
+from ..host.node_pictures import pictured
+from ..images import size_of, to_image
 from ..types import CATEGORY, HRV
 
 SHOWN = 3  # concepts a head in the text
@@ -24,6 +25,7 @@ class HRVHeadConcepts(io.ComfyNode):
             node_id="HRVHeadConcepts",
             display_name="HRV Head Concepts",
             category=f"{CATEGORY}/see",
+            is_output_node=True,
             has_intermediate_output=True,
             description=(
                 "Which concept is this head? Draws every head with its strongest concept, or the strongest concepts of"
@@ -54,8 +56,10 @@ class HRVHeadConcepts(io.ComfyNode):
     @classmethod
     def execute(cls, hrv, heads) -> io.NodeOutput:
         chosen = parse_heads(heads, hrv.layout)
-        image = concept_bars(hrv, chosen) if chosen else concept_grid(hrv)
+        image = to_image(concept_bars(hrv, chosen) if chosen else concept_grid(hrv))
         carried = concepts_of_heads(hrv, chosen or list(range(hrv.layout.total)))
         text = head_concepts_text([concept for concept in carried if concept.rank <= SHOWN])
         table = as_csv([asdict(concept) for concept in carried])
-        return io.NodeOutput(to_image(image), text, table, ui=shown(text))
+        cells = [] if chosen else [grid_cells(hrv.layout)]
+        shown = pictured(image, hrv_heads=lambda: head_tips(hrv, size_of(image), cells))
+        return io.NodeOutput(image, text, table, ui=shown)

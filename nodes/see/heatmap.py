@@ -2,10 +2,12 @@
 
 from comfy_api.latest import io
 
-from ...hrv_engine.figures.heat_map import heat_table, heatmap
+from ...hrv_engine.figures.cells import head_tips
+from ...hrv_engine.figures.heat_map import corners, heat_panels, heat_table, panel_cells, side_by_side
 from ...hrv_engine.relevance.rescale import chosen_concepts
 from ...hrv_engine.tables import as_csv
-from ..images import to_image
+from ..host.node_pictures import pictured
+from ..images import size_of, to_image
 from ..types import CATEGORY, HRV
 
 
@@ -18,6 +20,8 @@ class HRVHeatmap(io.ComfyNode):
             node_id="HRVHeatmap",
             display_name="HRV Heatmap",
             category=f"{CATEGORY}/see",
+            is_output_node=True,
+            has_intermediate_output=True,
             description=(
                 "Draws a Head Relevance Vector as a heat map of layers and heads: bright heads carry the concept."
             ),
@@ -43,4 +47,8 @@ class HRVHeatmap(io.ComfyNode):
     @classmethod
     def execute(cls, hrv, concept) -> io.NodeOutput:
         names = chosen_concepts(hrv, concept)
-        return io.NodeOutput(to_image(heatmap(hrv, names)), as_csv(heat_table(hrv, names)))
+        panels = heat_panels(hrv, names)
+        image = to_image(side_by_side(panels))
+        cells = [panel_cells(hrv.layout).moved(*corner) for corner in corners(panels)]
+        shown = pictured(image, hrv_heads=lambda: head_tips(hrv, size_of(image), cells))
+        return io.NodeOutput(image, as_csv(heat_table(hrv, names)), ui=shown)

@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ...hrv_engine.figures.logit_scale import logit_figure
 from ...hrv_engine.relevance.logit_scale import logit_table, logit_text, measured
 from ...hrv_engine.tables import as_csv
-from ..host.node_texts import shown
+from ..host.node_pictures import pictured
 from ..images import to_image
 from ..types import CATEGORY, HRV
 
@@ -19,6 +19,7 @@ class HRVLogitScale(io.ComfyNode):
             node_id="HRVLogitScale",
             display_name="HRV Logit Scale",
             category=f"{CATEGORY}/see",
+            is_output_node=True,
             has_intermediate_output=True,
             description=(
                 "Shows how large each head's attention logits are: why heads vote for one concept each instead of"
@@ -38,4 +39,5 @@ class HRVLogitScale(io.ComfyNode):
         scale = measured(hrv.votes and hrv.votes.logits)
         text = logit_text(hrv.layout, scale)
         table = as_csv(logit_table(hrv.layout, scale))
-        return io.NodeOutput(to_image(logit_figure(hrv.layout, scale)), text, table, ui=shown(text))
+        image = to_image(logit_figure(hrv.layout, scale))
+        return io.NodeOutput(image, text, table, ui=pictured(image, text))

@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ...hrv_engine.figures.matrix import matrix_figure, sparse_labels
 from ...hrv_engine.inspection.similarity import KINDS, named_cosines, summary_text
 from ...hrv_engine.tables import as_csv
-from ..host.node_texts import shown
+from ..host.node_pictures import pictured
 from ..images import to_image
 from ..types import CATEGORY, HRV
 
@@ -19,6 +19,7 @@ class HRVSimilarity(io.ComfyNode):
             node_id="HRVSimilarity",
             display_name="HRV Similarity",
             category=f"{CATEGORY}/see",
+            is_output_node=True,
             has_intermediate_output=True,
             description=(
                 "Draws the cosine similarity of all pairs of concepts, or of timesteps: concepts that share their heads"
@@ -55,5 +56,5 @@ class HRVSimilarity(io.ComfyNode):
             {of.removesuffix("s"): name, **dict(zip(names, map(float, row), strict=True))}
             for name, row in zip(names, matrix, strict=True)
         ]
-        image = matrix_figure(matrix, labels, f"Cosine similarity of {of}")
-        return io.NodeOutput(to_image(image), text, as_csv(rows), ui=shown(text))
+        image = to_image(matrix_figure(matrix, labels, f"Cosine similarity of {of}"))
+        return io.NodeOutput(image, text, as_csv(rows), ui=pictured(image, text))

@@ -1,8 +1,11 @@
 """HRV Token Map View: token maps over the image, by head, by layer, or weighted by an HRV."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from comfy_api.latest import io
+from PIL import Image
 
 from ...hrv_engine.attention.heads import parse_heads
 from ...hrv_engine.errors import HRVError
@@ -12,12 +15,13 @@ from ...hrv_engine.inspection.token_maps import mean_weights, peaked, resized, v
 from ...hrv_engine.tables import as_csv
 from ...hrv_engine.text.lists import listed
 from ..hints import hint
-from ..host.node_texts import shown
+from ..host.node_pictures import pictured, references
 from ..images import to_image, to_pixels
 from ..types import CATEGORY, HRV, TokenMaps
 
 ALL, CONCEPT, LAYERS, HEADS = "all heads", "weighted by concept", "each layer", "single heads"
 WIDEST = 8  # maps side by side
+LARGEST_TIP, OPAQUE = 256, 0.65  # of the map that is shown for one word: pixels, and how much it covers
 LARGEST_MAP = 64  # a map's least side on the sheet when there is no image
 
 
@@ -30,6 +34,7 @@ class HRVTokenMapView(io.ComfyNode):
             node_id="HRVTokenMapView",
             display_name="HRV Token Map View",
             category=f"{CATEGORY}/see",
+            is_output_node=True,
             has_intermediate_output=True,
             description=(
                 "Shows which pixels attend to a word: over all heads, layer by layer, head by head, or through a"
@@ -110,7 +115,24 @@ class HRVTokenMapView(io.ComfyNode):
         sheet = tiles(np.stack(drawn), [item.caption for item in visible], -(-together // rows))
         masks = torch.cat([peaked(resized(item.map[None], size)) for item in visible])
         table = as_csv([item.row() for item in visible])
-        return io.NodeOutput(to_image(sheet), masks, table, ui=shown(table))
+        picture = to_image(sheet)
+        under = None if pixels is None else pixels[0]
+        whole = weights if view == CONCEPT else _weights(token_maps.layout, None, ALL, "", "")
+        shown = pictured(picture, hrv_maps=lambda: _word_maps(token_maps, whole, under))
+        return io.NodeOutput(picture, masks, table, ui=shown)
+
+
+def _word_maps(token_maps, weights, pixels: np.ndarray | None) -> dict[str, Any]:
+    """What web/js/word_maps.js shows for each recorded word: its map over the first image, as a file of the host."""
+    words = list(token_maps.words)
+    first = views(token_maps, words, weights)[: len(words)]
+    height, width = _size(first[0].map) if pixels is None else pixels.shape[:2]
+    part = min(1.0, LARGEST_TIP / max(height, width))
+    size = max(1, round(height * part)), max(1, round(width * part))
+    if pixels is not None:
+        pixels = np.asarray(Image.fromarray(pixels[..., :3]).resize(size[::-1]))
+    drawn = np.stack([overlaid(pixels, item.map, size, OPAQUE) for item in first])
+    return {"prompt": token_maps.prompt, "words": words, "images": references(torch.from_numpy(drawn) / 255)}
 
 
 def _weights(layout, hrv, view, concept, heads) -> dict[str, np.ndarray]:

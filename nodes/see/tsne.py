@@ -6,6 +6,7 @@ from ...hrv_engine.figures.embedding import embedding_figure
 from ...hrv_engine.inspection.embedding import embed
 from ...hrv_engine.relevance.rescale import chosen_concepts
 from ...hrv_engine.tables import as_csv
+from ..host.node_pictures import pictured
 from ..images import to_image
 from ..types import CATEGORY, HRV
 
@@ -19,6 +20,8 @@ class HRVTSNE(io.ComfyNode):
             node_id="HRVTSNE",
             display_name="HRV t-SNE",
             category=f"{CATEGORY}/see",
+            is_output_node=True,
+            has_intermediate_output=True,
             description=(
                 "Places the vectors of all concepts at all timesteps in the plane: clusters of one colour mean that"
                 " heads keep their concepts while the image forms. Needs matplotlib and scikit-learn."
@@ -61,4 +64,5 @@ class HRVTSNE(io.ComfyNode):
     @classmethod
     def execute(cls, hrv, concept, perplexity, seed) -> io.NodeOutput:
         embedding = embed(hrv, chosen_concepts(hrv, concept), perplexity, seed)
-        return io.NodeOutput(to_image(embedding_figure(embedding)), as_csv(embedding.table()))
+        image = to_image(embedding_figure(embedding))
+        return io.NodeOutput(image, as_csv(embedding.table()), ui=pictured(image))

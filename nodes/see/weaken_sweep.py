@@ -11,7 +11,7 @@ import nodes as core
 from ...hrv_engine.figures.sheets import sheet
 from ...hrv_engine.weakening.orders import order_label, parse_factors, parse_grid, parse_orders, weaken
 from ..host.conditioning import table_of
-from ..host.node_texts import shown
+from ..host.node_pictures import pictured
 from ..host.sweep import Sampling, sweep
 from ..host.unet import layout_of, model_family
 from ..images import to_image, to_pixels
@@ -27,6 +27,7 @@ class HRVWeakenSweep(io.ComfyNode):
             node_id="HRVWeakenSweep",
             display_name="HRV Weaken Sweep",
             category=f"{CATEGORY}/see",
+            is_output_node=True,
             has_intermediate_output=True,
             description=(
                 "Draws one prompt and seed again and again while more and more heads are weakened, in MoRHF, LeRHF or"
@@ -125,4 +126,5 @@ class HRVWeakenSweep(io.ComfyNode):
             for frame in apart
         ]
         text = "\n".join(json.dumps(row, ensure_ascii=False) for row in table)
-        return io.NodeOutput(to_image(drawn), images, text, ui=shown(text))
+        picture = to_image(drawn)
+        return io.NodeOutput(picture, images, text, ui=pictured(picture))

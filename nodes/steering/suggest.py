@@ -7,7 +7,7 @@ from ...hrv_engine.figures.suggestion import senses_figure
 from ...hrv_engine.suggestion.lexicon import Lexicon
 from ...hrv_engine.suggestion.suggest import chosen_words, most_open, report_text, sense_rows, word_senses
 from ...hrv_engine.tables import as_csv
-from ..host import node_texts
+from ..host.node_pictures import pictured
 from ..host.tokens import token_table
 from ..host.words import concept_vectors, unknown_words, word_vectors
 from ..images import to_image
@@ -72,7 +72,7 @@ class HRVSuggest(io.ComfyNode):
         first = most_open(senses)
         ends = (first.word, first.pair.desired, first.pair.undesired)
         image = to_image(senses_figure(senses, shown))
-        return io.NodeOutput(text, *ends, image, as_csv(sense_rows(senses)), ui=node_texts.shown(text))
+        return io.NodeOutput(text, *ends, image, as_csv(sense_rows(senses)), ui=pictured(image, text))
 
 
 def suggest_inputs(hrv_tooltip: str) -> list[io.Input]:

@@ -31,6 +31,7 @@ NODES = {
     "HRVSimilarity",
     "HRVTopHeads",
     "HRVCompare",
+    "HRVBeforeAfter",
     "HRVHeadConcepts",
     "HRVTSNE",
     "HRVWeaken",
