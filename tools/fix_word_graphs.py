@@ -21,5 +21,8 @@ def fix_word(graph: Graph) -> None:
     positive = (fix, "CONDITIONING")
     ways = [Way("Before", (loader, "MODEL"), positive), Way("After", (fix, "MODEL"), positive)]
     ends = {"negative": (negative, "CONDITIONING"), "latent": (latent, "LATENT"), "vae": (loader, "VAE")}
-    drawn, shown = draw(graph, ways, ends, MISREAD_SAMPLER, 4.0, 420)
-    graph.group("Before and after", (right + GAP, 0), [[drawn], shown])
+    drawn, _ = draw(graph, ways, ends, MISREAD_SAMPLER, 4.0, wide=0)
+    images = {name.lower(): (drawn, name) for name in ("Before", "After")}
+    slider = graph.node("HRVBeforeAfter", wide=420, **images)
+    slider["size"][1] = 520
+    graph.group("Before and after", (right + GAP, 0), [[drawn], [slider]])

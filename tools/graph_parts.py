@@ -95,7 +95,7 @@ def draw(
     """One node that draws in all ways with the same settings, and a preview for each.
 
     ends: negative, latent and vae of all; latents: titles of ways whose latent is wanted too, as "TITLE (latent)";
-    film: frames are shown as a film, which is saved.
+    wide: width of the previews, 0 for none; film: frames are shown as a film, which is saved.
     """
     part = Subgraph("Draw", graph.object_info, graph.name)
     samplers = {way.title: part.node("KSampler", f"KSampler ({way.title.lower()})", **sampler) for way in ways}
@@ -115,6 +115,8 @@ def draw(
     for title in latents:
         part.leave(f"{title} (latent)", samplers[title], "LATENT")
     drawn = graph.place(part, 280, **links)
+    if not wide:
+        return drawn, []
     show = _film if film else _image
     return drawn, [show(graph, way.title, wide, (drawn, way.title)) for way in ways]
 

@@ -36,7 +36,6 @@ def test_from_the_templates_to_a_word_read_right(page, server):
     click("[data-testid='queue-button']")
     outputs = server.client.wait(next_finished(server, before))
     prompt = workflows.converted(NAME, server.client.object_info())
-    plain, fixed = (
-        np.asarray(server.client.images(outputs, node)[0], int) for node in workflows.nodes_of(prompt, "PreviewImage")
-    )
+    (slider,) = workflows.nodes_of(prompt, "HRVBeforeAfter")
+    plain, fixed = (np.asarray(image, int) for image in server.client.images(outputs, slider))
     assert clicks <= MOST_CLICKS and np.abs(plain - fixed).mean() > 1

@@ -21,9 +21,14 @@ NAME = "01 Fix a misread word"
 def drawn(server, prompt: dict) -> tuple[np.ndarray, np.ndarray, dict]:
     """Images before and after, [images height width 3] in 0..255, and all outputs."""
     outputs = server.client.run(prompt)
-    previews = workflows.nodes_of(prompt, "PreviewImage")
-    before, after = (np.stack([np.asarray(image) for image in server.client.images(outputs, n)]) for n in previews)
-    return before.astype(int), after.astype(int), outputs
+    before, after = np.split(np.stack([np.asarray(image, int) for image in shown(server, prompt, outputs)]), 2)
+    return before, after, outputs
+
+
+def shown(server, prompt: dict, outputs: dict) -> list[Image.Image]:
+    """The images under the slider: those before, then those after."""
+    (slider,) = workflows.nodes_of(prompt, "HRVBeforeAfter")
+    return server.client.images(outputs, slider)
 
 
 def long_graph(prompt: dict, vectors: str) -> dict:
@@ -43,7 +48,7 @@ def long_graph(prompt: dict, vectors: str) -> dict:
 
 
 @pytest.mark.thumbnail
-def test_40_turns_the_word_as_the_long_graph_does_and_says_so(server):
+def test_01_turns_the_word_as_the_long_graph_does_and_says_so(server):
     prompt = workflows.with_values(workflows.quick(NAME, server.client.object_info()), amount=2)
     before, after, outputs = drawn(server, prompt)
     assert np.abs(before - after).mean() > 1, "the images after are those before"
@@ -56,8 +61,8 @@ def test_40_turns_the_word_as_the_long_graph_does_and_says_so(server):
     neutral = drawn(server, workflows.with_values(prompt, strength=0.0))
     np.testing.assert_array_equal(neutral[1], before)
     if workflows.WRITE_THUMBNAILS:
-        rows = zip(("before", "after"), workflows.nodes_of(prompt, "PreviewImage"), strict=True)
-        write_thumbnail(NAME, {title: server.client.images(outputs, node)[:2] for title, node in rows})
+        images = shown(server, prompt, outputs)
+        write_thumbnail(NAME, {"before": images[:2], "after": images[2:4]})
 
 
 def test_the_script_of_the_readme_posts_a_prompt_and_saves_its_images(server, repository: Path, tmp_path, monkeypatch):
