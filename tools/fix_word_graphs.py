@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .graph_parts import GAP, MEANT, MISREAD, MISREAD_SAMPLER, Way, draw, negative_prompt
 from .litegraph import Graph
 
@@ -22,7 +24,7 @@ def fix_word(graph: Graph) -> None:
     ways = [Way("Before", (loader, "MODEL"), positive), Way("After", (fix, "MODEL"), positive)]
     ends = {"negative": (negative, "CONDITIONING"), "latent": (latent, "LATENT"), "vae": (loader, "VAE")}
     drawn, _ = draw(graph, ways, ends, MISREAD_SAMPLER, 4.0, wide=0)
-    images = {name.lower(): (drawn, name) for name in ("Before", "After")}
+    images: dict[str, Any] = {name.lower(): (drawn, name) for name in ("Before", "After")}
     slider = graph.node("HRVBeforeAfter", wide=420, **images)
     slider["size"][1] = 520
     graph.group("Before and after", (right + GAP, 0), [[drawn], [slider]])

@@ -47,26 +47,15 @@ class Way(NamedTuple):
     positive: Output
 
 
-class Ends(NamedTuple):
-    """What further nodes connect to, and where they may stand."""
-
-    prompt: Node
-    negative: Node
-    latent: Output
-    drawn: Node
-    right: int
-    bottom: int
-
-
 def compare(
     graph: Graph, note: Node, loader: Node, hrv: Node, text: str | Output, side: int | None, batch: int,
     branches: list[Branch], sampler: Settings, enlarge: float | None = None, below: list[Node] | None = None,
-    first: list[Node] | None = None, after: list[Node] | None = None, wide: int = 360,
-) -> Ends:  # fmt: skip
+    chosen: list[Node] | None = None, wide: int = 360,
+) -> None:  # fmt: skip
     """The same prompt and seeds: as the model is, and once for each branch (title, steering node, its settings).
 
-    side: in pixels, None for the loader's own latent; below: nodes under the loader; first: nodes above those that
-    steer; after: nodes under the one that draws.
+    side: in pixels, None for the loader's own latent; below: nodes under the loader; chosen: nodes that choose what
+    the steering ones do, between these and the prompt.
     """
     prompt = graph.node("HRVPrompt", "HRV Prompt (positive)", wide=320, clip=(loader, "CLIP"), text=text)
     negative = negative_prompt(graph, loader)
@@ -81,11 +70,11 @@ def compare(
         )
         steering.append(node)
         ways.append(Way(title, (node, "MODEL"), (node, "positive")))
-    right, _ = graph.group("The word, steered", (right + GAP, 0), [[*(first or []), *steering]])
+    between = ("What it may mean", chosen) if chosen else ("The word, steered", steering)
+    right, _ = graph.group(between[0], (right + GAP, 0), [between[1]])
     ends = {"negative": (negative, "CONDITIONING"), "latent": (latent, "LATENT"), "vae": (loader, "VAE")}
     drawn, shown = draw(graph, ways, ends, sampler, enlarge, wide)
-    right, bottom = graph.group("The same noise", (right + GAP, 0), [[drawn, *(after or [])], shown])
-    return Ends(prompt, negative, (latent, "LATENT"), drawn, right, bottom)
+    graph.group("The same noise", (right + GAP, 0), [[*(steering if chosen else []), drawn], shown])
 
 
 def draw(
@@ -133,10 +122,9 @@ def _film(graph: Graph, title: str, wide: int, images: Output) -> Node:
 
 def built(graph: Graph, build: Node, concepts: str, wide: int = 300) -> list[Node]:
     """Heat map and report of a build, in a column."""
-    heatmap = graph.node("HRVHeatmap", wide=wide, hrv=(build, "hrv"), concept=concepts)
-    preview = graph.node("PreviewImage", "Heat map", wide=wide, images=(heatmap, "IMAGE"))
+    heatmap = graph.node("HRVHeatmap", "Heat map", wide=wide, hrv=(build, "hrv"), concept=concepts)
     report = graph.node("PreviewAny", "Report", wide=wide, source=(build, "report"))
-    return [heatmap, preview, report]
+    return [heatmap, report]
 
 
 def voted(

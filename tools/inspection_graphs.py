@@ -53,8 +53,7 @@ def pocket_measure(graph: Graph) -> None:
     ends = {"model": loader, "hrv": hrv, "vae": loader, "negative": negative, "latent": loader}
     sampler = POCKET_SAMPLER | {"steps": 10}
     sweep = _sweep(graph, ends, (prompt, "CONDITIONING"), settings | {"batch_size": 14}, sampler)
-    shown = graph.node("PreviewImage", "Sheet", wide=320, images=(sweep, "sheet"))
-    right, _ = graph.group("More and more heads", (right + GAP, 0), [[sweep, shown]])
+    right, _ = graph.group("More and more heads", (right + GAP, 0), [[sweep]])
     asked: dict[str, Any] = {"experiment": "drawings_weakening: Color", "prompts": 4}
     experiment = graph.node("HRVWeakeningPrompts", wide=300, **asked)
     part, links = _measured(graph, ends, settings | {"batch_size": 14}, sampler)
@@ -95,8 +94,8 @@ def see_inside(graph: Graph) -> None:
         ("HRVSimilarity", "Which concepts share heads", {"of": "concepts"}),
         ("HRVHeadConcepts", "Which concept is this head", {}),
     ]
-    seen = [_seen(graph, kind, title, {"hrv": hrv, **values}, 310) for kind, title, values in views]
-    graph.group("The vectors that ship with the model", (right + GAP, 0), seen)
+    seen = [graph.node(kind, title, wide=310, hrv=hrv, **values) for kind, title, values in views]
+    graph.group("The vectors that ship with the model", (right + GAP, 0), [[node] for node in seen])
 
 
 def over_time(graph: Graph) -> None:
@@ -114,8 +113,8 @@ def over_time(graph: Graph) -> None:
         ("HRVLogitScale", "How strongly heads attend", {"hrv": built}),
         ("HRVCompare", "A quick build against a longer one", {"hrv": built, "other": (shipped, "hrv")}),
     ]
-    seen = [_seen(graph, kind, title, values, 230) for kind, title, values in views]
-    graph.group("What came out", (right + GAP, 0), seen)
+    seen = [graph.node(kind, title, wide=230, **values) for kind, title, values in views]
+    graph.group("What came out", (right + GAP, 0), [[node] for node in seen])
 
 
 def where_words_look(graph: Graph) -> None:
@@ -135,18 +134,11 @@ def where_words_look(graph: Graph) -> None:
     )  # fmt: skip
     decoded, large = decode(graph, maps, 8.0, vae=(loader, "VAE"))
     right, _ = graph.group("Drawn, and watched", (right + GAP, 0), [[maps, decoded, large]])
-    shared = {"token_maps": (maps, "token_maps"), "image": (large, "IMAGE"), "hrv": (shipped, "hrv")}
-    every = _seen(graph, "HRVTokenMapView", "All heads", shared, 310)
+    shared: dict[str, Any] = {"token_maps": (maps, "token_maps"), "image": (large, "IMAGE"), "hrv": (shipped, "hrv")}
+    every = graph.node("HRVTokenMapView", "All heads", wide=310, **shared)
     through = {**shared, "word": "red", "view": "weighted by concept", "concept": "Color"}
-    color = _seen(graph, "HRVTokenMapView", "Red, through the heads of Color", through, 310)
-    graph.group("Where words look", (right + GAP, 0), [every, color])
-
-
-def _seen(graph: Graph, kind: str, title: str, values: dict[str, Any], wide: int) -> list[Node]:
-    """A figure node above its preview."""
-    name = f"Cosines of {values['of']}" if kind == "HRVSimilarity" else None
-    node = graph.node(kind, name, wide=wide, **values)
-    return [node, graph.node("PreviewImage", title, wide=wide, images=(node, "IMAGE"))]
+    color = graph.node("HRVTokenMapView", "Red, through the heads of Color", wide=310, **through)
+    graph.group("Where words look", (right + GAP, 0), [[every], [color]])
 
 
 def _paper(

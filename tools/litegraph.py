@@ -15,6 +15,10 @@ WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 # px, roomy enough for both node renderers of the frontend
 FOOT, SLOT, WIDGET, TEXT, PICTURE, SAID = 50, 22, 30, 90, 200, 90
 MARGIN, BETWEEN, TITLES = 44, 20, 74  # between nodes of a column, between columns, of a group's title and a node's
+DRAWING = {  # nodes that show their picture on themselves
+    *("HRVHeatmap", "HRVSimilarity", "HRVHeadConcepts", "HRVTokenMapView", "HRVWeakenSweep", "HRVCompare"),
+    *("HRVLogitScale", "HRVTSNE", "HRVWeakenCurve", "HRVCompareScores", "HRVSuggest"),
+}
 OURS, CORE = "#2a4a5a", "#3f789e"
 
 
@@ -71,7 +75,8 @@ class Graph:
             {"name": out, "type": of, "slot_index": i, "links": []}
             for i, (out, of) in enumerate(zip(schema["output_name"], schema["output"], strict=True))
         ]
-        height += SLOT * max(len(outs), len(sockets)) + {"PreviewImage": PICTURE, "PreviewAny": SAID}.get(kind, 0)
+        shown = {"PreviewImage": PICTURE, "PreviewAny": SAID}.get(kind, PICTURE + 2 * WIDGET if kind in DRAWING else 0)
+        height += SLOT * max(len(outs), len(sockets)) + shown
         ours = kind.startswith("HRV")
         about: dict[str, Any] = {"Node name for S&R": kind, "cnr_id": "comfyui-hrv" if ours else "comfy-core"}
         about |= {"models": models} if models else {}

@@ -137,11 +137,7 @@ def sd15_timesteps(graph: Graph) -> None:
         ("HRVSimilarity", "Timesteps", {"of": "timesteps"}),
         ("HRVSimilarity", "Concepts", {"of": "concepts"}),
     ]
-    seen = []
-    for kind, title, values in views:
-        name = f"Cosines of {values['of']}" if values else None
-        view = graph.node(kind, name, wide=280, hrv=votes, **values)
-        seen.append([view, graph.node("PreviewImage", title, wide=280, images=(view, "IMAGE"))])
+    seen = [[graph.node(kind, title, wide=280, hrv=votes, **values)] for kind, title, values in views]
     right, _ = graph.group("Heads vote, step by step", (0, 0), [[note, loader], [build]])
     graph.group("What came out", (right + GAP, 0), seen)
 
@@ -166,14 +162,13 @@ def sd15_extended(graph: Graph) -> None:
         part.leave(name, node, "hrv")
     links = {"concepts before": (before, "concepts"), "concepts after": (after, "concepts")}
     drawn = graph.place(part, 300, **links, **_ends(loader, prompts))
-    compared = graph.node("HRVCompare", hrv=(drawn, "after"), other=(drawn, "before"))
-    preview = graph.node("PreviewImage", "How far the others moved", images=(compared, "IMAGE"))
+    moved = "How far the others moved"
+    compared = graph.node("HRVCompare", moved, hrv=(drawn, "after"), other=(drawn, "before"))
     text = graph.node("PreviewAny", "Comparison", source=(compared, "text"))
-    heat = graph.node("HRVHeatmap", hrv=(drawn, "after"), concept="Tableware")
-    seen = graph.node("PreviewImage", "The new concept's heads", images=(heat, "IMAGE"))
+    heat = graph.node("HRVHeatmap", "The new concept's heads", hrv=(drawn, "after"), concept="Tableware")
     right, _ = graph.group("What is asked", (0, 0), [[note, loader], [prompts, before, after]])
     right, _ = graph.group("Heads vote", (right + GAP, 0), [[drawn]])
-    graph.group("What came out", (right + GAP, 0), [[compared, preview, text], [heat, seen]])
+    graph.group("What came out", (right + GAP, 0), [[compared, text], [heat]])
 
 
 def pocket_parts(graph: Graph) -> None:
@@ -199,24 +194,23 @@ def pocket_parts(graph: Graph) -> None:
     drawn = graph.place(part, 300, concepts=(concepts, "concepts"), **_ends(loader, prompts))
     merged = graph.node("HRVMerge", hrv_a=(drawn, "part 1"), hrv_b=(drawn, "part 2"))
     saved = graph.node("HRVSave", hrv=(merged, "hrv"), filename="pocket_merged")
-    compared = graph.node("HRVCompare", wide=270, hrv=(merged, "hrv"), other=(shipped, "hrv"))
-    preview = graph.node("PreviewImage", "16 images against 96", wide=300, images=(compared, "IMAGE"))
+    compared = graph.node("HRVCompare", "16 images against 96", wide=300, hrv=(merged, "hrv"), other=(shipped, "hrv"))
     text = graph.node("PreviewAny", "Comparison", wide=300, source=(compared, "text"))
     right, _ = graph.group("What is asked", (0, 0), [[note, loader], [concepts, prompts]])
     right, _ = graph.group("Two parts, added up", (right + GAP, 0), [[drawn, merged, saved]])
-    graph.group("Compared with 96 images", (right + GAP, 0), [[shipped, compared], [preview, text]])
+    graph.group("Compared with 96 images", (right + GAP, 0), [[shipped, compared], [text]])
 
 
 def published(graph: Graph) -> None:
     """The vectors that the paper's authors published, fetched and seen."""
     note = graph.note(420)
     fetched = graph.node("HRVFetch", wide=340, name="sd14", save_as="")
-    heatmap = graph.node("HRVHeatmap", wide=420, hrv=(fetched, "hrv"), concept="Color, Animals, Material")
-    preview = graph.node("PreviewImage", "Which heads carry a concept", wide=420, images=(heatmap, "IMAGE"))
+    asked = "Color, Animals, Material"
+    heatmap = graph.node("HRVHeatmap", "Which heads carry a concept", wide=420, hrv=(fetched, "hrv"), concept=asked)
     top = graph.node("HRVTopHeads", wide=420, hrv=(fetched, "hrv"), concept="Color, Animals", count=10)
     text = graph.node("PreviewAny", "Top heads", wide=420, source=(top, "text"))
     right, _ = graph.group("Published vectors", (0, 0), [[note, fetched]])
-    graph.group("What is in them", (right + GAP, 0), [[heatmap, preview], [top, text]])
+    graph.group("What is in them", (right + GAP, 0), [[heatmap], [top, text]])
 
 
 def _voting(graph: Graph, save_as: str, title: str | None = None, **more: Any) -> Node:

@@ -12,15 +12,14 @@ def pocket_suggest(graph: Graph) -> None:
     loader = graph.node("HRVPocketModel", wide=340)
     hrv = graph.node("HRVLoad", file=DRAWINGS_BY_EFFECT)
     text = graph.node("PrimitiveString", "Prompt", wide=340, value=MISREAD)
+    asked = (text, "STRING")
     suggest = graph.node(
-        "HRVSuggest", wide=300, hrv=(hrv, "hrv"), clip=(loader, "CLIP"), more={"prompt": (text, "STRING")}
+        "HRVSuggest", "What the words may mean", hrv=(hrv, "hrv"), clip=(loader, "CLIP"), more={"prompt": asked}
     )
-    preview = graph.node("PreviewImage", "What the words may mean", wide=280, images=(suggest, "IMAGE"))
-    report = graph.node("PreviewAny", "Report", wide=280, source=(suggest, "report"))
+    report = graph.node("PreviewAny", "Report", source=(suggest, "report"))
     proposed = {name: (suggest, name) for name in ("word", "desired", "undesired")}
     adjusted = ("As proposed", "HRVConceptAdjust", proposed)
-    asked = (text, "STRING")
     compare(
         graph, note, loader, hrv, asked, None, 8, [adjusted], MISREAD_SAMPLER, enlarge=4.0, below=[text],
-        first=[suggest], after=[preview, report],
+        chosen=[suggest, report], wide=340,
     )  # fmt: skip

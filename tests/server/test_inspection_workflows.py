@@ -51,7 +51,8 @@ def test_35_draws_a_sheet_of_more_and_more_heads_and_measures_it_over_prompts(se
     prompt = workflows.quick(name, object_info)
     whole = WRITE_THUMBNAILS
     outputs = server.client.run(prompt if whole else workflows.with_values(prompt, steps=4, prompts=3))
-    (sweep,) = server.client.images(outputs, titled(name, "Sheet"))
+    sweep, _ = workflows.nodes_of(prompt, "HRVWeakenSweep")
+    (sweep,) = server.client.images(outputs, sweep)
     assert sweep.width > 7 * 96 and sweep.height > 4 * 96
     (curve,) = server.client.images(outputs, titled(name, "Curve"))
     assert np.asarray(curve).std() > 10
@@ -100,8 +101,9 @@ def test_30_draws_every_view_of_head_vectors(server, object_info):
     name = "30 See inside head vectors"
     prompt = workflows.converted(name, object_info)
     outputs = server.client.run(prompt)
-    shown = workflows.nodes_of(prompt, "PreviewImage")
-    assert len(shown) == 3 and all(pixels(server, outputs, node).std() > 5 for node in shown)
+    for kind in ("HRVHeatmap", "HRVSimilarity", "HRVHeadConcepts"):
+        (shown,) = workflows.nodes_of(prompt, kind)
+        assert pixels(server, outputs, shown).std() > 5, kind
     heads = outputs[titled(name, "Top heads")]["text"][0]
     assert heads.startswith("Color") and "Fruit" in heads
     report = outputs[titled(name, "Report")]["text"][0]
@@ -115,7 +117,7 @@ def test_31_shows_where_words_look_in_all_heads_and_in_those_of_a_concept(server
     name = "31 See where words look"
     prompt = workflows.converted(name, object_info)
     outputs = server.client.run(prompt if WRITE_THUMBNAILS else workflows.with_values(prompt, steps=6))
-    every, color = (pixels(server, outputs, node) for node in workflows.nodes_of(prompt, "PreviewImage"))
+    every, color = (pixels(server, outputs, node) for node in workflows.nodes_of(prompt, "HRVTokenMapView"))
     assert every.std() > 5 and color.std() > 5 and (every.shape != color.shape or (every != color).any())
     if WRITE_THUMBNAILS:
         _write_views(server, outputs, name, ("All heads",))
@@ -126,8 +128,9 @@ def test_32_compares_the_steps_of_a_quick_build_and_the_build_with_a_longer_one(
     name = "32 See heads over time"
     prompt = workflows.converted(name, object_info)
     outputs = server.client.run(prompt if WRITE_THUMBNAILS else workflows.with_values(prompt, steps=6))
-    shown = workflows.nodes_of(prompt, "PreviewImage")
-    assert len(shown) == 4 and all(pixels(server, outputs, node).std() > 5 for node in shown)
+    for kind in ("HRVTSNE", "HRVSimilarity", "HRVLogitScale", "HRVCompare"):
+        (shown,) = workflows.nodes_of(prompt, kind)
+        assert pixels(server, outputs, shown).std() > 5, kind
     (compare,) = workflows.nodes_of(prompt, "HRVCompare")
     moved = re.match(r"12 shared concepts: mean cosine (\S+), lowest (\S+)\n", outputs[compare]["text"][0])
     assert moved and float(moved[1]) > 0.98 and float(moved[2]) > 0.95, "the quick build is not like the shipped one"

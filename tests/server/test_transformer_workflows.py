@@ -20,7 +20,7 @@ def test_26_finds_the_heads_of_a_transformer_and_11_steers_with_them(tiny_server
     assert built.method == "effect" and set(built.voted) == {"Color", "Plants"} and built.sums.images == 20
     (report,) = workflows.nodes_of(small, "PreviewAny")
     assert "By effect, 20 samples" in outputs[report]["text"][0]
-    (heat_map,) = workflows.nodes_of(small, "PreviewImage")
+    (heat_map,) = workflows.nodes_of(small, "HRVHeatmap")
     fixed = workflows.with_values(fix, **SMALL)
     drawn = client.run(fixed, timeout=900)
     plain, adjusted = (pixels(tiny_server, drawn, node) for node in workflows.nodes_of(fixed, "PreviewImage"))

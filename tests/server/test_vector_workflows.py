@@ -28,7 +28,7 @@ def test_27_adds_up_two_parts_to_one_build_and_saves_it(server):
     assert merged.votes.images == 16 and len(merged.votes.parts) == 1
     (compare,) = workflows.nodes_of(small, "HRVCompare")
     assert "12 shared concepts" in outputs[compare]["text"][0]
-    (image,) = workflows.nodes_of(small, "PreviewImage")
+    (image,) = workflows.nodes_of(small, "HRVCompare")
     images = server.client.images(outputs, image)
     assert np.asarray(images[0]).std() > 5
     if os.environ.get("HRV_WRITE_THUMBNAILS"):
@@ -44,7 +44,7 @@ def test_29_fetches_the_published_vectors_and_shows_them(server):
     assert len(asked) == 1
     (top,) = workflows.nodes_of(here, "PreviewAny")
     assert outputs[top]["text"][0].startswith("Color") and "output" in outputs[top]["text"][0]
-    (image,) = workflows.nodes_of(here, "PreviewImage")
+    (image,) = workflows.nodes_of(here, "HRVHeatmap")
     assert np.asarray(server.client.images(outputs, image)[0]).std() > 5
 
 
@@ -79,7 +79,7 @@ def test_23_finds_heads_by_effect_and_steers_a_word_with_them(server):
     assert built.method == "effect" and set(built.concepts.names) == {"Color", fruit} and built.sums.images >= 13
     (report,) = workflows.nodes_of(prompt, "PreviewAny")
     assert "By effect" in outputs[report]["text"][0] and "  Color: " in outputs[report]["text"][0]
-    heat_map, plain, adjusted = workflows.nodes_of(prompt, "PreviewImage")
+    (heat_map,), (plain, adjusted) = (workflows.nodes_of(prompt, kind) for kind in ("HRVHeatmap", "PreviewImage"))
     assert np.asarray(server.client.images(outputs, heat_map)[0]).std() > 5
     before, after = (
         np.stack([np.asarray(image) for image in server.client.images(outputs, node)]) for node in (plain, adjusted)

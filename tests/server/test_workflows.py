@@ -47,7 +47,7 @@ def test_22_builds_vectors_on_the_pocket_model_and_draws_their_heat_map(server, 
     if not WRITE_THUMBNAILS:
         prompt = workflows.with_values(prompt, limit=16)
     outputs = server.client.run(prompt)
-    (preview,) = workflows.nodes_of(prompt, "PreviewImage")
+    (preview,) = workflows.nodes_of(prompt, "HRVHeatmap")
     heat_map = pixels(server, outputs, preview)
     assert heat_map.std() > 10
     (build,) = workflows.nodes_of(prompt, "HRVBuild")
@@ -174,5 +174,5 @@ def test_25_finds_heads_by_effect_on_a_full_size_sd15(server, sd15_checkpoint, o
     (report,) = workflows.nodes_of(prompt, "PreviewAny")
     text = outputs[report]["text"][0]
     assert "128 heads" in text and "By effect, 2 samples" in text and "8 of 10 words not measured yet" in text
-    (preview,) = workflows.nodes_of(prompt, "PreviewImage")
+    (preview,) = workflows.nodes_of(prompt, "HRVHeatmap")
     assert pixels(server, outputs, preview).std() > 5
