@@ -113,8 +113,8 @@ def over_time(graph: Graph) -> None:
         ("HRVLogitScale", "How strongly heads attend", {"hrv": built}),
         ("HRVCompare", "A quick build against a longer one", {"hrv": built, "other": (shipped, "hrv")}),
     ]
-    seen = [graph.node(kind, title, wide=230, **values) for kind, title, values in views]
-    graph.group("What came out", (right + GAP, 0), [[node] for node in seen])
+    seen = [graph.node(kind, title, wide=440, **values) for kind, title, values in views]
+    graph.group("What came out", (right + GAP, 0), [seen[:2], seen[2:]])
 
 
 def where_words_look(graph: Graph) -> None:

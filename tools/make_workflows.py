@@ -137,9 +137,9 @@ def sd15_timesteps(graph: Graph) -> None:
         ("HRVSimilarity", "Timesteps", {"of": "timesteps"}),
         ("HRVSimilarity", "Concepts", {"of": "concepts"}),
     ]
-    seen = [[graph.node(kind, title, wide=280, hrv=votes, **values)] for kind, title, values in views]
+    seen = [graph.node(kind, title, wide=420, hrv=votes, **values) for kind, title, values in views]
     right, _ = graph.group("Heads vote, step by step", (0, 0), [[note, loader], [build]])
-    graph.group("What came out", (right + GAP, 0), seen)
+    graph.group("What came out", (right + GAP, 0), [seen[:2], seen[2:]])
 
 
 def sd15_extended(graph: Graph) -> None:
