@@ -75,7 +75,7 @@ class Graph:
             {"name": out, "type": of, "slot_index": i, "links": []}
             for i, (out, of) in enumerate(zip(schema["output_name"], schema["output"], strict=True))
         ]
-        shown = {"PreviewImage": PICTURE, "PreviewAny": SAID}.get(kind, PICTURE + 2 * WIDGET if kind in DRAWING else 0)
+        shown = {"PreviewImage": PICTURE, "PreviewAny": SAID}.get(kind, PICTURE + 50 if kind in DRAWING else 0)
         height += SLOT * max(len(outs), len(sockets)) + shown
         ours = kind.startswith("HRV")
         about: dict[str, Any] = {"Node name for S&R": kind, "cnr_id": "comfyui-hrv" if ours else "comfy-core"}
