@@ -21,6 +21,7 @@ PARTS = {  # of transformers' checkpoints
     "text_encoders": ("qwen_3_4b", "clip_l", "t5xxl_fp16", "umt5_xxl_fp8_e4m3fn_scaled", "qwen_2.5_vl_7b_fp8_scaled"),
     "vae": ("ae", "wan_2.1_vae", "qwen_image_vae"),
 }  # fmt: skip
+PUBLISHED = "category_vectors_sd14.npy"
 VECTORS = ("sd15_paper34", "sdxl_paper34", "qwen_image_effect")
 SMALLEST_CLIP = "ViT-S-16-alt"  # OpenCLIP's smallest architecture
 JUDGES = (  # folders in models/hrv_eval

@@ -28,6 +28,7 @@ from .graph_parts import (
     Output,
     built,
     compare,
+    negative_prompt,
     voted,
 )
 from .guidance_graphs import GUIDANCE_GRAPHS
@@ -46,7 +47,7 @@ from .prompt_weight_graphs import PROMPT_WEIGHT_GRAPHS
 from .reference_graphs import REFERENCE_GRAPHS
 from .server import ComfyServer
 from .subgraph import Subgraph
-from .suggest_graphs import pocket_suggest
+from .suggest_graphs import pocket_suggest, pocket_suggest_llm
 from .transformer_graphs import qwen_effect, qwen_fix
 
 
@@ -213,6 +214,51 @@ def published(graph: Graph) -> None:
     graph.group("What is in them", (right + GAP, 0), [[heatmap], [top, text]])
 
 
+def imported(graph: Graph) -> None:
+    """Vectors that somebody published as .npy, put into the form that the nodes read, seen and saved."""
+    note = graph.note(420)
+    loader = graph.node("CheckpointLoaderSimple", models=[SD15], wide=340, ckpt_name=SD15["name"])
+    concepts = graph.node("HRVConcepts", wide=340, preset="paper34")
+    read = graph.node(
+        "HRVImport",
+        wide=340,
+        model=(loader, "MODEL"),
+        concepts=(concepts, "concepts"),
+        file="category_vectors_sd14.npy",
+    )
+    saved = graph.node("HRVSave", wide=340, hrv=(read, "hrv"), filename="sd15_paper34")
+    heatmap = graph.node(
+        "HRVHeatmap", "Which heads carry a concept", wide=440, hrv=(read, "hrv"), concept="Color, Plants"
+    )
+    right, _ = graph.group("Checkpoint and concepts", (0, 0), [[note, loader], [concepts]])
+    right, _ = graph.group("Vectors from a file", (right + GAP, 0), [[read, saved]])
+    graph.group("What is in them", (right + GAP, 0), [[heatmap]])
+
+
+def pocket_plms(graph: Graph) -> None:
+    """The sampler of the paper on the pocket model."""
+    note = graph.note(420)
+    loader = graph.node("HRVPocketModel", wide=340)
+    text = "a red car in the desert"
+    prompt = graph.node("HRVPrompt", "HRV Prompt (positive)", wide=320, clip=(loader, "CLIP"), text=text)
+    negative = negative_prompt(graph, loader)
+    latent = graph.node("RepeatLatentBatch", "Images", wide=320, samples=(loader, "LATENT"), amount=4)
+    right, _ = graph.group("Model and prompt", (0, 0), [[note, loader], [prompt, negative, latent]])
+    sampler = graph.node("HRVPLMSSampler")
+    sigmas = graph.node("BasicScheduler", model=(loader, "MODEL"), scheduler="ddim_uniform", steps=20, denoise=1.0)
+    drawn = graph.node(
+        "SamplerCustom", model=(loader, "MODEL"), positive=(prompt, "CONDITIONING"),
+        negative=(negative, "CONDITIONING"), sampler=(sampler, "SAMPLER"), sigmas=(sigmas, "SIGMAS"),
+        latent_image=(latent, "LATENT"), noise_seed=1, cfg=3.0,
+    )  # fmt: skip
+    right, _ = graph.group("The paper's sampler", (right + GAP, 0), [[sampler, sigmas, drawn]])
+    decoded = graph.node("VAEDecode", samples=(drawn, "output"), vae=(loader, "VAE"))
+    scaled: dict[str, Any] = {"upscale_method": "nearest-exact", "scale_by": 4.0}
+    large = graph.node("ImageScaleBy", image=(decoded, "IMAGE"), **scaled)
+    shown = graph.node("PreviewImage", "Drawn", wide=400, images=(large, "IMAGE"))
+    graph.group("What it draws", (right + GAP, 0), [[decoded, large, shown]])
+
+
 def _voting(graph: Graph, save_as: str, title: str | None = None, **more: Any) -> Node:
     return graph.node(
         "HRVBuild", title, wide=340, width=512, height=512, batch_size=2, draws=4, save_as=save_as, **SD_SAMPLER, **more
@@ -259,6 +305,9 @@ GRAPHS: dict[str, Callable[[Graph], None]] = {  # by the titles that people read
     "36 SD1.5 - watch a concept vanish": sd15_weaken,
     "37 SDXL - watch a concept vanish": sdxl_weaken,
     **METRIC_GRAPHS,
+    "40 Ask a language model for the meaning": pocket_suggest_llm,
+    "41 Draw with the paper's sampler": pocket_plms,
+    "42 SD1.5 - import published vectors": imported,
 }
 
 

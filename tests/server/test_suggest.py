@@ -85,6 +85,18 @@ def test_a_language_model_is_asked_and_its_proposal_comes_out(server, prompt):
     assert "a rose square" in chat.asked[0]["body"]["messages"][1]["content"]
 
 
+def test_40_steers_as_a_language_model_proposed(server):
+    prompt = workflows.quick("40 Ask a language model for the meaning", server.client.object_info())
+    few = workflows.with_values(prompt, steps=4, amount=1, value="a rose square")
+    with chatting() as chat:
+        chat.says({"word": "rose", "senses": ["Plant", "Color"], "meant": "Color", "misread_as": "Plant"})
+        outputs = server.client.run(workflows.with_values(few, base_url=chat.address))
+    plain, steered = (
+        np.asarray(server.client.images(outputs, node)[0], int) for node in workflows.nodes_of(few, "PreviewImage")
+    )
+    assert np.abs(plain - steered).mean() > 1 and chat.asked[0]["body"]["model"] == "qwen3:8b"
+
+
 def test_a_language_model_that_is_not_there_stops_the_run_with_its_address(server, prompt):
     with pytest.raises(PromptFailed, match="127.0.0.1:9/v1.*cannot be reached.*HRV Suggest needs no") as failure:
         server.client.run(asking(prompt, "http://127.0.0.1:9/v1"))

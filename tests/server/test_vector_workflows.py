@@ -1,4 +1,4 @@
-"""The graphs about files of vectors, 28 and 29, through /prompt."""
+"""The graphs about files of vectors, 27, 29 and 42, through /prompt."""
 
 from __future__ import annotations
 
@@ -45,6 +45,17 @@ def test_29_fetches_the_published_vectors_and_shows_them(server):
     (top,) = workflows.nodes_of(here, "PreviewAny")
     assert outputs[top]["text"][0].startswith("Color") and "output" in outputs[top]["text"][0]
     (image,) = workflows.nodes_of(here, "HRVHeatmap")
+    assert np.asarray(server.client.images(outputs, image)[0]).std() > 5
+
+
+def test_42_imports_an_array_for_a_checkpoint_and_saves_it(server, sd15_checkpoint, stand_ins):
+    prompt = workflows.converted("42 SD1.5 - import published vectors", server.client.object_info())
+    outputs = server.client.run(workflows.with_values(prompt, filename="imported"), timeout=900)
+    saved = files.load(server.models / "hrv" / "imported.safetensors")
+    published = np.load(server.models / "hrv" / workflows.PUBLISHED)
+    np.testing.assert_allclose(saved.values, published / published.mean(axis=1, keepdims=True), rtol=1e-5)
+    assert saved.source == {"imported_from": workflows.PUBLISHED} and saved.layout.total == 128
+    (image,) = workflows.nodes_of(prompt, "HRVHeatmap")
     assert np.asarray(server.client.images(outputs, image)[0]).std() > 5
 
 

@@ -150,6 +150,18 @@ def test_04_is_valid_and_stops_only_at_the_checkpoint_that_is_not_there(server, 
     assert failure.value.node_type == "CheckpointLoaderSimple"
 
 
+@pytest.mark.thumbnail
+def test_41_draws_with_the_papers_sampler_in_one_call_more_than_steps(server, object_info):
+    name = "41 Draw with the paper's sampler"
+    prompt = workflows.quick(name, object_info)
+    outputs = server.client.run(prompt if WRITE_THUMBNAILS else workflows.with_values(prompt, steps=8, amount=2))
+    (preview,) = workflows.nodes_of(prompt, "PreviewImage")
+    images = pixels(server, outputs, preview)
+    assert len(images) > 1 and images.std() > 10 and (images[0] != images[1]).any()
+    if WRITE_THUMBNAILS:
+        write_thumbnail(name, server.client.images(outputs, preview)[:4])
+
+
 def test_a_file_that_is_not_there_is_named_before_anything_runs(server, object_info):
     prompt = workflows.converted("03 SD1.5 - fix a misread word", object_info)
     with pytest.raises(PromptRefused) as refusal:
