@@ -130,14 +130,20 @@ def transformers() -> dict[str, float]:
         ("steering, joint (SD3)", "SD3"),
     )
     for name, family in kinds:
-        tiny = TINY[family]
-        model, context, negative = tiny.model(), tiny.prompt(7, 1), tiny.conditioning(tiny.prompt(7, 2))
-        asked = tiny.conditioning(context, **{KEY: annotation(factors_of(model))})
-        plain = operations_a_step(partial(tiny.sample, model, tiny.conditioning(context), negative, 1))
-        found[name] = operations_a_step(partial(tiny.sample, steered(model), asked, negative, 1)) / plain
-        found[name.replace("steering", "voting")] = operations_a_step(partial(voted, tiny, model)) / plain
+        found[name], found[name.replace("steering", "voting")] = of_family(family)
     found |= {"prompt weights, cross (Wan)": weighted("Wan"), "prompt weights, joint (Flux)": weighted("Flux.1")}
     return found | {"reference strength, joint (Flux)": of_references()}
+
+
+def of_family(family: str) -> tuple[float, float]:
+    """The ratios of steering and of voting on one of the tiny transformers."""
+    tiny = TINY[family]
+    model, context, negative = tiny.model(), tiny.prompt(7, 1), tiny.conditioning(tiny.prompt(7, 2))
+    asked = tiny.conditioning(context, **{KEY: annotation(factors_of(model))})
+    plain = operations_a_step(partial(tiny.sample, model, tiny.conditioning(context), negative, 1))
+    taken = (partial(tiny.sample, steered(model), asked, negative, 1), partial(voted, tiny, model))
+    steering, voting = (operations_a_step(sample) / plain for sample in taken)
+    return steering, voting
 
 
 def weighted(name: str) -> float:
@@ -186,9 +192,16 @@ def guided(trio: Trio) -> dict[str, float]:
 
 def main(arguments: list[str]) -> int:
     """Count, print a table, write output/operations.json; 1 if a bar is missed."""
-    argparse.ArgumentParser(prog="python -m tools.bench operations", description=__doc__).parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="python -m tools.bench operations", description=__doc__)
+    parser.add_argument("--families", action="store_true", help="steering and voting on every transformer instead")
+    options = parser.parse_args(arguments)
     comfy.utils.PROGRESS_BAR_ENABLED = False
     torch.set_num_threads(1)
+    if options.families:
+        with torch.inference_mode():
+            for family in TINY:
+                print("{:24}steering {:.3f}   voting {:.3f}".format(family, *of_family(family)), flush=True)
+        return 0
     with torch.inference_mode():
         trio = tiny_trio()
         layers = len(layout_of(trio.model).sites)
