@@ -2,7 +2,7 @@
 RUN := python3 tools/bootstrap.py --
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test test-sdxl check attack bench operations figures figures-editing figures-multi figures-suggest figures-effect figures-dit experiments-pocket steering prompt-weights train-pocket train-drawings pocket-vectors pocket-figures thumbnails help-images docs clean
+.PHONY: help demo test test-sdxl check attack bench operations figures figures-editing figures-multi figures-suggest figures-effect figures-dit experiments-pocket steering prompt-weights train-pocket train-drawings pocket-vectors pocket-figures thumbnails generated help-images docs clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -72,6 +72,11 @@ pocket-figures:  ## what the drawings model shows of what it is asked for: PROMP
 thumbnails:  ## the picture of each workflow, from the run that tests it
 	@HRV_WRITE_THUMBNAILS=1 $(RUN) pytest tests/server tests/browser -m thumbnail
 	@$(RUN) python -m tools.thumbnails
+
+generated:  ## graphs, their prompts, blueprints and English node texts, from the schemas of today (after a change of a node's inputs)
+	@$(RUN) python -m tools.make_workflows
+	@$(RUN) python -m tools.blueprints
+	@$(RUN) python -m tools.make_locales
 
 help-images:  ## the picture in each help page: the node at work in the graph that teaches it (10 minutes)
 	@$(RUN) python -m tools.help_images
