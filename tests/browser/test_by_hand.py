@@ -6,7 +6,7 @@ import numpy as np
 
 from comfyui_hrv.tests import workflows
 
-from .test_frontend import next_finished
+from .test_frontend import finished_runs, next_finished
 from .test_messages import RENDERERS
 from .test_touch import OPEN, VALUE
 
@@ -117,7 +117,7 @@ def test_a_word_is_fixed_by_hand_in_few_actions(page, server):
         hand.drag(*link.replace(" ", ".").split("."))
     hand.write(page.locator(PROMPT), "an orange car")
     hand.click(".hrv-words button:has-text('orange')")
-    before = set(server.client.get("/history"))
+    before = finished_runs(server)
     hand.click("[data-testid='queue-button']")
     number = next_finished(server, before)
     outputs = server.client.wait(number)
@@ -152,7 +152,7 @@ def test_fix_word_is_used_by_keys_alone(page, server, vue):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
     assert page.evaluate(VALUE, ["HRVFixWord", "word"]) == page.evaluate(FOCUS) == "rose"
-    before = set(server.client.get("/history"))
+    before = finished_runs(server)
     page.keyboard.press("Control+Enter")
     prompt = server.client.get(f"/history/{next_finished(server, before)}")
     ((_, run),) = prompt.items()

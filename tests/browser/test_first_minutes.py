@@ -6,7 +6,7 @@ import numpy as np
 
 from comfyui_hrv.tests import workflows
 
-from .test_frontend import next_finished
+from .test_frontend import finished_runs, next_finished
 
 NAME = "01 Fix a misread word"
 MOST_CLICKS = 5
@@ -32,7 +32,7 @@ def test_from_the_templates_to_a_word_read_right(page, server):
     click(f"[data-testid='template-workflow-{NAME}']")
     page.wait_for_function("() => app.graph.nodes.some(node => node.type === 'HRVFixWord')")
     page.evaluate(SHORT)  # for the time of this test
-    before = set(server.client.get("/history"))
+    before = finished_runs(server)
     click("[data-testid='queue-button']")
     outputs = server.client.wait(next_finished(server, before))
     prompt = workflows.converted(NAME, server.client.object_info())

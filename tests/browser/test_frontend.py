@@ -66,6 +66,15 @@ def test_the_server_accepts_what_the_frontend_sends(opened, server):
     server.client.stop(server.client.submit(smallest(opened["prompt"])))
 
 
+def finished_runs(server, seconds: float = 300) -> set[str]:
+    """The ids of all runs, after waiting for those that earlier tests have left."""
+    deadline = time.monotonic() + seconds
+    while any(server.client.get("/queue").values()):
+        assert time.monotonic() < deadline, f"the queue is not empty after {seconds:.0f} seconds"
+        time.sleep(0.2)
+    return set(server.client.get("/history"))
+
+
 def next_finished(server, before: set[str], seconds: float = 300) -> str:
     """The id of the first run in the server's history that was not there before."""
     deadline = time.monotonic() + seconds
@@ -79,7 +88,7 @@ def next_finished(server, before: set[str], seconds: float = 300) -> str:
 
 def test_pressing_run_in_the_frontend_draws_the_plain_and_the_steered_images(page, server):
     opened = page.evaluate(OPEN, workflows.of_one_image("02 Steer a word, before and after"))
-    before = set(server.client.get("/history"))
+    before = finished_runs(server)
     page.evaluate("() => app.queuePrompt(0, 1)")
     number = next_finished(server, before)
     outputs = server.client.wait(number)

@@ -10,7 +10,7 @@ from comfyui_hrv.hrv_engine.inspection.head_concepts import concepts_of_heads
 from comfyui_hrv.hrv_engine.paths import ROOT
 from comfyui_hrv.hrv_engine.relevance import files
 
-from .test_frontend import next_finished
+from .test_frontend import finished_runs, next_finished
 
 PROMPT = "a red star"
 NODES = {
@@ -82,7 +82,7 @@ def run(request, page, server) -> Iterator[dict]:
         failures.append(str(error))
 
     page.on("pageerror", note)
-    before, kept = set(server.client.get("/history")), set((server.base / "output").rglob("*"))
+    before, kept = finished_runs(server), set((server.base / "output").rglob("*"))
     links = [pair.split() for pair in LINKS.split(",")]
     page.evaluate(MAKE, {"nodes": NODES, "links": links, "vue": request.param})
     outputs = server.client.wait(next_finished(server, before))
