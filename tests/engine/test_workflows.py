@@ -89,7 +89,7 @@ class TestGraph:
     def test_our_nodes_have_the_inputs_of_today_and_a_value_for_every_widget(self, path: Path):
         for node in parts(read(path)):
             widgets = [entry["widget"]["name"] for entry in node["inputs"] if "widget" in entry]
-            seeds = sum(name in ("seed", "pair") for name in widgets)  # each is followed by its control_after_generate
+            seeds = sum(name in ("seed", "noise_seed", "pair") for name in widgets)  # with their control_after_generate
             note = node["type"] == "MarkdownNote"
             assert len(node["widgets_values"]) == (1 if note else len(widgets) + seeds)
             if node["type"].startswith("HRV"):
