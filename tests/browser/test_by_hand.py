@@ -42,7 +42,8 @@ FIX_WORD_ALONE = """() => {
 }"""
 HAS = "type => app.graph.nodes.some(node => node.type === type)"
 PROMPT = "textarea[placeholder='a vase in lavender color']"
-SEARCH, SETTLED = "Add a node...", 500  # the field's placeholder; milliseconds until what was typed is found
+SEARCH, SETTLED = "Add a node...", 500  # the search field's placeholder; milliseconds for a graph to be drawn
+FIRST_FOUND = "title => document.querySelector('#results-list [role=option]')?.innerText.includes(title)"
 
 
 class Hand:
@@ -82,7 +83,8 @@ class Hand:
     def choose(self, query: str, kind: str) -> None:
         """Type into the search that is open, and take what comes first, which is the node of this class."""
         self.page.keyboard.type(query)
-        self.page.wait_for_timeout(SETTLED)
+        title = self.page.evaluate("kind => LiteGraph.registered_node_types[kind].title", kind)
+        self.page.wait_for_function(FIRST_FOUND, arg=title)
         self.page.keyboard.press("Enter")
         self.page.wait_for_function(HAS, arg=kind)
         self.page.get_by_placeholder(SEARCH).wait_for(state="hidden")
