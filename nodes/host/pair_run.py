@@ -1,6 +1,6 @@
 """What lives as long as one run of paired prompts: the replayed source, the maps of the blend words."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,9 +11,7 @@ from ...hrv_engine.errors import HRVError
 from ...hrv_engine.inspection.token_maps import resized
 from .calls import AttentionCall, ModelCall
 from .conditioning import PairedPrompts
-
-if TYPE_CHECKING:
-    from .paired_control import Pairing
+from .pair_rows import Pairing
 
 PAIRS = "hrv_pairs"  # the key of a run's PairRun in transformer_options
 
@@ -73,7 +71,7 @@ class PairRun:
 class BlendWatch:
     """Adds up where the blend words look in one call's rows, in the maps as edited, and goes on."""
 
-    def __init__(self, run: PairRun, pairing: "Pairing", call: ModelCall, control: Any) -> None:
+    def __init__(self, run: PairRun, pairing: Pairing, call: ModelCall, control: Any) -> None:
         self.run, self.pairing, self.call, self.control = run, pairing, call, control
         if len(set(pairing.images)) != len(pairing.images):
             raise HRVError(

@@ -15,7 +15,8 @@ from .calls import AttentionCall, ModelCall
 from .conditioning import KEY, PairedPrompts, PromptAnnotation
 from .control import Control, StepPlan, controlled, controls_of
 from .identity import UNKNOWN
-from .paired_control import PairStep, act_on_pairs, check_order
+from .pair_rows import PairStep, check_order
+from .paired_control import act_on_pairs
 from .receipt import Receipt
 from .steps import in_window
 
