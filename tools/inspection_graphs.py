@@ -17,6 +17,7 @@ from .graph_parts import (
     Output,
     compare,
     decode,
+    empty_latent,
     negative_prompt,
     voted,
 )
@@ -80,17 +81,17 @@ def sdxl_weaken(graph: Graph) -> None:
 def see_inside(graph: Graph) -> None:
     """What vectors say: heads of a concept, concepts of a head, concepts that share heads."""
     note = graph.note(340)
-    loader = graph.node("HRVPocketModel", wide=340, model="squares")
-    shipped = graph.node("HRVLoad", wide=340, file="preset: pocket.safetensors")
+    loader = graph.node("HRVPocketModel", wide=340)
+    shipped = graph.node("HRVLoad", wide=340, file="preset: drawings.safetensors")
     hrv = (shipped, "hrv")
-    top = graph.node("HRVTopHeads", wide=320, hrv=hrv, concept="Color, Fruit", count=5)
+    top = graph.node("HRVTopHeads", wide=320, hrv=hrv, concept="Color, Fruits and Vegetables", count=5)
     report = graph.node("HRVReport", wide=320, hrv=hrv, model=(loader, "MODEL"))
     texts = [graph.node("PreviewAny", "Top heads", wide=320, source=(top, "text"))]
     texts.append(graph.node("PreviewAny", "Report", wide=320, source=(report, "text")))
     columns = [[note, loader, shipped], [top, texts[0], report, texts[1]]]
     right, _ = graph.group("Model and vectors", (0, 0), columns)
     views: list[tuple[str, str, dict[str, Any]]] = [
-        ("HRVHeatmap", "Which heads carry a concept", {"concept": "Color, Shape, Scene"}),
+        ("HRVHeatmap", "Which heads carry a concept", {"concept": "Color, Animals, Image Style"}),
         ("HRVSimilarity", "Which concepts share heads", {"of": "concepts"}),
         ("HRVHeadConcepts", "Which concept is this head", {}),
     ]
@@ -120,24 +121,24 @@ def over_time(graph: Graph) -> None:
 def where_words_look(graph: Graph) -> None:
     """Token maps of three words, over all heads and through those of a concept."""
     note = graph.note(420)
-    loader = graph.node("HRVPocketModel", wide=340, model="squares")
-    shipped = graph.node("HRVLoad", wide=340, file="preset: pocket.safetensors")
-    text = "a red star in the desert"
+    loader = graph.node("HRVPocketModel", wide=340)
+    shipped = graph.node("HRVLoad", wide=340, file="preset: drawings.safetensors")
+    text = "a blue dog in the desert on a snowy day"
     prompt = graph.node("HRVPrompt", "HRV Prompt (positive)", wide=320, clip=(loader, "CLIP"), text=text)
     negative = negative_prompt(graph, loader)
-    latent = graph.node("EmptyLatentImage", wide=320, width=32, height=32, batch_size=2)
+    latent = empty_latent(graph, loader, None, 2)
     right, _ = graph.group("Model and prompt", (0, 0), [[note, loader, shipped], [prompt, negative, latent]])
     maps = graph.node(
         "HRVTokenMaps", model=(loader, "MODEL"), positive=(prompt, "CONDITIONING"), wide=320,
-        negative=(negative, "CONDITIONING"), latent_image=(latent, "LATENT"), words="red, star, desert",
+        negative=(negative, "CONDITIONING"), latent_image=(latent, "LATENT"), words="blue, dog, desert, snowy",
         **POCKET_SAMPLER,
     )  # fmt: skip
-    decoded, large = decode(graph, maps, 8.0, vae=(loader, "VAE"))
+    decoded, large = decode(graph, maps, 4.0, vae=(loader, "VAE"))
     right, _ = graph.group("Drawn, and watched", (right + GAP, 0), [[maps, decoded, large]])
     shared: dict[str, Any] = {"token_maps": (maps, "token_maps"), "image": (large, "IMAGE"), "hrv": (shipped, "hrv")}
     every = graph.node("HRVTokenMapView", "All heads", wide=310, **shared)
-    through = {**shared, "word": "red", "view": "weighted by concept", "concept": "Color"}
-    color = graph.node("HRVTokenMapView", "Red, through the heads of Color", wide=310, **through)
+    through = {**shared, "word": "blue", "view": "weighted by concept", "concept": "Color"}
+    color = graph.node("HRVTokenMapView", "Blue, through the heads of Color", wide=310, **through)
     graph.group("Where words look", (right + GAP, 0), [[every], [color]])
 
 

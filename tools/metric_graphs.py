@@ -6,7 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 from .editing_graphs import P2P, links_of, methods, prompts_of, with_hrv
-from .graph_parts import CLIP, GAP, POCKET_SAMPLER, SD15, SD_SAMPLER, Node, Output, decode, negative_prompt, settings
+from .graph_parts import (
+    CLIP,
+    DRAWINGS_BY_EFFECT,
+    GAP,
+    POCKET_SAMPLER,
+    SD15,
+    SD_SAMPLER,
+    Node,
+    Output,
+    decode,
+    empty_latent,
+    negative_prompt,
+    settings,
+)
 from .litegraph import Graph
 from .subgraph import Subgraph
 
@@ -14,13 +27,13 @@ CAPTIONER, DINO, SEGMENTER = "blip2-opt-2.7b", "dinov2-base", "clipseg-rd64-refi
 
 
 def pocket_metrics(graph: Graph) -> None:
-    """Is the adjusted word read right more often? The flower not meant, and the lower of colour and shape."""
+    """Is the adjusted word read right more often? The fruit not meant, and the lower of colour and thing."""
     note = graph.note(420)
-    loader = graph.node("HRVPocketModel", wide=340, model="squares")
-    hrv = graph.node("HRVLoad", wide=320, file="preset: pocket.safetensors")
-    prompt = graph.node("HRVPrompt", "HRV Prompt (positive)", wide=320, clip=(loader, "CLIP"), text="a rose circle")
+    loader = graph.node("HRVPocketModel", wide=340)
+    hrv = graph.node("HRVLoad", wide=320, file=DRAWINGS_BY_EFFECT)
+    prompt = graph.node("HRVPrompt", "HRV Prompt (positive)", wide=320, clip=(loader, "CLIP"), text="an olive car")
     negative = negative_prompt(graph, loader)
-    latent = graph.node("EmptyLatentImage", wide=320, width=32, height=32, batch_size=24)
+    latent = empty_latent(graph, loader, None, 24)
     right, _ = graph.group("Model and prompt", (0, 0), [[note, loader], [hrv, prompt, negative, latent]])
     links = {"model": (loader, "MODEL"), "vae": (loader, "VAE"), "hrv": (hrv, "hrv"), "latent": (latent, "LATENT")}
     links |= {"positive": (prompt, "CONDITIONING"), "negative": (negative, "CONDITIONING")}
@@ -33,7 +46,7 @@ def pocket_metrics(graph: Graph) -> None:
     scorer = graph.node("HRVPocketScorer", wide=280)
     worst = graph.node("HRVMinObjectScorer", wide=280, scorer=(scorer, "scorer"))
     nodes, shown = [scorer], list[Node]()
-    for node, words, title in ((scorer, "rose plant", "The flower"), (worst, "rose and circle", "Both at once")):
+    for node, words, title in ((scorer, "an olive", "The fruit"), (worst, "olive and car", "Both at once")):
         part = _compared(graph, words, title, ("plain", "adjusted"))
         found = graph.place(part, 280, a=images[0], b=images[1], scorer=(node, "scorer"))
         nodes += [found] if node is scorer else [worst, found]
@@ -44,7 +57,7 @@ def pocket_metrics(graph: Graph) -> None:
 def _adjusted(graph: Graph) -> Subgraph:
     """A prompt drawn as it is and with its word adjusted, from one noise."""
     part = Subgraph("Plain and adjusted", graph.object_info, graph.name)
-    adjust = part.node("HRVConceptAdjust", wide=320, word="rose", desired="Color", undesired="Plant", clamp=4.0)
+    adjust = part.node("HRVConceptAdjust", wide=320, word="olive", desired="Color", undesired="Fruits and Vegetables")
     steered = {"model": (adjust, "MODEL"), "positive": (adjust, "positive")}
     samplers = [
         part.node("KSampler", f"KSampler ({title})", more={**start, **POCKET_SAMPLER})

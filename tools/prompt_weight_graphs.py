@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from .graph_parts import GAP, HUB, POCKET_SAMPLER, Node, Output, Way, decode, draw, negative_prompt, settings
+from .graph_parts import (
+    DRAWINGS_BY_EFFECT,
+    GAP,
+    HUB,
+    POCKET_SAMPLER,
+    Node,
+    Output,
+    Way,
+    decode,
+    draw,
+    empty_latent,
+    negative_prompt,
+    settings,
+)
 from .litegraph import TEXT, Graph
 from .subgraph import Subgraph
 
@@ -20,17 +33,17 @@ def file(url: str, directory: str) -> dict[str, str]:
 def pocket_prompt_weights(graph: Graph) -> None:
     """A word stronger, only in a concept's heads, and pushed away, on the pocket model."""
     note = graph.note(420)
-    loader = graph.node("HRVPocketModel", wide=340, model="squares")
-    hrv = graph.node("HRVLoad", wide=340, file="preset: pocket.safetensors")
-    plain = "a small red and striped square in the forest at night"
+    loader = graph.node("HRVPocketModel", wide=340)
+    hrv = graph.node("HRVLoad", wide=340, file=DRAWINGS_BY_EFFECT)
+    plain = "a blue dog in the desert on a snowy day"
     prompt = graph.node("HRVPrompt", "HRV Prompt (no weights)", wide=320, clip=(loader, "CLIP"), text=plain)
     negative = negative_prompt(graph, loader)
-    latent = graph.node("EmptyLatentImage", wide=320, width=32, height=32, batch_size=8)
+    latent = empty_latent(graph, loader, None, 4)
     right, _ = graph.group("Model and prompt", (0, 0), [[note, loader, hrv], [prompt, negative, latent]])
     texts = {
-        "A word stronger": plain.replace("striped", "(striped:3)"),
-        "Stronger in its heads": plain.replace("striped", "(striped:3 Pattern)"),
-        "A word pushed away": plain.replace("night", "(night:-1)"),
+        "A word stronger": plain.replace("blue", "(blue:2)"),
+        "Stronger in its heads": plain.replace("blue", "(blue:2 Color)"),
+        "A word pushed away": plain.replace("snowy", "(snowy:-1)"),
     }
     part = Subgraph("Weighted words", graph.object_info, graph.name)
     nodes = {
@@ -43,7 +56,7 @@ def pocket_prompt_weights(graph: Graph) -> None:
         title: part.node("KSampler", f"KSampler ({title.lower()})", more={**start, **POCKET_SAMPLER})
         for title, start in starts.items()
     }
-    decoded = {title: decode(part, node, 8.0) for title, node in samplers.items()}
+    decoded = {title: decode(part, node, 4.0) for title, node in samplers.items()}
     part.group("One noise, four ways", (0, 0), [[node, *decoded[title]] for title, node in samplers.items()])
     part.group("Words, weighted", (0, 900), [[node] for node in nodes.values()])
     part.enter("model", (samplers["Plain"], "model"), *((node, "model") for node in nodes.values()))

@@ -116,3 +116,16 @@ class TestGraph:
         assert graph["version"] == 0.4
         assert len(notes) == 1 and "run" in notes[0].lower()
         assert set(re.findall(r"\*\*(\d\d .+?)\*\*", notes[0])) <= {other.stem for other in PATHS}
+
+
+PAGES = sorted((ROOT / "web" / "docs").glob("HRV*.md"))
+NAMED = re.compile(r"`(\d\d [^`]+)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_help_page_names_a_graph_in_which_its_node_is(page):
+    """And no graph that does not exist."""
+    named = NAMED.findall(" ".join(page.read_text(encoding="utf-8").split()))
+    graphs = {path.stem: {node["type"] for node in parts(read(path))} for path in PATHS}
+    assert set(named) <= set(graphs)
+    assert any(page.stem in graphs[name] for name in named)

@@ -107,7 +107,7 @@ def test_30_draws_every_view_of_head_vectors(server, object_info):
     heads = outputs[titled(name, "Top heads")]["text"][0]
     assert heads.startswith("Color") and "Fruit" in heads
     report = outputs[titled(name, "Report")]["text"][0]
-    assert "112 heads" in report and "96 images" in report
+    assert "128 heads" in report and "96 images" in report
     if WRITE_THUMBNAILS:
         _write_views(server, outputs, name, ("Which heads carry a concept", "Which concepts share heads"))
 

@@ -41,11 +41,11 @@ def test_38_shows_that_the_adjusted_word_is_read_right_more_often(server, object
     prompt = workflows.converted(name, object_info)
     outputs = server.client.run(prompt)
     text = outputs[titled(name, "Both at once: numbers")]["text"][0]
-    assert text.startswith("minimum over objects: probability of the word of rose and circle, 24 pairs\n")
+    assert text.startswith("minimum over objects: probability of the word of olive and car, 24 pairs\n")
     mean, low, high = difference(text)
     assert 0 < low < mean < high <= 1 and "shows a difference" in text
-    mean, low, high = difference(outputs[titled(name, "The flower: numbers")]["text"][0])
-    assert -1 <= low < mean < high < 0, "the flower that was not meant is still there"
+    mean, low, high = difference(outputs[titled(name, "The fruit: numbers")]["text"][0])
+    assert -1 <= low < mean < high < 0, "the fruit that was not meant is still there"
     (figure,) = server.client.images(outputs, titled(name, "Both at once: figure"))
     assert np.asarray(figure).std() > 10
     if os.environ.get("HRV_WRITE_THUMBNAILS"):
@@ -66,9 +66,9 @@ def _below(figure: Image.Image, rows: list[list[Image.Image]], shown: int = 6) -
 
 def test_38_at_strength_0_has_no_difference_and_an_interval_without_width(server, object_info):
     name = "38 Score two methods"
-    few = workflows.with_values(workflows.converted(name, object_info), strength=0.0, batch_size=3, steps=4)
+    few = workflows.with_values(workflows.converted(name, object_info), strength=0.0, amount=3, steps=4)
     outputs = server.client.run(few)
-    for title in ("The flower: numbers", "Both at once: numbers"):
+    for title in ("The fruit: numbers", "Both at once: numbers"):
         text = outputs[titled(name, title)]["text"][0]
         assert difference(text) == (0, 0, 0) and "shows no difference" in text and "higher in 0 pairs" in text
 

@@ -26,15 +26,15 @@ def pixels(server, outputs: dict, node: str) -> np.ndarray:
 def test_07_strengthens_a_word_and_pushes_one_away_on_the_pocket_model(server):
     name = "07 Prompt weights that work"
     prompt = workflows.converted(name, server.client.object_info())
-    outputs = server.client.run(prompt if WRITING else workflows.with_values(prompt, steps=8, batch_size=2))
+    outputs = server.client.run(prompt if WRITING else workflows.with_values(prompt, steps=8, amount=2))
     nodes = workflows.nodes_of(prompt, "PreviewImage")
     plain, *weighted = (pixels(server, outputs, node) for node in nodes)
     assert all(np.abs(images - plain).mean() > 1 for images in weighted)
     reports = [outputs[node]["text"][0] for node in workflows.nodes_of(prompt, "PreviewAny")]
-    assert [report.split(" on ")[0] for report in reports] == ['"striped": 3', '"striped": 3', '"night": -1']
-    assert "of Pattern" in reports[1] and "all 112 heads" in reports[0]
+    assert [report.split(" on ")[0] for report in reports] == ['"blue": 2', '"blue": 2', '"snowy": -1']
+    assert "of Color" in reports[1] and "all 128 heads" in reports[0]
     if WRITING:
-        titles = ("plain", "(striped:3)", "in its heads", "(night:-1)")
+        titles = ("plain", "(blue:2)", "in its heads", "(snowy:-1)")
         rows = zip(titles, nodes, strict=True)
         write_thumbnail(name, {title: server.client.images(outputs, node)[:4] for title, node in rows})
 
