@@ -17,6 +17,7 @@ import pytest
 
 from comfyui_hrv.tests import workflows
 from comfyui_hrv.tools.server import ComfyServer
+from hrv_engine.__main__ import main
 from hrv_engine.errors import HRVError
 from hrv_engine.experiments import plan
 from hrv_engine.experiments.cases import cases
@@ -28,16 +29,16 @@ from hrv_engine.remote.prompt import PromptRefused
 from hrv_engine.remote.runner import Work, run
 
 POCKET, FEW = "pocket_misreading", ("--keep", "2", "--seeds", "1, 2")
-SMALL = ("steps=1", "width=64", "height=64")
 
 
-def command(server: ComfyServer, name: str, folder: Path, *more: str) -> list[str]:
-    where = ["--server", server.client.url, "--to", str(folder)]
-    return [sys.executable, "-m", "hrv_engine", "experiment", name, *where, *more]
+def arguments(server: ComfyServer, name: str, folder: Path, *more: str) -> list[str]:
+    return ["experiment", name, "--server", server.client.url, "--to", str(folder), *more]
 
 
-def carried_out(server: ComfyServer, name: str, folder: Path, root: Path, *more: str) -> subprocess.CompletedProcess:
-    return subprocess.run(command(server, name, folder, *more), cwd=root, capture_output=True, text=True, timeout=900)
+def started(repository: Path, *asked: str) -> subprocess.Popen[str]:
+    """The runner as a process of its own, which can be killed."""
+    line = [sys.executable, "-m", "hrv_engine", *asked]
+    return subprocess.Popen(line, cwd=repository, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 def tables(folder: Path) -> dict[str, bytes]:
@@ -50,14 +51,12 @@ def works_of(name: str, server: Server, count: int, overrides: Sequence[str] = (
     return prepare(experiment, jobs, [server], overrides)
 
 
-def test_killed_in_the_middle_it_goes_on_and_writes_the_very_same_tables(server, repository, tmp_path):
+def test_killed_in_the_middle_it_goes_on_and_writes_the_very_same_tables(server, repository, tmp_path, capsys):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    done = carried_out(server, POCKET, whole, repository, *FEW)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "| adjusted | 4 |" in done.stdout and "4 of 4 jobs are finished." in done.stdout
-    process = subprocess.Popen(
-        command(server, POCKET, broken, *FEW), cwd=repository, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    assert main(arguments(server, POCKET, whole, *FEW)) == 0
+    said = capsys.readouterr().out
+    assert "| adjusted | 4 |" in said and "4 of 4 jobs are finished." in said
+    process = started(repository, *arguments(server, POCKET, broken, *FEW))
     marks = broken / POCKET / "jobs"
     deadline = time.monotonic() + 300
     while not list(marks.glob("*/done.json")):
@@ -67,19 +66,16 @@ def test_killed_in_the_middle_it_goes_on_and_writes_the_very_same_tables(server,
     process.wait()
     first = {path: path.stat().st_mtime_ns for path in marks.glob("*/done.json")}
     assert 0 < len(first) < 4
-    again = carried_out(server, POCKET, broken, repository, *FEW)
-    assert again.returncode == 0, again.stderr[-2000:]
+    assert main(arguments(server, POCKET, broken, *FEW)) == 0
     assert {path: path.stat().st_mtime_ns for path in first} == first, "a finished job was done again"
     assert tables(broken / POCKET) == tables(whole / POCKET)
     assert set(tables(whole / POCKET)) == {"README.md", "summary.csv", "by_prompt.csv", "pictures.csv", "pictures.png"}
-    tabulated = carried_out(server, POCKET, whole, repository, *FEW, "--tables", "--server", "127.0.0.1:9")
-    assert tabulated.returncode == 0 and tables(broken / POCKET) == tables(whole / POCKET)
+    assert main([*arguments(server, POCKET, whole, *FEW), "--tables", "--server", "127.0.0.1:9"]) == 0
+    assert tables(broken / POCKET) == tables(whole / POCKET)
 
 
 def test_sigterm_cancels_what_it_queued(server, repository, tmp_path):
-    process = subprocess.Popen(
-        command(server, POCKET, tmp_path), cwd=repository, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    process = started(repository, *arguments(server, POCKET, tmp_path))
     while not list((tmp_path / POCKET / "jobs").glob("*/done.json")):
         assert process.poll() is None
         time.sleep(0.02)
@@ -90,28 +86,28 @@ def test_sigterm_cancels_what_it_queued(server, repository, tmp_path):
     assert queue["queue_pending"] == []
 
 
-def test_a_failed_prompt_is_recorded_and_the_others_go_on(server, repository, tmp_path):
-    bad = ("--set", "HRVConceptAdjust.word=square")  # a word of the first prompt, not of the second
-    done = carried_out(server, POCKET, tmp_path, repository, "--keep", "2", "--seeds", "1", *bad)
-    assert done.returncode == 1 and "1 of 2 jobs failed" in done.stderr and "1 of 2 jobs are finished." in done.stdout
+def test_a_failed_prompt_is_recorded_and_the_others_go_on(server, tmp_path, capsys):
+    one_seed = arguments(server, POCKET, tmp_path, "--keep", "2", "--seeds", "1")
+    # a word of the first prompt, not of the second
+    assert main([*one_seed, "--set", "HRVConceptAdjust.word=square"]) == 1
+    said = capsys.readouterr()
+    assert "1 of 2 jobs failed" in said.err and "1 of 2 jobs are finished." in said.out
     with open(tmp_path / POCKET / "failures.csv", encoding="utf-8", newline="") as file:
         (failure,) = csv.DictReader(file)
     assert failure["job"].startswith("a-peach-cross") and "HRVConceptAdjust" in failure["reason"]
     assert '"square"' in failure["reason"]
-    again = carried_out(server, POCKET, tmp_path, repository, "--keep", "2", "--seeds", "1")
-    assert again.returncode == 0 and not (tmp_path / POCKET / "failures.csv").exists()
+    assert main(one_seed) == 0 and not (tmp_path / POCKET / "failures.csv").exists()
 
 
-def test_a_server_that_lacks_a_file_is_named_with_the_file_and_what_to_do(server, repository, tmp_path):
+def test_a_server_that_lacks_a_file_is_named_with_the_file_and_what_to_do(server, tmp_path, capsys):
     lacking = ("--set", "CheckpointLoaderSimple.ckpt_name=not_there.safetensors")
-    done = carried_out(server, "misreading", tmp_path, repository, *lacking)
-    assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert 'has no "not_there.safetensors"' in done.stderr
-    assert "--set CheckpointLoaderSimple.ckpt_name=FILE" in done.stderr
-    done = carried_out(server, POCKET, tmp_path, repository, "--set", "KSampler.step=3")
-    assert done.returncode == 1 and 'no input "step"' in done.stderr and '"steps"' in done.stderr
-    done = carried_out(server, POCKET, tmp_path, repository, "--set", "KSampler.steps")
-    assert done.returncode == 1 and "Write NODE.INPUT=VALUE" in done.stderr
+    assert main(arguments(server, "misreading", tmp_path, *lacking)) == 1
+    said = capsys.readouterr().err
+    assert 'has no "not_there.safetensors"' in said and "--set CheckpointLoaderSimple.ckpt_name=FILE" in said
+    for wrong, answers in (("step=3", ('no input "step"', '"steps"')), ("steps", ("Write NODE.INPUT=VALUE",))):
+        assert main(arguments(server, POCKET, tmp_path, "--set", f"KSampler.{wrong}")) == 1
+        said = capsys.readouterr().err
+        assert all(answer in said for answer in answers)
     assert not (tmp_path / POCKET).exists()
 
 
