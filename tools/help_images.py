@@ -23,6 +23,7 @@ from .server import ComfyServer
 FOLDER = ROOT / "web" / "docs" / "images"
 WIDTH, HEIGHT, MARGIN = 1800, 1200, 120
 READY = "() => window.app?.graph && window.LiteGraph?.registered_node_types?.HRVPrompt"
+INSIDE = {"HRVGuidanceLosses"}  # seen in a subgraph that is run: fields are empty in there, and it has none
 SECONDS = 1000  # of Playwright's milliseconds
 ALONE = """type => {
     app.graph.clear();
@@ -68,9 +69,12 @@ def main() -> None:
         every = {name for name in server.client.object_info() if name.startswith("HRV")}
         left = wanted & every or every
         page = _frontend(playwright, server)
-        for name, graph in _pocket_first():
-            here = sorted(left & {node["type"] for node in _nodes(graph)})
-            if here:
+        graphs = _pocket_first()
+        for name, graph, nodes in [
+            *((name, graph, {node["type"] for node in graph["nodes"]} - INSIDE) for name, graph in graphs),
+            *((name, graph, {node["type"] for node in _nodes(graph)}) for name, graph in graphs),
+        ]:
+            if here := sorted(left & nodes):
                 _open(page, server, graph)
                 for node in here:
                     sys.stdout.write(f"{node} from {name}: {_picture(page, node)} KB\n")
