@@ -30,5 +30,6 @@ def page(server, sd15_checkpoint, stand_ins) -> Iterator:
         page.set_default_timeout(180 * SECONDS)
         page.goto(f"{server.client.url}/")
         page.wait_for_function(READY)
+        page.wait_for_selector(".p-blockui-mask", state="detached")  # it takes the clicks while the page loads
         yield page
         browser.close()

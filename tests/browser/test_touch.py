@@ -120,3 +120,55 @@ def test_a_graph_that_was_saved_with_the_words_on_it_opens_as_it_was(page, rende
     page.evaluate(OPEN, {"graph": page.evaluate("() => app.graph.serialize()"), "vue": renderer})
     assert page.evaluate("async () => (await app.graphToPrompt()).output") == before
     assert page.evaluate(VALUE, ["HRVFixWord", "word"]) == "car"
+
+
+INSIDE = "38 Score two methods"  # whose steering node is in a subgraph, its fields on the node that stands for that
+
+
+@pytest.fixture(params=[False, True], ids=["classic", "Nodes 2.0"])
+def with_subgraphs(request, page) -> bool:
+    """Whether nodes are drawn by Vue; a graph with subgraphs is open, small enough to run."""
+    page.evaluate(OPEN, {"graph": workflows.read(INSIDE), "vue": request.param})
+    page.evaluate("() => { app.graph.nodes.find(node => node.type === 'RepeatLatentBatch').widgets[0].value = 2; }")
+    return request.param
+
+
+def test_fields_of_a_subgraph_offer_what_those_inside_do(page, with_subgraphs):
+    kind = page.evaluate("() => app.graph.nodes.find(node => node.title === 'Plain and adjusted').type")
+    asked = field(page, with_subgraphs, kind, "desired")
+    asked.click()
+    page.wait_for_function(f"({PICKS})().length")
+    assert page.evaluate(PICKS)[:3] == CONCEPTS
+    asked.press("Escape")
+    asked = field(page, with_subgraphs, kind, "word")
+    asked.click()
+    page.wait_for_function(f"({PICKS})()[0] === 'an'")
+    assert page.evaluate(PICKS) == ["an", "olive", "car"]
+    asked.press("Escape")
+
+
+def test_an_error_in_a_subgraph_is_told_under_the_name_of_its_node(page, with_subgraphs):
+    page.evaluate("""() => {
+        const part = app.graph.nodes.find(node => node.title === "Plain and adjusted");
+        part.widgets.find(widget => widget.name === "desired").value = "Colour";
+        return app.queuePrompt(0, 1);
+    }""")
+    page.wait_for_selector(".p-toast-message:has-text('Colour')", timeout=120_000)
+    text = page.inner_text(".p-toast-message:has-text('Colour')")
+    assert "HRV Concept Adjust" in text and 'Nearest: "Color"' in text
+
+
+@RENDERERS
+def test_fix_word_in_a_subgraph_shows_the_words_outside_and_chooses_there(page, vue):
+    page.evaluate(OPEN, {"graph": workflows.read("23 Build head vectors by effect"), "vue": vue})
+    words = """() => {
+        const part = app.graph.nodes.find(node => node.subgraph?.nodes.some(one => one.type === "HRVFixWord"));
+        const fix = part.subgraph.nodes.find(node => node.type === "HRVFixWord");
+        return [...fix.hrvWords.box.children].map(button => button.textContent);
+    }"""
+    page.wait_for_function(f"({words})().length")
+    assert page.evaluate(words) == ["an", "orange", "car"]
+    page.evaluate(words.replace("return", "[...fix.hrvWords.box.children][2].click(); return"))
+    prompt = page.evaluate("async () => (await app.graphToPrompt()).output")
+    (fix,) = workflows.nodes_of(prompt, "HRVFixWord")
+    assert prompt[fix]["inputs"]["word"] == "car"

@@ -1,13 +1,13 @@
 /** HRV Fix Word: the words of its prompt as buttons. A click chooses the word, with Shift it adds the next of a phrase. */
 import { app } from "../../../scripts/app.js";
 import { chips } from "./chips.js";
-import { promptOf, widgetOf, wordsOf } from "./tracing.js";
+import { promptOf, sourceOf, textOf, widgetOf, wordsOf } from "./tracing.js";
 import { mapOf, showsMap } from "./word_maps.js";
 
 const nodes = new Set();
 
 function choose(node, text) {
-  const widget = widgetOf(node, "word");
+  const widget = sourceOf(node, "word")?.widget ?? widgetOf(node, "word");
   widget.value = text;
   widget.callback?.(text, app.canvas, node);
   node.setDirtyCanvas?.(true, true);
@@ -17,7 +17,7 @@ function choose(node, text) {
 function draw(node) {
   const prompt = promptOf(node) ?? "";
   const words = wordsOf(prompt);
-  const word = String(widgetOf(node, "word")?.value ?? "").trim();
+  const word = (textOf(node, "word") ?? "").trim();
   const state = JSON.stringify([words, word]);
   if (node.hrvWords.state === state) return;
   node.hrvWords.state = state;

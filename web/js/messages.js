@@ -1,15 +1,13 @@
 /** What an HRVError says, where a person looks: in the toast and at the node. Without this file it is two clicks away. */
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
+import { nodeOfRun } from "./tracing.js";
 
 const OURS = /(^|\.)HRVError$/;
 const SHOWN_FOR = 30000; // milliseconds
 
-/** The name of the node on the canvas, else its class. */
-function title(detail) {
-  const id = String(detail.node_id ?? "").split(":").pop();
-  return app.graph?.getNodeById?.(Number(id))?.title ?? detail.node_type ?? "HRV";
-}
+/** The name of the node in its graph, else its class. */
+const title = detail => nodeOfRun(app.rootGraph ?? app.graph, detail.node_id)?.title ?? detail.node_type ?? "HRV";
 
 app.registerExtension({
   name: "comfyui-hrv.messages",

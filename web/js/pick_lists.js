@@ -1,13 +1,14 @@
 /** Concepts and words to pick from, under the text fields that ask for them. Any other text can be typed as before. */
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
-import { isOurs, promptOf, vectorsOf, widgetOf, wordsOf } from "./tracing.js";
+import { nodeUnder } from "./pictures.js";
+import { isOurs, promptOf, setBy, vectorsOf, wordsOf } from "./tracing.js";
 
 const CONCEPTS = new Set(["concept", "desired", "undesired", "meaning", "not_meaning", "keep"]);
 const WORDS = new Set(["word", "words", "blend_words", "edited_word"]);
 const ID = "hrv-picks";
 
-let clicked = null; // the {node, widget} whose dialog the classic renderer opens next
+let pressed = null; // the {node, widget} that was pressed last in the classic renderer, whose dialog opens next
 
 async function picksOf(node, name) {
   if (WORDS.has(name)) return wordsOf(promptOf(node) ?? "");
@@ -18,14 +19,15 @@ async function picksOf(node, name) {
 }
 
 /** Put the picks under a field; behind a comma the list goes on for the next name. */
-async function offer(field, node, name) {
-  if (!isOurs(node) || !(CONCEPTS.has(name) || WORDS.has(name))) return;
+async function offer(field, { node, widget }) {
+  const { node: set, name } = setBy(node, widget.name) ?? {};
+  if (!isOurs(set) || !(CONCEPTS.has(name) || WORDS.has(name))) return;
   const list = document.getElementById(ID) ?? document.body.appendChild(document.createElement("datalist"));
   list.id = ID;
   list.replaceChildren();
   field.setAttribute("list", ID);
   field.setAttribute("autocomplete", "off");
-  const picks = await picksOf(node, name).catch(() => []);
+  const picks = await picksOf(set, name).catch(() => []);
   const fill = () => {
     const before = field.value.slice(0, field.value.lastIndexOf(",") + 1);
     const options = picks.map(pick => new Option(pick, before ? `${before} ${pick}` : pick));
@@ -35,32 +37,31 @@ async function offer(field, node, name) {
   field.oninput = fill;
 }
 
-/** The node and widget of a field on the page: by its node in Nodes 2.0, in the classic renderer the one clicked last. */
+/** The node and widget of a field on the page: by its node in Nodes 2.0, in the classic renderer the one pressed last. */
 function ownerOf(field) {
-  if (field.closest(".graphdialog")) return clicked;
+  if (field.closest(".graphdialog")) return pressed;
   const id = field.closest("[data-node-id]")?.dataset.nodeId;
   const node = id === undefined ? null : app.canvas?.graph?.getNodeById?.(Number(id));
-  const widget = widgetOf(node, field.getAttribute("aria-label"));
+  const label = field.getAttribute("aria-label"); // in the language of the page
+  const widget = node?.widgets?.find(widget => widget.name === label || widget.label === label);
   return widget ? { node, widget } : null;
+}
+
+function press(event) {
+  const node = nodeUnder(event);
+  const widget = node?.getWidgetOnPos?.(...app.canvas.convertEventToCanvasOffset(event));
+  pressed = widget ? { node, widget } : null;
 }
 
 app.registerExtension({
   name: "comfyui-hrv.pick_lists",
   setup() {
+    document.addEventListener("pointerdown", event => {
+      if (event.target === app.canvas?.canvas) press(event);
+    }, true);
     document.addEventListener("focusin", ({ target }) => {
       const owner = target instanceof HTMLInputElement ? ownerOf(target) : null;
-      if (owner) offer(target, owner.node, owner.widget.name);
+      if (owner) offer(target, owner);
     });
-  },
-  nodeCreated(node) {
-    if (!isOurs(node)) return;
-    for (const widget of node.widgets ?? []) {
-      if (!(CONCEPTS.has(widget.name) || WORDS.has(widget.name)) || !widget.onClick) continue;
-      const open = widget.onClick;
-      widget.onClick = function (event) {
-        clicked = { node, widget };
-        return open.call(this, event);
-      };
-    }
   },
 });

@@ -1,7 +1,7 @@
 /** Texts of nodes that did not run again, because nothing about them changed: the server resends them, and here they are shown. */
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
-import { isOurs, widgetOf } from "./tracing.js";
+import { isOurs, nodeOfRun, widgetOf } from "./tracing.js";
 
 const SHOWN = "$$node-text-preview"; // the frontend's widget for a node's text
 const MOST_LINES = 16;
@@ -16,9 +16,10 @@ app.registerExtension({
   setup() {
     api.addEventListener("executed", ({ detail }) => {
       const text = detail?.output?.text?.[0];
-      const node = app.canvas?.graph?.getNodeById?.(Number(detail?.display_node ?? detail?.node));
+      const id = String(detail?.display_node ?? detail?.node);
+      const node = nodeOfRun(app.rootGraph ?? app.graph, id);
       if (typeof text !== "string" || !isOurs(node) || widgetOf(node, SHOWN)?.value) return;
-      api.dispatchCustomEvent?.("progress_text", { nodeId: String(node.id), text: short(text) });
+      api.dispatchCustomEvent?.("progress_text", { nodeId: id, text: short(text) });
     });
   },
 });

@@ -5,25 +5,80 @@ const BEHIND = {
 };
 const PROMPTS = ["positive", "conditioning", "source", "target"]; // inputs behind which a prompt's node is
 const DEEPEST = 50; // links followed
+const FROM_OUTSIDE = -10; // the id of what links begin at, inside a subgraph, for what comes from outside
 
 export const isOurs = node => String(node?.comfyClass ?? node?.type ?? "").startsWith("HRV");
 
 export const widgetOf = (node, name) => node?.widgets?.find(widget => widget.name === name);
 
-/** The node linked to an input, behind reroutes. */
-export function linkedTo(node, name) {
-  let place = node?.inputs?.findIndex(input => input.name === name) ?? -1;
-  for (let step = 0; place >= 0 && step < DEEPEST; step++) {
-    const found = node.getInputNode?.(place) ?? null;
-    if (found?.type !== "Reroute") return found;
-    [node, place] = [found, 0];
+/** Every node of a graph and of the subgraphs in it. */
+export function* everyNode(graph) {
+  for (const node of graph?.nodes ?? []) {
+    yield node;
+    if (node.subgraph) yield* everyNode(node.subgraph);
+  }
+}
+
+/** The node of an id as the server says it: "9:14" is node 14 in the subgraph that node 9 stands for. */
+export function nodeOfRun(root, id) {
+  let node = null;
+  for (const part of String(id ?? "").split(":")) {
+    const graph = node ? node.subgraph : root;
+    node = graph?.getNodeById?.(Number(part)) ?? null;
+    if (!node) return null;
+  }
+  return node;
+}
+
+/** The node and input that a widget of a node sets: inside, if the node stands for a subgraph. */
+export function setBy(node, name) {
+  for (let step = 0; node?.subgraph && step < DEEPEST; step++) {
+    const within = node.subgraph;
+    const slot = within.inputs?.find(input => input.name === name);
+    const link = within.getLink?.(slot?.linkIds?.[0]);
+    node = link ? within.getNodeById(link.target_id) : null;
+    name = node?.inputs?.[link.target_slot]?.name;
+  }
+  return node ? { node, name } : null;
+}
+
+/** Where an input's value comes from, behind reroutes, out of and into subgraphs: {node, widget}, where widget is the one
+ * that holds it on a node standing for a subgraph, else null; null for an input that is not linked. */
+export function sourceOf(node, name) {
+  let graph = node?.graph, link = linkOf(node, name);
+  for (let step = 0; link && step < DEEPEST; step++) {
+    let found = graph.getNodeById?.(link.origin_id) ?? null;
+    if (Number(link.origin_id) === FROM_OUTSIDE) {
+      const slot = graph.inputs?.[link.origin_slot]?.name;
+      const inside = graph;
+      found = [...everyNode(graph.rootGraph)].find(one => one.subgraph === inside) ?? null;
+      link = linkOf(found, slot);
+      if (!link) return found && { node: found, widget: widgetOf(found, slot) ?? null };
+      graph = found.graph;
+    } else if (found?.subgraph) {
+      graph = found.subgraph;
+      link = graph.getLink?.(graph.outputs?.[link.origin_slot]?.linkIds?.[0]);
+    } else if (found?.type === "Reroute") {
+      link = graph.getLink?.(found.inputs?.[0]?.link);
+    } else {
+      return found && { node: found, widget: null };
+    }
   }
   return null;
 }
 
+function linkOf(node, name) {
+  const link = node?.inputs?.find(input => input.name === name)?.link;
+  return link == null ? null : node.graph?.getLink?.(link) ?? null;
+}
+
+/** The node linked to an input, as `sourceOf`. */
+export const linkedTo = (node, name) => sourceOf(node, name)?.node ?? null;
+
 /** A text as it is now: of the widget, or of the first widget of the node linked in its place. */
 export function textOf(node, name) {
-  const value = linkedTo(node, name)?.widgets?.[0]?.value ?? widgetOf(node, name)?.value;
+  const source = sourceOf(node, name);
+  const value = (source?.widget ?? source?.node.widgets?.[0] ?? widgetOf(node, name))?.value;
   return typeof value === "string" ? value : null;
 }
 

@@ -4,6 +4,7 @@ import { app } from "../../../scripts/app.js";
 import { chips } from "./chips.js";
 import { addressOf, given } from "./pictures.js";
 import { hideTip, showTip } from "./tips.js";
+import { everyNode } from "./tracing.js";
 
 const VIEW = "HRVTokenMapView";
 
@@ -18,7 +19,7 @@ export function showsMap(element, find) {
 
 /** The recorded map of a word of a prompt, from any view in the open graph: {word, image}, or null. */
 export function mapOf(prompt, word) {
-  for (const node of app.canvas?.graph?.nodes ?? []) {
+  for (const node of everyNode(app.rootGraph ?? app.graph)) {
     const maps = node.comfyClass === VIEW ? given(node, "hrv_maps") : null;
     const place = maps?.prompt === prompt ? maps.words.findIndex(other => other.toLowerCase() === word.toLowerCase()) : -1;
     if (place >= 0) return { word, image: maps.images[place] };
