@@ -62,7 +62,7 @@ class WeightedText:
             for stretch in _stretches(hidden, Stretch(""))
         ]
         for stretch in stretches:
-            _check(stretch)
+            _meant(stretch.weight, stretch.typed)  # of brackets inside brackets
         return cls(tuple(_apart(stretches)))
 
     @property
@@ -133,16 +133,24 @@ def _parts(text: str) -> Iterator[str]:
 def _bracket(inside: str, around: Stretch) -> tuple[str, Stretch]:
     """The text that a bracket holds, and its weight, concept and window."""
     text, _, tail = inside.rpartition(":")
-    if text:
-        try:
-            return text, Stretch("", float(tail))
-        except ValueError:
-            match = TAIL.fullmatch(tail)
-        if match:
-            number, start, end, concept = match.groups()
-            window = None if start is None else _window(start, end, inside)
-            return text, Stretch("", float(number), (concept or "").strip(), window)
-    return inside, replace(around, weight=around.weight * IN_BRACKETS)
+    read = _tail(tail) if text else None
+    if read is None:
+        return inside, replace(around, weight=around.weight * IN_BRACKETS)
+    number, part, concept = read
+    window = None if part is None else _window(*part, inside)
+    return text, Stretch("", _meant(number, f"({inside[-60:]})"), concept, window)
+
+
+def _tail(tail: str) -> tuple[float, tuple[str, str] | None, str] | None:
+    """Number, window as typed and concept behind the last colon of a bracket, None for any other text."""
+    try:
+        return float(tail), None, ""
+    except ValueError:
+        match = TAIL.fullmatch(tail)
+    if match is None:
+        return None
+    number, start, end, concept = match.groups()
+    return float(number), None if start is None else (start, end), (concept or "").strip()
 
 
 def _window(start: str, end: str, inside: str) -> tuple[float, float]:
@@ -158,12 +166,13 @@ def _window(start: str, end: str, inside: str) -> tuple[float, float]:
     )
 
 
-def _check(stretch: Stretch) -> None:
-    if not math.isfinite(stretch.weight) or abs(stretch.weight) > LARGEST:
-        raise HRVError(
-            f'"{stretch.typed}" has a weight that cannot be meant. Use a number from {-LARGEST:g} to {LARGEST:g}: 1'
-            " leaves a word as it is, 0 takes it out, -1 pushes away."
-        )
+def _meant(weight: float, typed: str) -> float:
+    if math.isfinite(weight) and abs(weight) <= LARGEST:
+        return weight
+    raise HRVError(
+        f'"{typed}" has a weight that cannot be meant. Use a number from {-LARGEST:g} to {LARGEST:g}: 1 leaves a word'
+        " as it is, 0 takes it out, -1 pushes away."
+    )
 
 
 def _apart(stretches: Sequence[Stretch]) -> Iterator[Stretch]:

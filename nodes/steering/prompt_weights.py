@@ -43,7 +43,9 @@ class HRVPromptWeights(io.ComfyNode):
                 "clip text encode",
             ],
             inputs=[
-                io.Model.Input("model", tooltip="The model you sample with. Connect MODEL and CONDITIONING to it."),
+                io.Model.Input(
+                    "model", tooltip="The model you sample with. Connect MODEL and CONDITIONING to the sampler."
+                ),
                 io.Clip.Input("clip", tooltip="The text encoder of this model."),
                 io.String.Input(
                     "text",

@@ -49,7 +49,9 @@ class HRVReferenceStrength(io.ComfyNode):
                 "style reference",
             ],
             inputs=[
-                io.Model.Input("model", tooltip="The model you sample with. Connect MODEL and CONDITIONING to it."),
+                io.Model.Input(
+                    "model", tooltip="The model you sample with. Connect MODEL and CONDITIONING to the sampler."
+                ),
                 io.Conditioning.Input(
                     "conditioning",
                     tooltip=(

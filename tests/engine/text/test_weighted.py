@@ -63,7 +63,11 @@ def test_a_bracket_may_name_a_concept_and_a_part_of_the_sampling(text, expected)
     [
         ("a (red:nan) vase", "(red:nan)"),
         ("a (red:inf) vase", "(red:inf)"),
-        ("a (red:1000) vase", "(red:1000)"),
+        ("a (red:1000) vase", '"(red:1000)"'),
+        ("a (red:1e999) vase", '"(red:1e999)"'),
+        ("a (red: +1000.50 Color) vase", '"(red: +1000.50 Color)"'),
+        ("a (red:-Infinity) vase", '"(red:-Infinity)"'),
+        ("(" * 49 + "red" + ")" * 49, '"(red:106.719)"'),
         ("a (red:2@0.5-0.2) vase", "@0.5-0.2"),
         ("a (red:2@0-1.5) vase", "@0-1.5"),
         ("a (red:2@0.1.2-1) vase", "@0.1.2-1"),
