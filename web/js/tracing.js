@@ -47,15 +47,15 @@ export function setBy(node, name) {
 export function sourceOf(node, name) {
   let graph = node?.graph, link = linkOf(node, name);
   for (let step = 0; link && step < DEEPEST; step++) {
-    let found = graph.getNodeById?.(link.origin_id) ?? null;
     if (Number(link.origin_id) === FROM_OUTSIDE) {
-      const slot = graph.inputs?.[link.origin_slot]?.name;
-      const inside = graph;
-      found = [...everyNode(graph.rootGraph)].find(one => one.subgraph === inside) ?? null;
-      link = linkOf(found, slot);
-      if (!link) return found && { node: found, widget: widgetOf(found, slot) ?? null };
-      graph = found.graph;
-    } else if (found?.subgraph) {
+      const inside = graph, slot = graph.inputs?.[link.origin_slot]?.name;
+      const outer = [...everyNode(graph.rootGraph)].find(one => one.subgraph === inside), widget = widgetOf(outer, slot);
+      [graph, link] = [outer?.graph, linkOf(outer, slot)];
+      if (!link) return widget ? { node: outer, widget } : null;
+      continue;
+    }
+    const found = graph.getNodeById?.(link.origin_id) ?? null;
+    if (found?.subgraph) {
       graph = found.subgraph;
       link = graph.getLink?.(graph.outputs?.[link.origin_slot]?.linkIds?.[0]);
     } else if (found?.type === "Reroute") {
@@ -85,14 +85,15 @@ export function textOf(node, name) {
 /** What to ask the server for the concepts a node can be told: {kind: name}. */
 export function vectorsOf(node) {
   const input = node?.inputs?.find(input => input.type === "HRV");
-  let at = input ? linkedTo(node, input.name) : node;
+  const linked = input ? linkedTo(node, input.name) : null;
+  let at = input ? linked : node;
   for (let step = 0; at && step < DEEPEST; step++) {
     if (at.type === "HRVLoad") return { file: textOf(at, "file") };
     if (at.type === "HRVFetch") return { published: textOf(at, "name") };
     if (at.type === "HRVConcepts") return { preset: textOf(at, "preset") };
     at = BEHIND[at.type] ? linkedTo(at, BEHIND[at.type]) : null;
   }
-  return input?.link == null ? pocketOf(node) : null;
+  return linked ? null : pocketOf(node);
 }
 
 /** The pocket model that a node's MODEL comes from: its vectors are in the pack. */
