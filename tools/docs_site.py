@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote, unquote
 
 import yaml
 
@@ -56,7 +57,7 @@ def relinked(text: str, source: Path, places: dict[Path, str]) -> str:
     here = PurePosixPath(places[source]).parent
 
     def place(match: re.Match[str]) -> str:
-        target = (source.parent / match[2]).resolve()
+        target = (source.parent / unquote(match[2])).resolve()
         if not target.exists():
             raise FileNotFoundError(f"{source.relative_to(ROOT)} links to {match[2]}, which is not there")
         if target.suffix in FILES:
@@ -66,7 +67,7 @@ def relinked(text: str, source: Path, places: dict[Path, str]) -> str:
             at = places[target]
         else:
             return match[1]
-        return f"[{match[1]}]({_from(here, at)}{match[3] or ''})"
+        return f"[{match[1]}]({quote(_from(here, at))}{match[3] or ''})"
 
     return LINK.sub(place, text)
 
@@ -79,7 +80,7 @@ def gallery() -> str:
         notes = [node for node in nodes if node["type"] == "MarkdownNote"]
         title, _, text = notes[0]["widgets_values"][0].strip().partition("\n")
         first = text.strip().split("\n\n")[0]
-        picture = f"![{path.stem}](pictures/{path.stem}.jpg)"
+        picture = f"![{path.stem}]({quote(f'pictures/{path.stem}.jpg')})"
         lines += [f"## {title.lstrip('# ')}", "", picture, "", first, "", f"`{path.stem}`", ""]
     return "\n".join(lines)
 

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import PurePosixPath
+from urllib.parse import unquote
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_links_lead_from_a_page_s_new_place_to_pages_and_pictures_of_the_site(tm
     missing = []
     for place in PLACES.values():
         for target in re.findall(r"\]\(([^)\s:#]+)(?:#[^)]*)?\)", (tmp_path / place).read_text(encoding="utf-8")):
-            if not (tmp_path / PurePosixPath(place).parent / target).exists():
+            if not (tmp_path / PurePosixPath(place).parent / unquote(target)).exists():
                 missing.append(f"{place}: {target}")
     assert missing == []
 
@@ -41,4 +42,6 @@ def test_what_is_not_in_the_site_keeps_its_name_without_a_link():
 
 def test_the_gallery_shows_every_workflow_with_its_picture():
     text = docs_site.gallery()
-    assert text.count("\n## ") == text.count("![") == len(list(docs_site.WORKFLOWS.glob("*.json")))
+    pictures = {unquote(target) for target in re.findall(r"!\[[^\]]*\]\(([^)\s]+)\)", text)}  # no blanks in an address
+    assert pictures == {f"pictures/{path.stem}.jpg" for path in docs_site.WORKFLOWS.glob("*.json")}
+    assert text.count("\n## ") == len(pictures)
