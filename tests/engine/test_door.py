@@ -59,3 +59,15 @@ def test_a_bug_report_asks_for_the_receipt_and_the_hosted_run_is_make_test():
 def test_links_of_the_front_pages_lead_to_files(page: Path):
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / unquote(target)).exists()] == []
+
+
+def test_commands_that_pages_and_the_makefile_name_exist():
+    folders = (ROOT / name for name in ("docs", "web/docs", "hrv_presets"))
+    pages = [ROOT / "Makefile", *ROOT.glob("*.md"), *(page for folder in folders for page in folder.rglob("*.md"))]
+    texts = [page.read_text(encoding="utf-8") for page in pages]
+    named = {name for text in texts for name in re.findall(r"python3? -m ((?:tools|hrv_engine)[\w.]*\w)", text)}
+    files = {name: ROOT.joinpath(*name.split(".")) for name in named}
+    assert [name for name, path in files.items() if not (path.with_suffix(".py").exists() or path.is_dir())] == []
+    targets = set(re.findall(r"^([a-z-]+):", texts[0], re.MULTILINE))
+    asked = {name for text in texts for name in re.findall(r"`make ([a-z-]+)[` ]", text)}
+    assert len(named) > 20 and asked and asked <= targets
