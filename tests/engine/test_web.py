@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,16 +41,21 @@ def test_a_script_imports_files_that_exist_and_begins_with_what_it_does(path: Pa
         assert (path.parent / name).is_file()
 
 
+def traced(folder: Path, before: str, value: str) -> Any:
+    """What an expression over tracing.js is, after some lines of JavaScript."""
+    if shutil.which("node") is None:
+        pytest.skip(skips.NO_NODE)
+    module = folder / "tracing.mjs"
+    lines = [script("tracing.js"), before, f"console.log(JSON.stringify({value}));"]
+    module.write_text("\n".join(lines), encoding="utf-8")
+    done = subprocess.run(["node", module], capture_output=True, check=True, timeout=60, encoding="utf-8")
+    return json.loads(done.stdout)
+
+
 @pytest.fixture(scope="module")
 def words_offered(tmp_path_factory) -> list[list[str]]:
     """The words that the pick list offers for each prompt of WORDS."""
-    if shutil.which("node") is None:
-        pytest.skip(skips.NO_NODE)
-    module = tmp_path_factory.mktemp("js") / "tracing.mjs"
-    calls = f"console.log(JSON.stringify({json.dumps(list(WORDS))}.map(wordsOf)));"
-    module.write_text(f"{script('tracing.js')}\n{calls}", encoding="utf-8")
-    done = subprocess.run(["node", module], capture_output=True, check=True, timeout=60, encoding="utf-8")
-    return json.loads(done.stdout)
+    return traced(tmp_path_factory.mktemp("js"), "", f"{json.dumps(list(WORDS))}.map(wordsOf)")
 
 
 WORDS = {
@@ -68,3 +74,69 @@ WORDS = {
 @pytest.mark.parametrize("prompt, words", WORDS.items())
 def test_the_words_offered_are_those_of_the_prompt(words_offered, prompt: str, words: list[str]):
     assert words_offered[list(WORDS).index(prompt)] == words
+
+
+# a graph of the frontend's shape: {id: [type, {input: [origin, slot]}, {widget: value}, subgraph]}
+GRAPHS = """
+function graphOf(nodes, inputs = [], outputs = [], root = null) {
+  const links = new Map(), graph = { inputs, outputs, getLink: id => links.get(id) };
+  const link = (origin, slot, target, place) => {
+    links.set(links.size + 1, { origin_id: origin, origin_slot: slot, target_id: target, target_slot: place });
+    return links.size;
+  };
+  graph.rootGraph = root ?? graph;
+  graph.nodes = Object.entries(nodes).map(([id, [type, linked, widgets = {}, inside = null]]) => {
+    const node = { id: Number(id), type, graph, inputs: [], widgets: [] };
+    for (const [name, from] of Object.entries(linked)) {
+      const at = from && link(from[0], from[1], node.id, node.inputs.length);
+      if (from?.[0] === -10) (inputs[from[1]].linkIds ??= []).push(at);
+      node.inputs.push({ name, link: at, type: name === "hrv" ? "HRV" : "*" });
+    }
+    for (const [name, value] of Object.entries(widgets)) node.widgets.push({ name, value });
+    if (inside) node.subgraph = inside(graph.rootGraph);
+    return node;
+  });
+  graph.getNodeById = id => graph.nodes.find(node => node.id === Number(id)) ?? null;
+  for (const output of outputs) output.linkIds = [link(output.from[0], output.from[1], -20, 0)];
+  return graph;
+}
+const innermost = root => graphOf({
+  1: ["HRVPrompt", { text: [-10, 0] }, { text: "stale" }],
+  2: ["HRVConceptAdjust", { hrv: [-10, 1], positive: [1, 0], word: [-10, 2] }, { word: "stale" }],
+}, [{ name: "text" }, { name: "vectors" }, { name: "which" }], [{ from: [2, 0] }], root);
+const middle = root => graphOf({
+  7: ["uuid-innermost", { text: [-10, 0], vectors: [8, 0], which: [-10, 2] }, { text: "old", which: "old" }, innermost],
+  8: ["Reroute", { "": [-10, 1] }],
+}, [{ name: "prompt" }, { name: "vectors" }, { name: "which" }], [{ from: [7, 0] }], root);
+const graph = graphOf({
+  3: ["HRVLoad", {}, { file: "mine.safetensors" }],
+  4: ["Reroute", { "": [3, 0] }],
+  9: ["uuid-middle", { prompt: null, vectors: [4, 0], which: null }, { prompt: "a red cat", which: "red" }, middle],
+  5: ["KSampler", { positive: [9, 0] }],
+  6: ["uuid-middle", { prompt: null, vectors: null, which: null }, {}, middle],
+});
+const adjust = nodeOfRun(graph, "9:7:2");
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("adjust.type", "HRVConceptAdjust"),
+        ("[nodeOfRun(graph, '9:8:2'), nodeOfRun(graph, '3:1'), nodeOfRun(graph, null)]", [None, None, None]),
+        ("vectorsOf(adjust)", {"file": "mine.safetensors"}),
+        ("promptOf(adjust)", "a red cat"),
+        ("textOf(adjust, 'word')", "red"),
+        ("sourceOf(adjust, 'word').node.id", 9),
+        ("linkedTo(graph.getNodeById(5), 'positive') === adjust", True),
+        ("setBy(graph.getNodeById(9), 'which').node === adjust", True),
+        ("setBy(graph.getNodeById(9), 'which').name", "word"),
+        ("setBy(graph.getNodeById(9), 'nothing')", None),
+        ("setBy(graph.getNodeById(3), 'file').name", "file"),
+        ("vectorsOf(nodeOfRun(graph, '6:7:2'))", None),
+        ("sourceOf(nodeOfRun(graph, '6:7:2'), 'hrv')", None),
+        ("[...everyNode(graph)].length", 13),
+    ],
+)
+def test_what_a_node_is_told_is_followed_into_subgraphs_and_out_of_them(tmp_path, value, expected):
+    assert traced(tmp_path, GRAPHS, value) == expected
