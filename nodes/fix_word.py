@@ -114,13 +114,14 @@ class HRVFixWord(io.ComfyNode):
     @classmethod
     def execute(cls, model, clip, text, word, meaning, not_meaning, strength, hrv=None) -> io.NodeOutput:
         check_wires("HRV Fix Word", {0: "MODEL", 1: "CONDITIONING"})
-        positive = annotated(encode(clip, text), token_table(clip, text))
+        table = token_table(clip, text)  # refuses what no encoder takes
+        positive = annotated(encode(clip, text), table)
         check_word(positive, word)
         hrv, origin = vectors_of(model, hrv)
         sense = sense_of(clip, hrv, word, meaning, not_meaning)
         factors, clamp = factors_of(model, hrv, sense)
         changed, marked, note = rescaled(model, positive, word_columns(word), factors, strength)
-        said = f'"{word}" {sense.text}'
+        said = f'"{word.strip()}" {sense.text}'
         receipt = "\n".join([said, f"Vectors: {origin}{clamp}.", f"{note}."])
         keep_note(changed.model_options["transformer_options"], said)
         return io.NodeOutput(changed, marked, receipt, ui=shown(receipt))
@@ -171,8 +172,8 @@ def sense_of(clip: Any, hrv: HeadRelevance, word: str, meaning: str, not_meaning
     Raises HRVError for an unknown concept, and for a proposal on a word that the text encoder does not know.
     """
     if meaning.strip():
-        turned = f"means {meaning}, not {not_meaning}." if not_meaning.strip() else f"is strengthened as {meaning}."
-        return Sense(meaning, not_meaning.strip(), turned)
+        meaning, other = meaning.strip(), not_meaning.strip()
+        return Sense(meaning, other, f"means {meaning}, not {other}." if other else f"is strengthened as {meaning}.")
     lexicon = Lexicon.of(hrv, concept_vectors(clip, hrv.concepts))
     vectors = word_vectors(clip, [word])
     given = concept_list(not_meaning)[0] if not_meaning.strip() else ""

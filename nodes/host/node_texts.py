@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Collection, Mapping
+from html import escape
 from typing import Any
 
 from comfy_api.latest import ui
@@ -52,4 +53,4 @@ def show_texts(options: Mapping[str, Any], texts: Mapping[str, str]) -> None:
 def _send(text: str, node_id: str) -> None:
     server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
     if server is not None:
-        server.send_progress_text(text, node_id)
+        server.send_progress_text(escape(text, quote=False), node_id)  # the frontend takes it for HTML

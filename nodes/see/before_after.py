@@ -37,10 +37,12 @@ class HRVBeforeAfter(io.ComfyNode):
                 f"`before` has {_size(before)}, `after` has {_size(after)}: they cannot lie one over the other. Connect"
                 " as many images of the same size to both; Upscale Image makes sizes equal."
             )
+        if not len(before):
+            raise HRVError("`before` and `after` have no images. Connect what a VAE Decode gives to each.")
         both = torch.cat([before, after])
         return io.NodeOutput(torch.cat([before, after], dim=2), ui=pictured(both, hrv_pairs=lambda: len(before)))
 
 
 def _size(images: torch.Tensor) -> str:
     number, height, width, channels = images.shape
-    return f"{number} image{'s' * (number > 1)} of {width} x {height} pixels in {channels} channels"
+    return f"{number} image{'s' * (number != 1)} of {width} x {height} pixels in {channels} channels"

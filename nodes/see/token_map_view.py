@@ -130,7 +130,8 @@ def _word_maps(token_maps, weights, pixels: np.ndarray | None) -> dict[str, Any]
     part = min(1.0, LARGEST_TIP / max(height, width))
     size = max(1, round(height * part)), max(1, round(width * part))
     if pixels is not None:
-        pixels = np.asarray(Image.fromarray(pixels[..., :3]).resize(size[::-1]))
+        pixels = np.broadcast_to(pixels[..., :1], (*pixels.shape[:2], 3)) if pixels.shape[2] < 3 else pixels[..., :3]
+        pixels = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize(size[::-1]))
     drawn = np.stack([overlaid(pixels, item.map, size, OPAQUE) for item in first])
     return {"prompt": token_maps.prompt, "words": words, "images": references(torch.from_numpy(drawn) / 255)}
 

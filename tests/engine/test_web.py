@@ -65,6 +65,7 @@ WORDS = {
     "(embedding:foo:1.2), cat": ["embedding:foo", "cat"],
     "(cat: 1.2) dog": ["cat", "dog"],
     "(cat:+1.2) (dog : -.5 )": ["cat", "dog"],
+    "a (red:1.5@0-0.4) vase, (blue:2 Color, Image Style) (sky:-1@0.2 - 1 Color)": ["a", "red", "vase", "blue", "sky"],
     "{red|blue} car": ["red", "blue", "car"],
     "ein Käfer; 猫和狗": ["ein", "Käfer", "猫", "和", "狗"],
     " ": [],
@@ -113,9 +114,22 @@ const graph = graphOf({
   4: ["Reroute", { "": [3, 0] }],
   9: ["uuid-middle", { prompt: null, vectors: [4, 0], which: null }, { prompt: "a red cat", which: "red" }, middle],
   5: ["KSampler", { positive: [9, 0] }],
+  10: ["PrimitiveString", {}, { value: "a blue dog" }],
+  11: ["StringConcatenate", {}, { string_a: "a", string_b: "b" }],
+  12: ["HRVReport", {}],
+  13: ["StringTrim", { string: [10, 0] }, { string: "stale" }],
+  14: ["HRVPrompt", { text: [10, 0] }, { text: "stale" }],
+  15: ["HRVPrompt", { text: [11, 0] }, { text: "stale" }],
+  16: ["HRVPrompt", { text: [12, 0] }, { text: "stale" }],
+  17: ["HRVPrompt", { text: [13, 0] }, { text: "stale" }],
   6: ["uuid-middle", { prompt: null, vectors: null, which: null }, {}, middle],
 });
 const adjust = nodeOfRun(graph, "9:7:2");
+const twice = graphOf({
+  1: ["uuid-innermost", { text: null, vectors: null, which: null }, { text: "first" }, innermost],
+  2: ["uuid-innermost", { text: null, vectors: null, which: null }, { text: "second" }, innermost],
+});
+const shared = () => twice.nodes[0].subgraph.nodes[1];
 """
 
 
@@ -135,7 +149,15 @@ const adjust = nodeOfRun(graph, "9:7:2");
         ("setBy(graph.getNodeById(3), 'file').name", "file"),
         ("vectorsOf(nodeOfRun(graph, '6:7:2'))", None),
         ("sourceOf(nodeOfRun(graph, '6:7:2'), 'hrv')", None),
-        ("[...everyNode(graph)].length", 13),
+        ("[...everyNode(graph)].length", 21),
+        ("[14, 15, 16, 17].map(id => textOf(graph.getNodeById(id), 'text'))", ["a blue dog", None, None, None]),
+        ("holderOf(graph.getNodeById(14), 'text').name", "value"),
+        ("(twice.nodes[1].subgraph = twice.nodes[0].subgraph, promptOf(shared()))", None),
+        (
+            "(twice.nodes[1].subgraph = twice.nodes[0].subgraph, openedFrom.set(twice.nodes[1].subgraph, twice.nodes[1]),"
+            " promptOf(shared()))",
+            "second",
+        ),
     ],
 )
 def test_what_a_node_is_told_is_followed_into_subgraphs_and_out_of_them(tmp_path, value, expected):

@@ -1,24 +1,25 @@
 /** HRV Fix Word: the words of its prompt as buttons. A click chooses the word, with Shift it adds the next of a phrase. */
 import { app } from "../../../scripts/app.js";
 import { chips } from "./chips.js";
-import { promptOf, sourceOf, textOf, widgetOf, wordsOf } from "./tracing.js";
+import { everyNode, holderOf, openedFrom, promptOf, textOf, wordsOf } from "./tracing.js";
 import { mapOf, showsMap } from "./word_maps.js";
 
-const nodes = new Set();
-
 function choose(node, text) {
-  const widget = sourceOf(node, "word")?.widget ?? widgetOf(node, "word");
+  const widget = holderOf(node, "word");
+  if (!widget) return; // another node computes it
   widget.value = text;
   widget.callback?.(text, app.canvas, node);
   node.setDirtyCanvas?.(true, true);
   draw(node);
+  const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker; // so that undo knows of it
+  (tracker?.captureCanvasState ?? tracker?.checkState)?.call(tracker);
 }
 
 function draw(node) {
   const prompt = promptOf(node) ?? "";
   const words = wordsOf(prompt);
   const word = (textOf(node, "word") ?? "").trim();
-  const state = JSON.stringify([words, word]);
+  const state = JSON.stringify([prompt, word]);
   if (node.hrvWords.state === state) return;
   node.hrvWords.state = state;
   const chosen = new Set(wordsOf(word));
@@ -29,23 +30,24 @@ function draw(node) {
   });
 }
 
-const drawAll = () => nodes.forEach(draw);
+function drawAll() {
+  for (const node of everyNode(app.rootGraph ?? app.graph)) if (node.hrvWords) draw(node);
+}
 
 app.registerExtension({
   name: "comfyui-hrv.fix_word",
   setup() {
     document.addEventListener("input", () => queueMicrotask(drawAll));
     document.addEventListener("pointerup", () => setTimeout(drawAll));
+    document.addEventListener("subgraph-opened", ({ detail }) => {
+      if (detail?.fromNode) openedFrom.set(detail.subgraph, detail.fromNode);
+      setTimeout(drawAll);
+    });
   },
   nodeCreated(node) {
     if (node.comfyClass !== "HRVFixWord" || !node.addDOMWidget) return;
     node.hrvWords = chips(node, "words of the prompt", "hrv_words", { getMinHeight: () => 56, getMaxHeight: () => 120 });
-    nodes.add(node);
-    const { onRemoved, onConfigure, onConnectionsChange } = node;
-    node.onRemoved = function (...given) {
-      nodes.delete(node);
-      return onRemoved?.apply(this, given);
-    };
+    const { onConfigure, onConnectionsChange } = node;
     node.onConfigure = function (...given) {
       setTimeout(drawAll);
       return onConfigure?.apply(this, given);

@@ -28,6 +28,7 @@ async function offer(field, { node, widget }) {
   field.setAttribute("list", ID);
   field.setAttribute("autocomplete", "off");
   const picks = await picksOf(set, name).catch(() => []);
+  if (document.activeElement !== field) return; // the answer came when another field had the focus
   const fill = () => {
     const before = field.value.slice(0, field.value.lastIndexOf(",") + 1);
     const options = picks.map(pick => new Option(pick, before ? `${before} ${pick}` : pick));

@@ -7,8 +7,9 @@ const SIZE_TEXT = 15; // px below the picture, where the classic renderer writes
 
 /** The ui output of a node's last run, undefined before. */
 export function outputOf(node) {
-  const outputs = app.nodeOutputs ?? {};
-  return outputs[node?.id] ?? outputs[`${node?.graph?.id}:${node?.id}`];
+  const outputs = app.nodeOutputs ?? {}, graph = node?.graph;
+  const inside = graph && graph !== (graph.rootGraph ?? graph); // a subgraph: its nodes' ids may be others' outside
+  return outputs[inside ? `${graph.id}:${node.id}` : node?.id];
 }
 
 /** What it gave under a key, null for nothing. */

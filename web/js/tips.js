@@ -17,19 +17,24 @@ function element(name, role) {
   return document.body.appendChild(made);
 }
 
-let parts = null;
+let parts = null, about = null; // the element that the box that is shown is about
 
 function prepared() {
   if (parts) return parts;
   document.head.appendChild(document.createElement("style")).textContent = STYLE;
   parts = { tip: element("hrv-tip", "tooltip"), frame: element("hrv-frame") };
   addEventListener("wheel", hideTip, { capture: true, passive: true });
+  addEventListener("pointermove", () => {
+    if (about && !about.isConnected) hideTip();
+  }, { capture: true, passive: true });
   return parts;
 }
 
-/** Show a text, and a picture by its address, beside a box of the page; framed draws a frame around the box. */
-export function showTip(box, text, { picture = null, framed = false } = {}) {
+/** Show a text, and a picture by its address, beside a box of the page, until the element it is about, if any, goes;
+ * framed draws a frame around the box. */
+export function showTip(box, text, { picture = null, framed = false, element = null } = {}) {
   const { tip, frame } = prepared();
+  about = element;
   const state = `${text}\n${picture}`;
   if (tip.dataset.state !== state) {
     tip.dataset.state = state;

@@ -42,15 +42,26 @@ export function setBy(node, name) {
   return node ? { node, name } : null;
 }
 
+/** Subgraph -> the node through which it was opened last. */
+export const openedFrom = new WeakMap();
+
+/** The node that stands for a subgraph; of several the one through which it was opened, null where nobody knows. */
+function standingFor(inside) {
+  const found = [...everyNode(inside.rootGraph)].filter(one => one.subgraph === inside);
+  return found.length > 1 ? found.find(one => one === openedFrom.get(inside)) ?? null : found[0] ?? null;
+}
+
 /** Where an input's value comes from, behind reroutes, out of and into subgraphs: {node, widget}, where widget is the one
- * that holds it on a node standing for a subgraph, else null; null for an input that is not linked. */
+ * that holds it on a node standing for a subgraph, else null; null for an input that is not linked, both null where
+ * nobody knows. */
 export function sourceOf(node, name) {
   let graph = node?.graph, link = linkOf(node, name);
   for (let step = 0; link && step < DEEPEST; step++) {
     if (Number(link.origin_id) === FROM_OUTSIDE) {
       const inside = graph, slot = graph.inputs?.[link.origin_slot]?.name;
-      const outer = [...everyNode(graph.rootGraph)].find(one => one.subgraph === inside), widget = widgetOf(outer, slot);
-      [graph, link] = [outer?.graph, linkOf(outer, slot)];
+      const outer = standingFor(inside), widget = widgetOf(outer, slot);
+      if (!outer) return { node: null, widget: null };
+      [graph, link] = [outer.graph, linkOf(outer, slot)];
       if (!link) return widget ? { node: outer, widget } : null;
       continue;
     }
@@ -75,10 +86,21 @@ function linkOf(node, name) {
 /** The node linked to an input, as `sourceOf`. */
 export const linkedTo = (node, name) => sourceOf(node, name)?.node ?? null;
 
-/** A text as it is now: of the widget, or of the first widget of the node linked in its place. */
-export function textOf(node, name) {
+/** The widget that holds an input's value; null where a linked node has not one value alone, and so computes it. */
+export function holderOf(node, name) {
   const source = sourceOf(node, name);
-  const value = (source?.widget ?? source?.node.widgets?.[0] ?? widgetOf(node, name))?.value;
+  return source ? source.widget ?? valueOf(source.node) : widgetOf(node, name) ?? null;
+}
+
+/** The widget of a node that is a value and nothing else, as Primitive nodes are. */
+function valueOf(node) {
+  const values = (node?.widgets ?? []).filter(widget => widget.name !== "control_after_generate");
+  return values.length === 1 && !node.inputs?.some(input => input.link != null) ? values[0] : null;
+}
+
+/** A text as it is now, null where it is computed. */
+export function textOf(node, name) {
+  const value = holderOf(node, name)?.value;
   return typeof value === "string" ? value : null;
 }
 
@@ -117,9 +139,12 @@ export function promptOf(node) {
 
 const CONNECTED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]/u; // written without blanks
 
+const WEIGHT = // and the part of the sampling and the concepts that HRV Prompt Weights reads behind it
+  /:\s*[-+]?(?:\d+\.?\d*|\.\d+)\s*(?:@\s*[\d.]+\s*-\s*[\d.]+\s*)?(?:(?<=\s)[^\s()][^()]*)?(?=\))/g;
+
 /** The words of a prompt in order, each once, without weights and brackets; an embedding by its whole name. */
 export function wordsOf(prompt) {
-  const plain = prompt.replace(/:\s*[-+]?[\d.]+(?=\s*\))/g, " ").replace(/\\(?=[()])/g, "");
+  const plain = prompt.replace(WEIGHT, " ").replace(/\\(?=[()])/g, "");
   const runs = plain.match(/embedding:[^\s,()]+|[^\s,.;:!?()[\]{}|"“”、。，]+/g) ?? [];
   return [...new Set(runs.flatMap(run => (CONNECTED.test(run) ? segments(run) : [run])))];
 }

@@ -12,7 +12,7 @@ const VIEW = "HRVTokenMapView";
 export function showsMap(element, find) {
   element.onpointerenter = element.onfocus = () => {
     const found = find();
-    if (found) showTip(element.getBoundingClientRect(), found.word, { picture: addressOf(found.image) });
+    if (found) showTip(element.getBoundingClientRect(), found.word, { picture: addressOf(found.image), element });
   };
   element.onpointerleave = element.onblur = hideTip;
 }
