@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
+from ...hrv_engine.errors import HRVError
 from ...hrv_engine.guidance.phrase_values import lent_values
 from ...hrv_engine.text.alignment import Columns, TokenTable
 from ...hrv_engine.text.dependencies import MODEL, load_parser, noun_chunks
@@ -86,6 +87,12 @@ class HRVStructuredDiffusion(io.ComfyNode):
                 alone = [(columns, encode_once(clip, text)[0].to(context)) for text, columns in found]
                 said += [text for text, _ in found]
                 lent = lent_values(context[:1], alone) if alone else None
+                if tag.values is not None and lent is not None:
+                    raise HRVError(
+                        "This conditioning already went through HRV Structured Diffusion, and only one of them can lend"
+                        f' values to a prompt. Put all phrases into one node: "{"; ".join(text for text, _ in found)}"'
+                        " and those of the other, separated by semicolons."
+                    )
                 values = {**values, KEY: replace(tag, values=lent)}
             marked.append([context, values])
         note = f"phrases: {'; '.join(said)}" if said else "no phrase found"

@@ -29,8 +29,14 @@ class ValueLending(Control):
                     "A prompt of HRV Structured Diffusion is stacked with others in an edit, which reads values of its"
                     " own. Use one of the two nodes."
                 )
-        found = step.annotated(PromptAnnotation)
-        return {p.number: (annotation.values, p.tokens) for p, annotation in found if annotation.values is not None}
+        found = [(p, one.values) for p, one in step.annotated(PromptAnnotation) if one.values is not None]
+        if any(p.cond["cross_attn"].shape[1] != p.tokens for p, _ in found):
+            raise HRVError(
+                "HRV Structured Diffusion exchanges rows of a prompt's context, but another node writes something else"
+                " into it (NegPip writes keys and values by turns). Take that node off MODEL and CLIP, or leave"
+                " HRV Structured Diffusion out."
+            )
+        return {p.number: (values, p.tokens) for p, values in found}
 
     def act(self, call: ModelCall, actions: Plan, receipt: Receipt) -> None:
         """A patch of the host's kind, first of all: what others make of the values comes after."""

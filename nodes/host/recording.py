@@ -23,6 +23,7 @@ from ...hrv_engine.relevance.voting import (
 )
 from .calls import AttentionCall, ModelCall
 from .control import Control, StepPlan, controlled
+from .identity import is_its_own
 from .receipt import Receipt
 
 POSITIVE = "positive"  # the name of the list of positives in the host's samplers
@@ -121,6 +122,7 @@ class VoteRecorder(Control):
         self.uncounted = set(uncounted)
         self._counts: Tensor | None = None
         self._voted: list[_CallVotes] = []
+        self._last: list[_CallVotes] = []  # of the model call that runs
         self._sizes: dict[int, list[Tensor]] = {}
         self._ahead: dict[int, list[DrawnWords]] = {}
         self._ahead_of: list[int] = []
@@ -145,15 +147,21 @@ class VoteRecorder(Control):
     def plan(self, step: StepPlan) -> dict[int, tuple[int, int]]:
         """The positives of a build: the step they vote in, and the number of the model call, which draws the words."""
         number = 0 if self.steps is None else min(step.step, self.steps - 1)
-        positives = [planned.number for planned in step.conditionings if planned.group == POSITIVE]
+        positives = [
+            planned.number  # not the copies that the host makes for the areas of other lists
+            for planned in step.conditionings
+            if planned.group == POSITIVE and is_its_own(planned.cond)
+        ]
         self.calls += len(positives)
         return {planned: (number, self.calls - 1) for planned in positives}
 
     def act(self, call: ModelCall, actions: dict[int, tuple[int, int]], receipt: Receipt) -> None:
         """Let every head vote with the rows of the positives."""
-        for number, (step, number_of_call) in actions.items():
-            voting = _CallVotes(self, call, number, step, number_of_call)
-            self._voted.append(voting)
+        for voting in self._last:
+            voting.release()
+        self._last = [_CallVotes(self, call, number, *drawn) for number, drawn in actions.items()]
+        self._voted += self._last
+        for number, voting in zip(actions, self._last, strict=True):
             call.receive(receipt, voting, len(call.batch.rows(number)))
 
     def words(self, images: list[int], call: int, device: torch.device) -> list[DrawnWords]:
@@ -201,12 +209,13 @@ class _CallVotes:
     """The votes of one model call: words of all sites, then the choice of every head, site by site."""
 
     recorder: VoteRecorder
-    call: ModelCall
+    call: ModelCall | None  # until it is over: it holds all that the model was given
     number: int
     step: int
     number_of_call: int
 
     def __post_init__(self) -> None:
+        assert self.call is not None
         recorder, batch = self.recorder, self.call.batch
         self.rows = batch.rows(self.number)
         self.places = batch.images_of(self.number)  # of its images in the batch that is drawn
@@ -223,6 +232,7 @@ class _CallVotes:
         """Vote with the conditional queries, then go on with the attention that would have run."""
         recorder, site = self.recorder, call.site
         query, words = call.query, self.words[site.key]
+        assert self.call is not None
         keys = recorder.keys.keys(self.call, call, self.rows)
         if words.alone:
             self.chosen[site.key] = choices_alone(query.select(0, self.rows[0]), keys, words)
@@ -231,6 +241,10 @@ class _CallVotes:
         if recorder.logit_scale:
             self._measure(site, rows_of(query, self.rows), keys)
         return call.proceed()
+
+    def release(self) -> None:
+        """Keep the choices alone."""
+        self.call, self.words = None, {}
 
     def _measure(self, site: AttentionSite, query: Tensor, keys: Tensor) -> None:
         recorder = self.recorder

@@ -60,7 +60,7 @@ class RidingWords:
     def learn(self, executor: Any, x: Tensor, timestep: Tensor, model_options: dict, seed: Any = None) -> Any:
         """PREDICT_NOISE wrapper: note the rows of all words, then predict as always."""
         guider = executor.class_obj
-        conds = {cond[NUMBER]: cond for cond in guider.conds.pop(WORDS, ())}
+        conds = {cond[NUMBER]: cond for cond in guider.conds.pop(WORDS, ()) if NUMBER in cond}
         if conds:
             self._learn({number: self._rows(guider.inner_model, cond) for number, cond in conds.items()}, x.device)
         return executor(x, timestep, model_options, seed)

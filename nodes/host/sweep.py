@@ -13,7 +13,7 @@ from comfy.patcher_extension import WrappersMP
 
 from ...hrv_engine.errors import HRVError
 from ...hrv_engine.relevance.rescale import HeadScale
-from .conditioning import Conditioning, Where, with_scale
+from .conditioning import KEY, Conditioning, PairedPrompts, Where, with_scale
 from .families import family_of
 from .progress import ImageProgress
 from .receipt import OPTIONS, owner
@@ -54,8 +54,13 @@ def sweep(
     They are a tensor, or the host's NestedTensor where `latent` is one (a video with its sound).
     Where the rows of a batch may differ from single images (a sampler that adds noise of its own, guidance or a cache
     that looks at the whole batch), or the model draws no batches, one variant is drawn at a time.
-    Raises HRVError when `latent` holds more than one image.
+    Raises HRVError when `latent` holds more than one image, or `positive` the prompts of an edit.
     """
+    if any(isinstance(values.get(KEY), PairedPrompts) for _, values in positive):
+        raise HRVError(
+            "This conditioning holds the stacked prompts of an editing node, and a sweep draws one prompt. Connect the"
+            " source or the target prompt itself, from HRV Prompt."
+        )
     start = latent["samples"]
     if start.shape[0] != 1:
         raise HRVError(
@@ -64,7 +69,7 @@ def sweep(
         )
     ratios = (latent.get("downscale_ratio_spacial"), latent.get("downscale_ratio_temporal"))
     start = comfy.sample.fix_empty_latent_channels(model, start, *ratios)
-    noise = comfy.sample.prepare_noise(start, sampling.seed)
+    noise = comfy.sample.prepare_noise(start, sampling.seed, latent.get("batch_index"))
     if at_once > 1 and not rows_alone(model, sampling, noise):
         at_once = 1
     able, progress, drawn = steered(model), ImageProgress(model, len(factors) * sampling.steps), []
@@ -80,6 +85,7 @@ def sweep(
             marked,
             negative,
             _repeated(start, len(rows)),
+            noise_mask=latent.get("noise_mask"),
             callback=progress.callback(len(rows)),
             disable_pbar=True,
             seed=sampling.seed,

@@ -73,7 +73,7 @@ class WordPrompts(Control):
     def predict(self, executor: Any, x: Tensor, timestep: Tensor, model_options: dict, seed: Any = None) -> Any:
         """PREDICT_NOISE wrapper: run the words of the call that comes next, then let it predict as always."""
         guider, heard = executor.class_obj, dict[SiteKey, list[Tensor]]()
-        conds = {cond[NUMBER]: cond for cond in guider.conds[WORDS]}
+        conds = {cond[NUMBER]: cond for cond in guider.conds[WORDS] if NUMBER in cond}  # not copies for areas
         words, drawn = self.bank.spans, self.upcoming()
         places = torch.zeros(len(drawn), len(self.bank.embeddings), dtype=torch.int64)
         total = 0

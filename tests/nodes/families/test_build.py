@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import comfy.model_management
 import numpy as np
 import pytest
 
+import nodes
 from comfyui_hrv.hrv_engine.benchmarks.prompts import PromptSet
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.inspection.report import report
@@ -17,6 +19,8 @@ from comfyui_hrv.hrv_engine.relevance.build_settings import BuildSettings
 from comfyui_hrv.hrv_engine.relevance.concepts import Concept, ConceptSet
 from comfyui_hrv.nodes.host import build as host_build
 from comfyui_hrv.nodes.host.build import build
+from comfyui_hrv.nodes.host.calls import ModelCall
+from comfyui_hrv.nodes.host.recording import VoteRecorder
 from comfyui_hrv.nodes.host.tokens import has_begin, semantic_columns
 from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.prompt import HRVPrompt
@@ -114,3 +118,25 @@ def test_drawings_that_need_too_many_runs_are_refused_with_the_way_out(name, sam
 def test_where_words_need_no_runs_of_their_own_every_drawing_works(sampling, name):
     votes = run(name, sampling=sampling)
     assert votes.counts.sum() == 3 * 2 * 2 * layout_of(pair(name)[0]).total and votes.recipe["sampling"] == sampling
+
+
+@pytest.mark.parametrize("name", ("Wan", *RUN, "Flux.1", "Z-Image"))
+def test_an_area_of_the_negative_which_the_host_copies_into_all_lists_takes_part_in_no_vote(name):
+    model, clip = pair(name)
+    (negative,) = nodes.CLIPTextEncode().encode(clip, "bad")
+    (part,) = nodes.ConditioningSetArea().append(negative, 32, 32, 0, 0, 1.0)
+    votes = build(model, clip, CONCEPTS, PROMPTS, SETTINGS, part, None, True, 0, 0)
+    assert (votes.counts.sum(axis=0) == len(PROMPTS.prompts) * SETTINGS.steps * SETTINGS.draws).all()
+
+
+def test_a_build_keeps_nothing_of_the_model_calls_that_are_over(monkeypatch):
+    alive = []
+
+    def counting(self, call, actions, receipt):
+        recorded(self, call, actions, receipt)
+        alive.append(sum(isinstance(one, ModelCall) for one in gc.get_objects()))
+
+    recorded = VoteRecorder.act
+    monkeypatch.setattr(VoteRecorder, "act", counting)
+    run("Flux.1", steps=6)
+    assert len(alive) > 6 and max(alive) == alive[0]

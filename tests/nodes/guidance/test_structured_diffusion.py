@@ -140,3 +140,9 @@ def test_phrases_found_by_grammar_draw_what_the_same_phrases_typed_draw(trio, mo
     assert "phrases: a red car; a blue bench" in found.ui.as_dict()["text"][0]
     typed = structured(trio, "; ".join(SPANS))
     assert torch.equal(trio.sample(*found.args, trio.encode("")), trio.sample(*typed, trio.encode("")))
+
+
+def test_a_second_node_does_not_drop_the_phrases_of_the_first(trio):
+    model, positive = structured(trio, "red car")[:2]
+    with pytest.raises(HRVError, match='"a blue bench" and those of the other'):
+        HRVStructuredDiffusion.execute(model, positive, trio.clip, "a blue bench", RULES)

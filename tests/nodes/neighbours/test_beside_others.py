@@ -13,6 +13,7 @@ import nodes
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.nodes.editing.p2p_edit import HRVP2PEdit
 from comfyui_hrv.nodes.guidance.attend_excite import HRVAttendExcite
+from comfyui_hrv.nodes.guidance.structured_diffusion import RULES, HRVStructuredDiffusion
 from comfyui_hrv.nodes.host.capture import TokenMapRecorder
 from comfyui_hrv.nodes.prompt import HRVPrompt
 
@@ -169,3 +170,10 @@ def test_an_edit_under_negpip_is_refused_with_the_way_out(trio):
     with pytest.raises(HRVError, match="NegPip|prompt"):
         edited = HRVP2PEdit.execute(negpip(trio.model), *pair, latent, *REST).args
         trio.sample(edited[0], edited[1], interleaved(trio.encode("")), latent=edited[2])
+
+
+def test_structured_diffusion_under_negpip_is_refused_with_the_way_out(trio):
+    asked = (negpip(trio.model), interleaved(prompt(trio, "a red cat and a blue dog")), trio.clip, "red cat", RULES)
+    model, positive = HRVStructuredDiffusion.execute(*asked).args[:2]
+    with pytest.raises(HRVError, match="NegPip"):
+        trio.sample(model, positive, interleaved(trio.encode("")))

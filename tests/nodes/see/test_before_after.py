@@ -26,6 +26,13 @@ def test_images_that_cannot_lie_one_over_the_other_are_refused_with_both_sizes()
         assert part in str(refusal.value)
 
 
+def test_no_images_are_refused():
+    with pytest.raises(HRVError, match="have no images"):
+        HRVBeforeAfter.execute(torch.rand(0, 4, 6, 3), torch.rand(0, 4, 6, 3))
+    with pytest.raises(HRVError, match="0 images of 6 x 4"):
+        HRVBeforeAfter.execute(torch.rand(0, 4, 6, 3), torch.rand(1, 4, 6, 3))
+
+
 def test_without_a_server_a_picture_is_no_file_and_what_comes_with_it_is_not_made(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(folder_paths, "temp_directory", str(tmp_path))
     shown = pictured(torch.rand(1, 4, 4, 3), "a text", extra=lambda: pytest.fail("made for nobody"))

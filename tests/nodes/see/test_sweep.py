@@ -8,6 +8,7 @@ import comfy.model_management
 import comfy.sample
 import comfy.sd
 import comfy.taesd.taesd
+import numpy as np
 import pytest
 import torch
 from comfy_extras.nodes_easycache import EasyCacheNode, LazyCacheNode
@@ -17,7 +18,10 @@ from comfy_extras.nodes_model_advanced import RescaleCFG
 import nodes
 from comfyui_hrv.hrv_engine.errors import HRVError
 from comfyui_hrv.hrv_engine.relevance.relevance import HeadRelevance
+from comfyui_hrv.nodes.editing.p2p_edit import HRVP2PEdit
 from comfyui_hrv.nodes.host import progress
+from comfyui_hrv.nodes.host.sweep import Sampling, sweep
+from comfyui_hrv.nodes.host.unet import layout_of
 from comfyui_hrv.nodes.prompt import HRVPrompt
 from comfyui_hrv.nodes.see.weaken import HRVWeaken
 from comfyui_hrv.nodes.see.weaken_sweep import HRVWeakenSweep
@@ -28,6 +32,7 @@ from ..vectors import random_vectors
 
 pytestmark = pytest.mark.usefixtures("inference_mode")
 TEXT = "a copper kettle"
+EDIT = ("", "", "", 0.8, 0.6, "auto", "", "", "aligned", "auto", 0.0, "", 0.3, 0.2, 1)  # of HRV P2P Edit
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +182,26 @@ def test_cancelling_stops_between_steps(trio, vae, hrv, monkeypatch):
 def test_bad_grids_orders_and_batches_are_refused_with_the_fix(trio, vae, hrv, change, quoted):
     with pytest.raises(HRVError, match=quoted):
         run(trio, vae, hrv, **change)
+
+
+@pytest.mark.parametrize("more", [{}, {"noise_mask": True}, {"batch_index": [3]}], ids=["plain", "mask", "batch index"])
+def test_what_a_latent_says_of_its_mask_and_of_its_noise_holds_as_for_a_ksampler(trio, more):
+    latent = {"samples": torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0)), **more}
+    if "noise_mask" in more:
+        latent["noise_mask"] = torch.zeros(1, 1, 8, 8)
+        latent["noise_mask"][..., 4:] = 1
+    positive, negative = HRVPrompt.execute(trio.clip, TEXT).args[0], trio.encode("")
+    factors = np.ones((2, layout_of(trio.model).total), np.float32)
+    settings = (1, 3, 5.0, "euler", "normal")
+    drawn = sweep(trio.model, positive, negative, latent, lambda table: table.columns, factors, Sampling(*settings), 2)
+    (alone,) = nodes.common_ksampler(trio.model, *settings, positive, negative, latent)
+    assert relative(drawn[:1], alone["samples"]) < 1e-4 and relative(drawn[1:], alone["samples"]) < 1e-4
+
+
+def test_the_stacked_prompts_of_an_edit_are_refused(trio, vae, hrv):
+    latent = nodes.EmptyLatentImage().generate(64, 64, 1)[0]
+    prompts = [HRVPrompt.execute(trio.clip, text).args[0] for text in (TEXT, "a silver kettle")]
+    model, positive, _ = HRVP2PEdit.execute(trio.model, *prompts, latent, *EDIT).args[:3]
+    settings = ("Material", "0, 4", "MoRHF", "-2", 5, 2, 5.0, "euler", "normal", 3)
+    with pytest.raises(HRVError, match="stacked prompts of an editing node"):
+        HRVWeakenSweep.execute(model, positive, trio.encode(""), vae, latent, hrv, *settings)

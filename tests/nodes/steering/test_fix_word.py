@@ -130,3 +130,11 @@ def test_a_wrong_input_is_quoted_with_the_way_out(changed, message):
 def test_a_model_without_shipped_vectors_is_sent_to_the_nodes_that_have_them(trio):
     with pytest.raises(HRVError, match="Connect vectors to `hrv`: HRV Fetch.*HRV Load.*HRV Build"):
         HRVFixWord.execute(trio.model, trio.clip, PROMPT, "lavender", "Color", "Plants", 1.0)
+
+
+def test_half_an_emoji_is_refused_in_words_and_blanks_around_names_are_not_quoted(trio):
+    hrv = random_vectors(trio.model, "Color", "Plants")
+    with pytest.raises(HRVError, match=r"ud83d"):
+        HRVFixWord.execute(trio.model, trio.clip, "a \ud83d car", "car", "Color", "Plants", 1.0, hrv)
+    receipt = HRVFixWord.execute(trio.model, trio.clip, "a red car", " red ", " Color ", " Plants ", 1.0, hrv).args[2]
+    assert receipt.startswith('"red" means Color, not Plants.')
